@@ -1,0 +1,27 @@
+import { defineConfig } from "vitest/config";
+
+const workspaces = [
+  "proto",
+  "sdk-core",
+  "sdk-browser",
+  "sdk-node",
+  "server",
+  "cli",
+  "conformance",
+  "bench",
+  "examples",
+];
+
+/** Packages resolve each other to their sources, so that no test runs against a stale build. */
+export default defineConfig({
+  resolve: { conditions: ["@fanfare/source", "node", "import", "default"] },
+  ssr: {
+    resolve: { conditions: ["@fanfare/source", "node", "import", "default"], externalConditions: ["@fanfare/source"] },
+  },
+  test: {
+    include: [...workspaces.map((name) => `${name}/src/**/*.spec.ts`), "scripts/**/*.spec.ts", "test/**/*.spec.ts"],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    maxWorkers: 2,
+  },
+});
