@@ -49,3 +49,22 @@ function reconnectByRange(code: number): ReconnectPolicy {
   const refusedForGood = code === 1002 || code === 1003 || code === 1007 || code === 1009 || code === 1010;
   return refusedForGood ? ReconnectPolicy.NEVER : ReconnectPolicy.BACKOFF;
 }
+
+/**
+ * What a client does when the WebSocket upgrade was answered with an HTTP status instead. Fanfare refuses with close codes, so a status
+ * comes from whatever stands before it. Browsers hide the status: there it is always back-off.
+ *
+ * NEVER says that the same request would be refused again. A client obeys it only as long as it was never welcomed at this URL;
+ * afterwards it is a fault on the way that may pass, and the client backs off.
+ */
+export function upgradeDecision(status: number): CloseDecision {
+  const refusedForGood = permanentStatuses.has(status);
+  const busy = status === 429 || status === 503;
+  return {
+    reconnect: refusedForGood ? ReconnectPolicy.NEVER : ReconnectPolicy.BACKOFF,
+    sessionEnds: false,
+    minBackoffMs: busy ? 1000 : 0,
+  };
+}
+
+const permanentStatuses: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 410, 426, 501, 505]);

@@ -39,19 +39,31 @@ describe("validatorFor", () => {
   it("counts bytes of UTF-8, not characters", () => {
     const base = { channel: { kind: { case: "broadcast", value: true } }, seq: 1n } as const;
     expect(publish(create(PublishSchema, { ...base, conflationKey: "😀".repeat(16) }))).toBeUndefined();
-    expect(publish(create(PublishSchema, { ...base, conflationKey: `${"😀".repeat(16)}a` }))?.field).toBe("conflation_key");
+    expect(publish(create(PublishSchema, { ...base, conflationKey: `${"😀".repeat(16)}a` }))?.field).toBe(
+      "conflation_key",
+    );
     expect(publish(create(PublishSchema, { ...base, conflationKey: "ä".repeat(33) }))?.field).toBe("conflation_key");
   });
 
   it("gives the path through lists and oneofs", () => {
     const frames = create(ClientFramesSchema, {
-      frames: [{}, { kind: { case: "hello", value: create(HelloSchema, { token: "t", attempt: 1, features: ["a", "ö"] }) } }],
+      frames: [
+        {},
+        { kind: { case: "hello", value: create(HelloSchema, { token: "t", attempt: 1, features: ["a", "ö"] }) } },
+      ],
     });
     expect(validatorFor(ClientFramesSchema)(frames)?.field).toBe("frames[1].hello.features[1]");
   });
 
+  it("refuses a broadcast that is false", () => {
+    const message = create(PublishSchema, { channel: { kind: { case: "broadcast", value: false } }, seq: 1n });
+    expect(publish(message)).toEqual({ field: "channel.broadcast", message: "has to be true" });
+  });
+
   it("bounds the length of lists", () => {
-    const frames = create(ClientFramesSchema, { frames: Array.from({ length: 1025 }, () => create(ClientFrameSchema)) });
+    const frames = create(ClientFramesSchema, {
+      frames: Array.from({ length: 1025 }, () => create(ClientFrameSchema)),
+    });
     expect(validatorFor(ClientFramesSchema)(frames)?.field).toBe("frames");
   });
 });

@@ -121,6 +121,8 @@ function valueCheck(field: DescField, bounds: Bounds | undefined): ValueCheck | 
   return (value) => {
     if (typeof value === "string") return stringViolation(value, minLen, maxLen, charset);
     if (value instanceof Uint8Array) return lengthViolation(value.length, minLen, maxLen);
+    if (typeof value === "boolean")
+      return value || !bounds.required ? undefined : { field: "", message: "has to be true" };
     if (typeof value === "number" || typeof value === "bigint") {
       if (min !== undefined && value < min) return { field: "", message: `is less than ${min}` };
       if (max !== undefined && value > max) return { field: "", message: `is greater than ${max}` };

@@ -134,7 +134,7 @@ export enum ErrorCode {
   UNIMPLEMENTED = 10,
 
   /**
-   * Sent before `welcome`, twice, or in a state that does not allow it.
+   * Sent before `welcome`, twice, or in a state that does not allow it; presence of a channel that tells none.
    *
    * @generated from enum value: ERROR_CODE_FAILED_PRECONDITION = 11;
    */
@@ -183,7 +183,7 @@ export enum ErrorCode {
   DRAINING = 17,
 
   /**
-   * The deadline passed before an answer. It may have been done, or not.
+   * The deadline passed, or the connection that was asked ended, before an answer. It may have been done, or not.
    *
    * @generated from enum value: ERROR_CODE_DEADLINE_EXCEEDED = 18;
    */

@@ -28,7 +28,7 @@ export declare const file_fanfare_v1_frames: GenFile;
  */
 export declare type ClientFrames = Message<"fanfare.v1.ClientFrames"> & {
   /**
-   * At most 1024. An empty message is valid and counts as received.
+   * At most 1024; a message with more is refused as a whole. An empty message is valid and counts as received.
    *
    * @generated from field: repeated fanfare.v1.ClientFrame frames = 1;
    */
@@ -64,14 +64,16 @@ export declare const ServerFramesSchema: GenMessage<ServerFrames>;
 
 /**
  * One frame of a client. A frame whose kind the server does not know is answered with ERROR_CODE_UNIMPLEMENTED if it has an id, and
- * otherwise ignored and counted.
+ * otherwise ignored and counted. One whose kind it knows and does not serve is refused with ERROR_CODE_UNIMPLEMENTED in either case.
  *
  * @generated from message fanfare.v1.ClientFrame
  */
 export declare type ClientFrame = Message<"fanfare.v1.ClientFrame"> & {
   /**
-   * Of a request: chosen by the client, not 0, and not that of a request that waits for its reply. Of `pong` and `rpc_result`: that of the
-   * frame answered. 0: no reply is wanted; errors come in an `error` frame.
+   * Of a request (`subscribe`, `unsubscribe`, `publish`, `rpc`, `presence`, `presence_update`, `history`, `cursor_commit`, `refresh`): chosen
+   * by the client, and not that of a request that waits for its reply. 0: no reply is wanted, and a refusal comes in an `error` frame, of
+   * which the server sends at least one a second and code. Of `ping`: anything; its `pong` repeats it. Of `pong` and `rpc_result`: that of
+   * the frame answered. Of `hello` and `disconnect`: 0.
    *
    * @generated from field: uint32 id = 1;
    */
@@ -211,7 +213,8 @@ export declare const ClientFrameSchema: GenMessage<ClientFrame>;
  */
 export declare type ServerFrame = Message<"fanfare.v1.ServerFrame"> & {
   /**
-   * Of `reply` and `pong`: that of the frame answered. Of `ping` and `rpc`: chosen by the server, not 0. Otherwise 0.
+   * Of `reply` and `pong`: that of the frame answered. Of `ping` and `rpc`: chosen by the server, not 0, and not that of one that waits for
+   * its answer. Otherwise 0. Ids of the two directions are independent of each other.
    *
    * @generated from field: uint32 id = 1;
    */

@@ -65,7 +65,7 @@ export declare const PayloadSchema: GenMessage<Payload>;
 /**
  * Server to client: one message of a channel the session subscribes. The receiver owes nothing, but it drops a message whose
  * `seq` is not higher than the last one it has seen of the same `origin`, `channel` and `volatile`, and it checks
- * `log` on durable channels.
+ * `log` on durable channels. Without the feature `durable` it takes no notice of `log`.
  *
  * Fields 1 to 13 are the body: encoded once where the message was accepted and passed on unchanged. Fields from 14 on
  * are put behind the body by whoever sends it on.

@@ -211,7 +211,8 @@ export enum ReconnectPolicy {
   NEVER = 1,
 
   /**
-   * Come back with exponential back-off and full jitter. Codes 4100-4199, unknown codes and standard codes.
+   * Come back with exponential back-off and full jitter. Codes 4100-4199, codes outside 4000-4399, and the standard codes except those
+   * that say that the same bytes would be refused again.
    *
    * @generated from enum value: RECONNECT_POLICY_BACKOFF = 2;
    */
@@ -225,7 +226,8 @@ export enum ReconnectPolicy {
   SOON = 3,
 
   /**
-   * Come back at once with a new token; back off if the provider gives the same one. Codes 4300-4399.
+   * Come back at once with a new token; back off if the provider gives the same one, or if the last attempt ended like this too. Codes
+   * 4300-4399.
    *
    * @generated from enum value: RECONNECT_POLICY_NEW_TOKEN = 4;
    */
@@ -244,6 +246,14 @@ export declare const ReconnectPolicySchema: GenEnum<ReconnectPolicy>;
  * @generated from extension: optional fanfare.v1.Bounds bounds = 50101;
  */
 export declare const bounds: GenExtension<FieldOptions, Bounds>;
+
+/**
+ * The name of the feature that has to be in force for this field or frame to be served. Of a field that is not in force the server
+ * takes no notice; a frame that is not in force is refused with ERROR_CODE_UNIMPLEMENTED.
+ *
+ * @generated from extension: optional string feature = 50105;
+ */
+export declare const feature: GenExtension<FieldOptions, string>;
 
 /**
  * One member of this oneof has to be set. Unset, the frame or request is refused with ERROR_CODE_INVALID_ARGUMENT.

@@ -12,7 +12,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file fanfare/v1/options.proto.
  */
 export const file_fanfare_v1_options = /*@__PURE__*/
-  fileDesc("ChhmYW5mYXJlL3YxL29wdGlvbnMucHJvdG8SCmZhbmZhcmUudjEihAIKBkJvdW5kcxIUCgdtaW5fbGVuGAEgASgNSACIAQESFAoHbWF4X2xlbhgCIAEoDUgBiAEBEhYKCW1pbl9pdGVtcxgDIAEoDUgCiAEBEhYKCW1heF9pdGVtcxgEIAEoDUgDiAEBEhAKA21pbhgFIAEoA0gEiAEBEhAKA21heBgGIAEoA0gFiAEBEiQKB2NoYXJzZXQYByABKA4yEy5mYW5mYXJlLnYxLkNoYXJzZXQSEAoIcmVxdWlyZWQYCCABKAhCCgoIX21pbl9sZW5CCgoIX21heF9sZW5CDAoKX21pbl9pdGVtc0IMCgpfbWF4X2l0ZW1zQgYKBF9taW5CBgoEX21heCJOCgtFcnJvclBvbGljeRIRCglyZXRyeWFibGUYASABKAgSFgoObWluX2JhY2tvZmZfbXMYAiABKA0SFAoMY29ubmVjdF9jb2RlGAMgASgJImsKC0Nsb3NlUG9saWN5Ei4KCXJlY29ubmVjdBgBIAEoDjIbLmZhbmZhcmUudjEuUmVjb25uZWN0UG9saWN5EhQKDHNlc3Npb25fZW5kcxgCIAEoCBIWCg5taW5fYmFja29mZl9tcxgDIAEoDSphCgdDaGFyc2V0EhcKE0NIQVJTRVRfVU5TUEVDSUZJRUQQABIQCgxDSEFSU0VUX05BTUUQARIWChJDSEFSU0VUX0lERU5USUZJRVIQAhITCg9DSEFSU0VUX1ZJU0lCTEUQAyqoAQoPUmVjb25uZWN0UG9saWN5EiAKHFJFQ09OTkVDVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIaChZSRUNPTk5FQ1RfUE9MSUNZX05FVkVSEAESHAoYUkVDT05ORUNUX1BPTElDWV9CQUNLT0ZGEAISGQoVUkVDT05ORUNUX1BPTElDWV9TT09OEAMSHgoaUkVDT05ORUNUX1BPTElDWV9ORVdfVE9LRU4QBDpOCgZib3VuZHMSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLWHAyABKAsyEi5mYW5mYXJlLnYxLkJvdW5kc1IGYm91bmRziAEBOj4KCHJlcXVpcmVkEh0uZ29vZ2xlLnByb3RvYnVmLk9uZW9mT3B0aW9ucxi2hwMgASgIUghyZXF1aXJlZIgBATpVCgVlcnJvchIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGLeHAyABKAsyFy5mYW5mYXJlLnYxLkVycm9yUG9saWN5UgVlcnJvcogBATpVCgVjbG9zZRIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGLiHAyABKAsyFy5mYW5mYXJlLnYxLkNsb3NlUG9saWN5UgVjbG9zZYgBAWIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChhmYW5mYXJlL3YxL29wdGlvbnMucHJvdG8SCmZhbmZhcmUudjEihAIKBkJvdW5kcxIUCgdtaW5fbGVuGAEgASgNSACIAQESFAoHbWF4X2xlbhgCIAEoDUgBiAEBEhYKCW1pbl9pdGVtcxgDIAEoDUgCiAEBEhYKCW1heF9pdGVtcxgEIAEoDUgDiAEBEhAKA21pbhgFIAEoA0gEiAEBEhAKA21heBgGIAEoA0gFiAEBEiQKB2NoYXJzZXQYByABKA4yEy5mYW5mYXJlLnYxLkNoYXJzZXQSEAoIcmVxdWlyZWQYCCABKAhCCgoIX21pbl9sZW5CCgoIX21heF9sZW5CDAoKX21pbl9pdGVtc0IMCgpfbWF4X2l0ZW1zQgYKBF9taW5CBgoEX21heCJOCgtFcnJvclBvbGljeRIRCglyZXRyeWFibGUYASABKAgSFgoObWluX2JhY2tvZmZfbXMYAiABKA0SFAoMY29ubmVjdF9jb2RlGAMgASgJImsKC0Nsb3NlUG9saWN5Ei4KCXJlY29ubmVjdBgBIAEoDjIbLmZhbmZhcmUudjEuUmVjb25uZWN0UG9saWN5EhQKDHNlc3Npb25fZW5kcxgCIAEoCBIWCg5taW5fYmFja29mZl9tcxgDIAEoDSphCgdDaGFyc2V0EhcKE0NIQVJTRVRfVU5TUEVDSUZJRUQQABIQCgxDSEFSU0VUX05BTUUQARIWChJDSEFSU0VUX0lERU5USUZJRVIQAhITCg9DSEFSU0VUX1ZJU0lCTEUQAyqoAQoPUmVjb25uZWN0UG9saWN5EiAKHFJFQ09OTkVDVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABIaChZSRUNPTk5FQ1RfUE9MSUNZX05FVkVSEAESHAoYUkVDT05ORUNUX1BPTElDWV9CQUNLT0ZGEAISGQoVUkVDT05ORUNUX1BPTElDWV9TT09OEAMSHgoaUkVDT05ORUNUX1BPTElDWV9ORVdfVE9LRU4QBDpOCgZib3VuZHMSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLWHAyABKAsyEi5mYW5mYXJlLnYxLkJvdW5kc1IGYm91bmRziAEBOjwKB2ZlYXR1cmUSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGLmHAyABKAlSB2ZlYXR1cmWIAQE6PgoIcmVxdWlyZWQSHS5nb29nbGUucHJvdG9idWYuT25lb2ZPcHRpb25zGLaHAyABKAhSCHJlcXVpcmVkiAEBOlUKBWVycm9yEiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMYt4cDIAEoCzIXLmZhbmZhcmUudjEuRXJyb3JQb2xpY3lSBWVycm9yiAEBOlUKBWNsb3NlEiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMYuIcDIAEoCzIXLmZhbmZhcmUudjEuQ2xvc2VQb2xpY3lSBWNsb3NliAEBYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Describes the message fanfare.v1.Bounds.
@@ -73,12 +73,21 @@ export const bounds = /*@__PURE__*/
   extDesc(file_fanfare_v1_options, 0);
 
 /**
+ * The name of the feature that has to be in force for this field or frame to be served. Of a field that is not in force the server
+ * takes no notice; a frame that is not in force is refused with ERROR_CODE_UNIMPLEMENTED.
+ *
+ * @generated from extension: optional string feature = 50105;
+ */
+export const feature = /*@__PURE__*/
+  extDesc(file_fanfare_v1_options, 1);
+
+/**
  * One member of this oneof has to be set. Unset, the frame or request is refused with ERROR_CODE_INVALID_ARGUMENT.
  *
  * @generated from extension: optional bool required = 50102;
  */
 export const required = /*@__PURE__*/
-  extDesc(file_fanfare_v1_options, 1);
+  extDesc(file_fanfare_v1_options, 2);
 
 /**
  * What an error code means for whoever receives it.
@@ -86,7 +95,7 @@ export const required = /*@__PURE__*/
  * @generated from extension: optional fanfare.v1.ErrorPolicy error = 50103;
  */
 export const error = /*@__PURE__*/
-  extDesc(file_fanfare_v1_options, 2);
+  extDesc(file_fanfare_v1_options, 3);
 
 /**
  * What a close code means for the client that receives it.
@@ -94,5 +103,5 @@ export const error = /*@__PURE__*/
  * @generated from extension: optional fanfare.v1.ClosePolicy close = 50104;
  */
 export const close = /*@__PURE__*/
-  extDesc(file_fanfare_v1_options, 3);
+  extDesc(file_fanfare_v1_options, 4);
 

@@ -140,8 +140,9 @@ export declare const PresenceUpdatedSchema: GenMessage<PresenceUpdated>;
 /**
  * Server to client: who is in a channel, and who came and went. First snapshots, then diffs. Each belongs to a section (one for each
  * node of the cluster); a diff applies if its section is known and its number is one higher than the section's last. Diffs of a
- * section that is not known yet are kept until its snapshot comes; a diff that is not newer is dropped; after a hole the receiver
- * sends `presence` or waits for the next snapshot, which replaces the section.
+ * section that is not known yet are kept until its snapshot comes; a diff that is not newer is dropped. After a hole the list is out of
+ * date until the next snapshot, which replaces the section; the server sends one by itself where it left a diff out, and the receiver
+ * gets one by subscribing again with `presence`.
  *
  * @generated from message fanfare.v1.PresenceEvent
  */
@@ -176,7 +177,7 @@ export declare type PresenceEvent = Message<"fanfare.v1.PresenceEvent"> & {
     case: "diff";
   } | {
     /**
-     * Numbers alone, where the channel is too large for lists.
+     * Numbers alone, where the channel is too large for lists or the namespace tells no more. Until the next snapshot there is no list.
      *
      * @generated from field: fanfare.v1.PresenceCounts counts = 4;
      */
@@ -408,7 +409,7 @@ export enum LeaveReason {
   UNSPECIFIED = 0,
 
   /**
-   * It unsubscribed, or said `disconnect`.
+   * It unsubscribed, said `disconnect`, or was ended by an error of its own.
    *
    * @generated from enum value: LEAVE_REASON_LEFT = 1;
    */

@@ -15,8 +15,9 @@ export declare const file_fanfare_v1_publish: GenFile;
 
 /**
  * Client to server: send a message. With a frame id the server answers with a `reply` holding PublishResult or an error; without
- * one the client waives being told. A client whose publish was not answered when its connection ended repeats it on the next
- * connection of the same session, with the same `seq` and unchanged, before it publishes anything newer.
+ * one the client waives being told. A client whose publish (with an id, not volatile) was not answered when its connection ended repeats
+ * it on the next connection of the same session, with the same `seq` and unchanged, before it publishes anything newer. Trying again after an
+ * answer is a new publish with a new `seq`, except after OUTCOME_UNKNOWN.
  *
  * @generated from message fanfare.v1.Publish
  */
@@ -51,7 +52,8 @@ export declare type Publish = Message<"fanfare.v1.Publish"> & {
   volatile: boolean;
 
   /**
-   * Volatile messages only: the newest message of a key replaces an unsent older one of the same origin and channel.
+   * Volatile messages only, otherwise ERROR_CODE_INVALID_ARGUMENT: the newest message of a key replaces an unsent older one of the same origin
+   * and channel, and takes the last place in the queue.
    *
    * @generated from field: string conflation_key = 5;
    */
@@ -106,7 +108,8 @@ export declare type PublishResult = Message<"fanfare.v1.PublishResult"> & {
   position?: Position | undefined;
 
   /**
-   * It had been published before under the same identity; nothing was stored or sent twice.
+   * It had been published before under the same identity; nothing was stored or sent twice. The rest says what became of the first, as far as the
+   * server knows it: never DELIVERED or STORED of one that was refused, and OUTCOME_UNKNOWN rather than a guess.
    *
    * @generated from field: bool repeated = 3;
    */
@@ -208,14 +211,16 @@ export enum Outcome {
   OFFLINE = 3,
 
   /**
-   * Not sent and not stored. `error` says whether a retry may help.
+   * Admitted, and then neither sent nor stored. `error` says whether a retry may help. On the wire a publish that is not even admitted is answered
+   * with Reply.error; in the control API that is OUTCOME_FAILED too.
    *
    * @generated from enum value: OUTCOME_FAILED = 4;
    */
   FAILED = 4,
 
   /**
-   * It may have been sent or stored, or not. A repeat under the same identity finds out and does no harm.
+   * It may have been sent or stored, or not, or to a part of the receivers only. A repeat under the same identity, before anything newer in that
+   * channel, finds out and does no harm.
    *
    * @generated from enum value: OUTCOME_UNKNOWN = 5;
    */

@@ -35,8 +35,8 @@ export declare type Rpc = Message<"fanfare.v1.Rpc"> & {
   payload?: Payload | undefined;
 
   /**
-   * How long the caller waits, in milliseconds from the receipt; 0: 5000. The caller gets ERROR_CODE_DEADLINE_EXCEEDED after it, and a
-   * later answer is thrown away.
+   * How long the caller waits, in milliseconds from the receipt; 0: 5000. The caller gets ERROR_CODE_DEADLINE_EXCEEDED after it, or when the
+   * connection that was asked ends before; a later answer is thrown away.
    *
    * @generated from field: uint32 deadline_ms = 3;
    */

@@ -13,8 +13,8 @@ export declare const file_fanfare_v1_session: GenFile;
 
 /**
  * Client to server: the first frame of a connection, sent once, within the server's hello timeout (10 s by default). The
- * server answers with `welcome`, or closes the connection with the code that says why. A second one is
- * CLOSE_CODE_PROTOCOL_ERROR.
+ * server answers with `welcome`, or closes the connection with the code that says why. The client sends nothing else before
+ * `welcome`. Another frame before it, a hello that breaks a bound, or a second hello is CLOSE_CODE_PROTOCOL_ERROR.
  *
  * @generated from message fanfare.v1.Hello
  */
@@ -62,7 +62,8 @@ export declare type Hello = Message<"fanfare.v1.Hello"> & {
   resume?: Resume | undefined;
 
   /**
-   * Counts the hellos of one session: 1 in the first, and in each later one higher than any the client has sent before.
+   * Counts the hellos of one session: 1 in the first, and in each later one higher than any the client has sent before. It goes on growing
+   * when the server answers a resume with a new session.
    *
    * @generated from field: uint32 attempt = 7;
    */
@@ -70,7 +71,8 @@ export declare type Hello = Message<"fanfare.v1.Hello"> & {
 
   /**
    * The channels to subscribe at once, answered in Welcome.subscriptions. On resume this is all the client wants to keep:
-   * subscriptions the client had opened and does not name are closed.
+   * subscriptions the client had opened and does not name are closed without an event. It may name channels that the server
+   * subscribes by itself, to say `after` or `presence` for them. No channel twice.
    *
    * @generated from field: repeated fanfare.v1.Subscribe subscriptions = 8;
    */
@@ -149,7 +151,8 @@ export declare type Resume = Message<"fanfare.v1.Resume"> & {
 
   /**
    * The client still has the session's former connection, was told `goaway` on it, and moves; feature `hand_over`. The server keeps
-   * delivering on the former connection until its send queue is flushed, says `handed_over` there, and closes it.
+   * delivering on the former connection until its send queue is flushed, says `handed_over` there, and closes it. Nothing is missed then, and no
+   * `gap` is told. If the former connection is gone or was not told `goaway`, this is a resume like any other.
    *
    * @generated from field: bool hand_over = 3;
    */
@@ -163,7 +166,7 @@ export declare type Resume = Message<"fanfare.v1.Resume"> & {
 export declare const ResumeSchema: GenMessage<Resume>;
 
 /**
- * Server to client: the answer to `hello`, and the first frame of the server.
+ * Server to client: the answer to `hello`, and the first frame of the server, except that an `error` frame comes before a refusal's close.
  *
  * @generated from message fanfare.v1.Welcome
  */
@@ -226,7 +229,8 @@ export declare type Welcome = Message<"fanfare.v1.Welcome"> & {
   serverTimeUs: bigint;
 
   /**
-   * Either side that has neither sent nor received for this long sends `ping` (the server has to, the client may), in milliseconds.
+   * Either side that has sent nothing for this long, or has received nothing for this long, sends `ping` (the server has to, the client
+   * may), in milliseconds.
    *
    * @generated from field: uint32 heartbeat_interval_ms = 9;
    */
@@ -261,7 +265,8 @@ export declare type Welcome = Message<"fanfare.v1.Welcome"> & {
   tokenExpiresAtMs: bigint;
 
   /**
-   * What became of Hello.subscriptions, in their order, followed by the subscriptions the server opened by itself.
+   * What became of Hello.subscriptions, in their order, followed by the subscriptions the server opened by itself and the client has not
+   * named. Together they are all subscriptions of the session.
    *
    * @generated from field: repeated fanfare.v1.SubscriptionResult subscriptions = 14;
    */
@@ -356,6 +361,13 @@ export declare type Limits = Message<"fanfare.v1.Limits"> & {
    * @generated from field: uint32 frames_per_second = 7;
    */
   framesPerSecond: number;
+
+  /**
+   * Bytes a second of WebSocket messages from the client, on the average. 0: not told.
+   *
+   * @generated from field: uint32 bytes_per_second = 8;
+   */
+  bytesPerSecond: number;
 };
 
 /**
@@ -366,7 +378,8 @@ export declare const LimitsSchema: GenMessage<Limits>;
 
 /**
  * Client to server: a new token for the live connection, of the same app and player. The reply holds Refreshed, or an
- * error; after an error the old token stays in force until it expires.
+ * error; after an error the old token stays in force until it expires. With the new token its groups and capabilities take the place of the
+ * old one's, and `subscription` frames say what that changes.
  *
  * @generated from message fanfare.v1.Refresh
  */
@@ -406,8 +419,8 @@ export declare type Refreshed = Message<"fanfare.v1.Refreshed"> & {
 export declare const RefreshedSchema: GenMessage<Refreshed>;
 
 /**
- * Either way. The server sends it when it has sent or received nothing for the interval. The receiver answers each with `pong`
- * under the same frame id, at once.
+ * Either way. The server sends it when it has sent nothing for the interval, or has received nothing for it, and at most once an interval. The
+ * receiver answers each with `pong` under the same frame id, at once.
  *
  * @generated from message fanfare.v1.Ping
  */
@@ -484,7 +497,8 @@ export declare const DisconnectSchema: GenMessage<Disconnect>;
 
 /**
  * Server to client: this node is going away or wants this client elsewhere. The connection serves on until the client has moved or the
- * deadline passes; then it is closed with CLOSE_CODE_GOING_AWAY.
+ * deadline passes; then it is closed with CLOSE_CODE_GOING_AWAY. A client without the feature `hand_over` is closed with that code from
+ * `reconnect_after_ms` on, if it has not left by then.
  *
  * @generated from message fanfare.v1.Goaway
  */
@@ -528,7 +542,9 @@ export declare const GoawaySchema: GenMessage<Goaway>;
 
 /**
  * Server to client, on the former connection: everything queued for it stands before this frame, and everything after it comes on
- * the new connection. The server then closes with CLOSE_CODE_HANDED_OVER. Feature `hand_over`.
+ * the new connection. It is the last frame here, and what arrives here after it was sent is not handled: a
+ * publish that is unanswered by then is repeated on the new connection. The server then closes with CLOSE_CODE_HANDED_OVER. Feature `hand_over`. A former connection that ends
+ * without this frame may have lost messages; the client then takes it as a gap of every live subscription.
  *
  * @generated from message fanfare.v1.HandedOver
  */

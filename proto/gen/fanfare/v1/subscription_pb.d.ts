@@ -37,7 +37,7 @@ export declare type Subscribe = Message<"fanfare.v1.Subscribe"> & {
    */
   start: {
     /**
-     * After this position, the last one the client has processed.
+     * After this position, the last one the client has processed. A client that has one always says it on a resume.
      *
      * @generated from field: fanfare.v1.Position after = 2;
      */
@@ -70,14 +70,14 @@ export declare type Subscribe = Message<"fanfare.v1.Subscribe"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Receive `presence_event`s of this channel; feature `presence`.
+   * Receive `presence_event`s of this channel; feature `presence`. Each request that sets it is followed by new snapshots.
    *
    * @generated from field: bool presence = 6;
    */
   presence: boolean;
 
   /**
-   * What others see beside the player in this channel's presence.
+   * What others see beside the player in this channel's presence. A session is shown whether it sets `presence` or not.
    *
    * @generated from field: fanfare.v1.Payload presence_data = 7;
    */
@@ -132,7 +132,8 @@ export declare type Subscribed = Message<"fanfare.v1.Subscribed"> & {
   recovered: boolean;
 
   /**
-   * Set when something was, or may have been, missed. Of a live channel that is every resume.
+   * Set when something was, or may have been, missed. Of a live channel: on every resume that is no hand-over, if the session was subscribed
+   * before.
    *
    * @generated from field: fanfare.v1.Gap gap = 6;
    */
@@ -396,7 +397,7 @@ export enum SubscriptionCloseReason {
   UNSPECIFIED = 0,
 
   /**
-   * The player is no longer a member.
+   * The player is no longer a member, and the subscription was the server's own.
    *
    * @generated from enum value: SUBSCRIPTION_CLOSE_REASON_LEFT = 1;
    */
