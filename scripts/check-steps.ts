@@ -1,0 +1,52 @@
+import { globSync } from "node:fs";
+import { command } from "./command.ts";
+import { generators } from "./generators.ts";
+import { root } from "./packages.ts";
+
+/** One thing that `npm run check` holds the repository to. */
+export interface CheckStep {
+  name: string;
+  /** Shown with a failure: what to run or where to look. */
+  hint: string;
+  /** Rejects when the check fails; with a CommandError, what the command printed is shown. */
+  run(): Promise<unknown>;
+}
+
+/** All steps, the quick ones first. */
+export const checkSteps: readonly CheckStep[] = [
+  { name: "biome", hint: "npm run fix", run: () => command(["biome", "check", "--error-on-warnings"]) },
+  { name: "proto-lint", hint: "buf.yaml has the rules", run: () => command(["buf", "lint"]) },
+  { name: "proto-format", hint: "npx buf format -w", run: () => command(["buf", "format", "--diff", "--exit-code"]) },
+  {
+    name: "proto-breaking",
+    hint: "v1 keeps what it promised: add, never change or remove",
+    run: () => command(["buf", "breaking", "--against", "proto/image/v1.json"]),
+  },
+  { name: "generated:code", hint: "npm run proto", run: () => script("generated-code.ts") },
+  { name: "import-rules", hint: "scripts/import-rules.ts has the rules", run: () => script("import-rules.ts") },
+  { name: "file-length", hint: "split by concept", run: () => script("file-length.ts") },
+  ...generators.map((name) => ({
+    name: `generated:${name.replace(".ts", "")}`,
+    hint: "npm run proto",
+    run: () => script(name, "--check"),
+  })),
+  ...typeSteps(),
+  { name: "unused", hint: "knip.json has the entry points", run: () => command(["knip", "--no-progress"]) },
+  { name: "packages", hint: "node scripts/packed-packages.ts", run: () => script("packed-packages.ts") },
+];
+
+function typeSteps(): CheckStep[] {
+  const projects = [
+    "tsconfig.json",
+    ...globSync("*/{,*/}tsconfig.json", { cwd: root, exclude: ["**/node_modules"] }).sort(),
+  ];
+  return projects.map((project) => ({
+    name: `types:${project === "tsconfig.json" ? "scripts" : project.replace("/tsconfig.json", "")}`,
+    hint: `npx tsc -p ${project}`,
+    run: () => command(["tsc", "-p", project]),
+  }));
+}
+
+function script(name: string, ...args: string[]): Promise<string> {
+  return command(["node", "--conditions=@fanfare/source", `scripts/${name}`, ...args]);
+}

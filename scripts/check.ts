@@ -1,0 +1,32 @@
+import { parseArgs } from "node:util";
+import { checkSteps } from "./check-steps.ts";
+import { CommandError } from "./command.ts";
+
+// npm run check [-- --only <step>]...: every step runs, whatever the ones before it found.
+const { values } = parseArgs({ options: { only: { type: "string", multiple: true } } });
+const steps = checkSteps.filter(({ name }) => values.only?.includes(name) ?? true);
+if (steps.length === 0 || steps.length < (values.only?.length ?? 0)) {
+  console.error(`--only takes: ${checkSteps.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+
+const failures: { name: string; hint: string; report: string }[] = [];
+const startedAtMs = performance.now();
+for (const { name, hint, run } of steps) {
+  const stepStartedAtMs = performance.now();
+  const report = await run().then(
+    () => undefined,
+    (error: Error) =>
+      error instanceof CommandError ? `${error.output.trimEnd()}\n${error.message}` : `${error.stack}`,
+  );
+  console.log(`${report === undefined ? "ok    " : "FAILED"} ${name.padEnd(24)} ${seconds(stepStartedAtMs)}`);
+  if (report !== undefined) failures.push({ name, hint, report });
+}
+
+for (const { name, hint, report } of failures) console.error(`\n--- ${name} (${hint})\n${report}`);
+console.log(`\n${steps.length - failures.length} of ${steps.length} checks hold, ${seconds(startedAtMs).trim()}`);
+process.exitCode = failures.length === 0 ? 0 : 1;
+
+function seconds(sinceMs: number): string {
+  return `${((performance.now() - sinceMs) / 1000).toFixed(1).padStart(6)} s`;
+}

@@ -1,0 +1,42 @@
+import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { command } from "./command.ts";
+import { entryPoints, manifest, publishedPackages, root } from "./packages.ts";
+
+// Builds and packs every published package, installs the tarballs together in an empty folder outside of the repository,
+// and imports each public entry point with plain Node, without the condition that leads to the sources.
+await command(["node", "scripts/build.ts"]);
+await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-packed-"));
+const tarballs: string[] = [];
+for (const workspace of publishedPackages) {
+  const printed = await command(["npm", "pack", "--json", "--loglevel=error", "--pack-destination", folder.path], {
+    cwd: join(root, workspace),
+  });
+  tarballs.push(join(folder.path, tarballName(printed)));
+}
+
+const consumer = join(folder.path, "consumer");
+await mkdir(consumer);
+await writeFile(join(consumer, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
+await command(["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", ...tarballs], {
+  cwd: consumer,
+});
+
+const plainNode = { cwd: consumer, env: { NODE_OPTIONS: "" } };
+for (const { specifier } of publishedPackages.flatMap(entryPoints)) {
+  const check = `const names = Object.keys(await import(${JSON.stringify(specifier)})); if (names.length === 0) throw new Error("exports nothing");`;
+  await command(["node", "--input-type=module", "--eval", check], plainNode);
+  console.log(`${specifier} imports`);
+}
+for (const name of publishedPackages.flatMap((workspace) => Object.keys(manifest(workspace).bin ?? {}))) {
+  const help = await command([join("node_modules/.bin", name), "--help"], plainNode);
+  if (!help.includes(name)) throw new Error(`${name} --help printed no help`);
+  console.log(`${name} --help runs`);
+}
+
+function tarballName(printed: string): string {
+  const [packed] = JSON.parse(printed) as { filename: string }[];
+  if (packed === undefined) throw new Error("npm pack named no file");
+  return packed.filename;
+}

@@ -1,0 +1,52 @@
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** Programs outside of npm that tests drive: where they are looked for, and what to tell whoever lacks one. */
+const tools = {
+  chromium: {
+    variable: "FANFARE_CHROMIUM",
+    names: ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],
+    paths: [
+      "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+      "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ],
+    install: "Chromium (Debian: apt-get install chromium), or set FANFARE_CHROMIUM to a Chrome's path",
+  },
+} as const;
+
+/** What the search depends on, replaced in tests. */
+export interface ToolSearch {
+  env: Readonly<Record<string, string | undefined>>;
+  isExecutable(path: string): boolean;
+  log(line: string): void;
+}
+
+const machine: ToolSearch = {
+  env: process.env,
+  isExecutable(path) {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  log: (line) => console.warn(line),
+};
+
+/**
+ * Path of a program that tests need. When it is missing, undefined after one line that says what to install, for
+ * `describe.skipIf(path === undefined)`; where `CI` is `true`, an error instead, because there nothing may be skipped.
+ */
+export function requireTool(tool: keyof typeof tools, search: ToolSearch = machine): string | undefined {
+  const { variable, names, paths, install } = tools[tool];
+  const named = search.env[variable];
+  const folders = (search.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  const candidates =
+    named !== undefined ? [named] : [...names.flatMap((name) => folders.map((folder) => join(folder, name))), ...paths];
+  const found = candidates.find((path) => search.isExecutable(path));
+  if (found !== undefined) return found;
+  if (search.env.CI === "true") throw new Error(`${tool} is missing, and CI skips no test: install ${install}`);
+  search.log(`Skipped tests that need ${tool}: install ${install}.`);
+  return undefined;
+}
