@@ -68,11 +68,14 @@ export function resolveChannelPolicy(
   });
 }
 
-/** The rules that resolve to this policy, with every field set. */
+/** The rules that resolve to this policy, with every field set that means something for its delivery class. */
 export function rulesOf(policy: ChannelPolicy): ChannelRules {
-  const { retention, ...rest } = policy;
+  const { retention, acknowledgement, maxRewind, ...rest } = policy;
+  if (policy.deliveryClass !== DeliveryClass.DURABLE) return create(ChannelRulesSchema, rest);
   return create(ChannelRulesSchema, {
     ...rest,
+    acknowledgement,
+    maxRewind,
     retention: { ...retention, maxBytes: BigInt(retention.maxBytes) },
   });
 }
