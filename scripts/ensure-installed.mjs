@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 
 /** The pinned Node that the `node` package installs; every script of the repository runs on it. */
 export function pinnedNode(root) {
-  return join(root, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
+  return join(root, "node_modules", "node", "bin", "node");
 }
 
 /**
@@ -24,12 +24,12 @@ export async function ensureInstalled(root) {
     if (installedByHand(root, lockText)) return writeFileSync(stampFile, stamp);
   }
   const why = existsSync(join(root, "node_modules")) ? "package-lock.json has changed" : "nothing is installed yet";
-  console.error(`Installing dependencies with npm ci (${why}) ...`);
+  console.error(`Installing dependencies with npm (${why}) ...`);
   const startedAtMs = Date.now();
-  await npmCi(root);
+  await npmInstall(root);
   if (!existsSync(pinnedNode(root))) {
     throw new Error(
-      "npm ci ran, but the pinned Node is missing: the install script of the `node` package did not run.\n" +
+      "npm install ran, but the pinned Node is missing: the install script of the `node` package did not run.\n" +
         "Run `npm rebuild node --ignore-scripts=false`, or allow install scripts in your npm configuration.",
     );
   }
@@ -37,7 +37,7 @@ export async function ensureInstalled(root) {
   console.error(`Installed in ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s.`);
 }
 
-/** Whether a plain `npm install` or `npm ci` has already brought node_modules to what package-lock.json says. */
+/** Whether an `npm install` or `npm ci` by hand has already brought node_modules to what package-lock.json says. */
 function installedByHand(root, lockText) {
   const hiddenLockFile = join(root, "node_modules", ".package-lock.json");
   if (!existsSync(hiddenLockFile)) return false;
@@ -51,13 +51,14 @@ function installedByHand(root, lockText) {
   });
 }
 
-async function npmCi(root) {
-  const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
+// Not `npm ci`: a lock file written where a registry lacks some platforms' optional packages has no entries for these, and
+// `npm ci` refuses such a file on every platform. `--no-save` takes the locked versions as well and never writes the lock file.
+async function npmInstall(root) {
+  const args = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
   const npm = npmCommand();
   const child = spawn(npm.file, [...npm.args, ...args], {
     cwd: root,
     env: { ...process.env, PATH: pathWithoutPackages() },
-    shell: npm.shell,
     stdio: ["ignore", "inherit", "pipe"],
   });
   let stderr = "";
@@ -74,18 +75,18 @@ async function npmCi(root) {
     /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED)\b/.exec(stderr);
   throw new Error(
     offline === null
-      ? `npm ci failed with exit code ${code}; its messages are above.`
+      ? `npm install failed with exit code ${code}; its messages are above.`
       : `npm could not reach the package registry (${offline[1]}). Connect to the network, then run the command again.`,
   );
 }
 
-/** npm as it was started, on the Node it was started with: npm ci removes the pinned Node while it works. */
+/** npm as it was started, on the Node it was started with: npm may replace the pinned Node while it works. */
 function npmCommand() {
   const { npm_execpath: script, npm_node_execpath: node } = process.env;
   if (script?.endsWith("npm-cli.js") && node !== undefined && existsSync(node)) {
-    return { file: node, args: [script], shell: false };
+    return { file: node, args: [script] };
   }
-  return { file: "npm", args: [], shell: process.platform === "win32" };
+  return { file: "npm", args: [] };
 }
 
 function pathWithoutPackages() {

@@ -30,7 +30,7 @@ function nodeArguments(script, args) {
 
 /** Replaces this process where Node can do that, so that signals and the exit code need nobody to pass them on. */
 function become(args) {
-  if (typeof process.execve === "function" && process.platform !== "win32") {
+  if (typeof process.execve === "function") {
     process.emitWarning = () => {};
     process.execve(node, [node, ...args], env);
   }
