@@ -10,9 +10,10 @@ import type { GenEnum, GenFile } from "@bufbuild/protobuf/codegenv2";
 export declare const file_fanfare_v1_close: GenFile;
 
 /**
- * The WebSocket close codes that a server sends. A client sends 4000, 4001 and 4101 alone: 4000 and 4001 end its session, after any other
- * code, or none, the session waits for its resume. The close reason is a sentence for developers of at most 123 bytes and is never parsed. The hundreds digit alone says what a client does, so that a client
- * obeys codes that it does not know. Standard codes are in the protocol text.
+ * The WebSocket close codes that a server sends. Of them a client sends 4000, 4001 and 4101 alone: 4000 and 4001 end its session; after any
+ * other code, or none, the session waits for its resume. The close reason is a sentence for developers of at most 123 bytes and is
+ * never parsed. The hundreds digit alone says what a client does, so that a client obeys codes that it does not know. Standard
+ * codes are in the protocol text.
  *
  * @generated from enum fanfare.v1.CloseCode
  */
