@@ -1,7 +1,9 @@
 import { globSync } from "node:fs";
+import { dirname } from "node:path";
 import { command } from "./command.ts";
 import { generators } from "./generators.ts";
 import { root } from "./packages.ts";
+import { repositoryFiles } from "./repository-files.ts";
 
 /** One thing that `npm run check` holds the repository to. */
 export interface CheckStep {
@@ -35,15 +37,16 @@ export const checkSteps: readonly CheckStep[] = [
   { name: "packages", hint: "node scripts/packed-packages.ts", run: () => script("packed-packages.ts") },
 ];
 
+/** One step for each tsconfig.json that has sources; docs/ only names sources of others. */
 function typeSteps(): CheckStep[] {
-  const projects = [
-    "tsconfig.json",
-    ...globSync("*/{,*/}tsconfig.json", { cwd: root, exclude: ["**/node_modules"] }).sort(),
-  ];
-  return projects.map((project) => ({
-    name: `types:${project === "tsconfig.json" ? "scripts" : project.replace("/tsconfig.json", "")}`,
-    hint: `npx tsc -p ${project}`,
-    run: () => command(["tsc", "-p", project]),
+  const sources = repositoryFiles().filter((file) => file.endsWith(".ts"));
+  const folders = globSync("*/{,*/}tsconfig.json", { cwd: root, exclude: ["**/node_modules", "docs"] })
+    .map((project) => dirname(project))
+    .filter((folder) => sources.some((file) => file.startsWith(`${folder}/`)));
+  return [".", ...folders.sort()].map((folder) => ({
+    name: `types:${folder === "." ? "scripts" : folder}`,
+    hint: `npx tsc -p ${folder}`,
+    run: () => command(["tsc", "-p", folder]),
   }));
 }
 

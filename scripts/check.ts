@@ -19,7 +19,7 @@ for (const { name, hint, run } of steps) {
     (error: Error) =>
       error instanceof CommandError ? `${error.output.trimEnd()}\n${error.message}` : `${error.stack}`,
   );
-  console.log(`${report === undefined ? "ok    " : "FAILED"} ${name.padEnd(24)} ${seconds(stepStartedAtMs)}`);
+  console.log(`${report === undefined ? "ok    " : "FAILED"} ${name.padEnd(30)} ${seconds(stepStartedAtMs)}`);
   if (report !== undefined) failures.push({ name, hint, report });
 }
 
