@@ -1,2 +1,12 @@
-/** Scripts that write generated files; with `--check` each writes nothing and fails when a file is not what it would write. */
-export const generators = ["generate-sdk-wire.ts", "readme-snippets.ts"] as const;
+/**
+ * Scripts that write generated files, each after those whose output it reads; with `--check` each writes nothing and fails when a
+ * file is not what it would write.
+ */
+export const generators = [
+  "plain-proto.ts",
+  "generate-sdk-wire.ts",
+  "protocol-tables.ts",
+  "requirements.ts",
+  "protocol-reference.ts",
+  "readme-snippets.ts",
+] as const;

@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeOrCheck } from "./generated-file.ts";
 import { root } from "./packages.ts";
 
 /** A pair of marks in Markdown, with what stands between them: `<!-- snippet: path -->` to `<!-- /snippet -->`. */
@@ -14,15 +15,6 @@ export function withSnippets(markdown: string, readSource: (path: string) => str
 }
 
 if (import.meta.main) {
-  const readmeFile = join(root, "README.md");
-  const readme = readFileSync(readmeFile, "utf8");
-  const written = withSnippets(readme, (path) => readFileSync(join(root, path), "utf8"));
-  if (written === readme) console.log("README.md shows the examples as they are");
-  else if (process.argv.includes("--check")) {
-    console.error("README.md does not show examples/readme as it is");
-    process.exitCode = 1;
-  } else {
-    writeFileSync(readmeFile, written);
-    console.log("Wrote the examples into README.md");
-  }
+  const read = (path: string) => readFileSync(join(root, path), "utf8");
+  writeOrCheck([{ path: "README.md", content: withSnippets(read("README.md"), read) }], "npm run proto");
 }
