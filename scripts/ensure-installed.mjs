@@ -20,8 +20,11 @@ export async function ensureInstalled(root) {
   const lockText = readFileSync(join(root, "package-lock.json"));
   const stamp = createHash("sha256").update(`${process.platform}-${process.arch}\n`).update(lockText).digest("hex");
   if (existsSync(pinnedNode(root))) {
-    if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return;
-    if (installedByHand(root, lockText)) return writeFileSync(stampFile, stamp);
+    if (existsSync(stampFile)) {
+      if (readFileSync(stampFile, "utf8") === stamp) return;
+    } else if (installedByHand(root, lockText)) {
+      return writeFileSync(stampFile, stamp);
+    }
   }
   const why = existsSync(join(root, "node_modules")) ? "package-lock.json has changed" : "nothing is installed yet";
   console.error(`Installing dependencies with npm (${why}) ...`);
