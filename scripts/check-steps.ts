@@ -1,8 +1,6 @@
-import { globSync } from "node:fs";
 import { dirname } from "node:path";
 import { command } from "./command.ts";
 import { generators } from "./generators.ts";
-import { root } from "./packages.ts";
 import { repositoryFiles } from "./repository-files.ts";
 
 /** One thing that `npm run check` holds the repository to. */
@@ -37,12 +35,13 @@ export const checkSteps: readonly CheckStep[] = [
   { name: "packages", hint: "node scripts/packed-packages.ts", run: () => script("packed-packages.ts") },
 ];
 
-/** One step for each tsconfig.json that has sources; docs/ only names sources of others. */
+/** One step for each tsconfig.json that has sources. */
 function typeSteps(): CheckStep[] {
-  const sources = repositoryFiles().filter((file) => file.endsWith(".ts"));
-  const folders = globSync("*/{,*/}tsconfig.json", { cwd: root, exclude: ["**/node_modules", "docs"] })
-    .map((project) => dirname(project))
-    .filter((folder) => sources.some((file) => file.startsWith(`${folder}/`)));
+  const files = repositoryFiles();
+  const folders = files
+    .filter((file) => file.endsWith("/tsconfig.json"))
+    .map((file) => dirname(file))
+    .filter((folder) => files.some((file) => file.startsWith(`${folder}/`) && file.endsWith(".ts")));
   return [".", ...folders.sort()].map((folder) => ({
     name: `types:${folder === "." ? "scripts" : folder}`,
     hint: `npx tsc -p ${folder}`,
