@@ -1,0 +1,107 @@
+import type { OutboundFrame } from "../wire/outbound-frame.ts";
+import { type FrameFormat, frameLength, maxJoinedBytes } from "./join-frames.ts";
+
+/** What a backlog threw away, and why. */
+export interface BacklogCounts {
+  /** Volatile, because the bound was reached. */
+  dropped: number;
+  /** Volatile, because a newer one of the same key came. */
+  conflated: number;
+  /** Their time to live had passed. */
+  expired: number;
+}
+
+/**
+ * The frames that wait because the socket does not take more. A newer volatile frame replaces the unsent older one of its key, and
+ * takes its own place at the end, so that the order of one origin holds.
+ */
+export class Backlog {
+  readonly counts: BacklogCounts = { dropped: 0, conflated: 0, expired: 0 };
+  readonly #format: FrameFormat;
+  #frames: (OutboundFrame | undefined)[] = [];
+  #head = 0;
+  /** Absolute index (position plus `#removed`) of the unsent frame of a conflation key. */
+  #byKey: Map<string, number> | undefined;
+  #removed = 0;
+  #bytes = 0;
+
+  constructor(format: FrameFormat) {
+    this.#format = format;
+  }
+
+  get byteLength(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#bytes === 0;
+  }
+
+  push(frame: OutboundFrame): void {
+    const conflation = frame.volatileTraits?.conflation;
+    if (conflation !== undefined) {
+      this.#byKey ??= new Map();
+      const older = this.#byKey.get(conflation);
+      if (older !== undefined && this.#remove(older - this.#removed)) this.counts.conflated++;
+      this.#byKey.set(conflation, this.#frames.length + this.#removed);
+    }
+    this.#frames.push(frame);
+    this.#bytes += frameLength(frame, this.#format);
+  }
+
+  /** Throws volatile frames away, the oldest first, until no more than `maxBytes` are left. False: the rest is still too much. */
+  shedVolatile(maxBytes: number): boolean {
+    for (let i = this.#head; i < this.#frames.length && this.#bytes > maxBytes; i++) {
+      if (this.#frames[i]?.volatileTraits !== undefined && this.#remove(i)) this.counts.dropped++;
+    }
+    return this.#bytes <= maxBytes;
+  }
+
+  /** Takes the oldest frames that make one joined message; expired ones are thrown away. Empty: nothing is left. */
+  take(nowMs: number): OutboundFrame[] {
+    const taken: OutboundFrame[] = [];
+    let length = 0;
+    while (this.#head < this.#frames.length) {
+      const frame = this.#frames[this.#head];
+      if (frame !== undefined) {
+        const next = frameLength(frame, this.#format);
+        if (taken.length > 0 && length + next >= maxJoinedBytes) break;
+        this.#remove(this.#head);
+        if (frame.expiresAtMs !== 0 && frame.expiresAtMs <= nowMs) this.counts.expired++;
+        else {
+          taken.push(frame);
+          length += next;
+        }
+      }
+      this.#head++;
+    }
+    this.#compact();
+    return taken;
+  }
+
+  clear(): void {
+    this.#frames = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#byKey = undefined;
+  }
+
+  #remove(index: number): boolean {
+    const frame = this.#frames[index];
+    if (frame === undefined) return false;
+    this.#frames[index] = undefined;
+    this.#bytes -= frameLength(frame, this.#format);
+    const conflation = frame.volatileTraits?.conflation;
+    if (conflation !== undefined && this.#byKey?.get(conflation) === index + this.#removed)
+      this.#byKey.delete(conflation);
+    return true;
+  }
+
+  /** Gives the space of frames that are gone back, when they are at least half of the array. */
+  #compact(): void {
+    if (this.#head < 64 || this.#head * 2 < this.#frames.length) return;
+    this.#frames = this.#frames.slice(this.#head);
+    this.#removed += this.#head;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,350 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { closeDecision } from "@fanfare/proto/policy";
+import { type ClientFrame, CloseCode, ErrorCode, GoawayReason, type ServerFrameSchema } from "@fanfare/proto/v1";
+import type { WebSocket } from "ws";
+import type { Timer } from "../clock.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import type { Session } from "../hub/session.ts";
+import type { SessionLink } from "../hub/session-link.ts";
+import { encodeFrame } from "../wire/frame-encoding.ts";
+import type { OutboundFrame } from "../wire/outbound-frame.ts";
+import { closeCodeOf } from "./close-code.ts";
+import { decodeFrames, frameViolation } from "./frame-codec.ts";
+import type { GatewayApp, GatewayContext } from "./gateway-context.ts";
+import { shakeHands } from "./handshake.ts";
+import { HeartbeatTimer } from "./heartbeat-timer.ts";
+import { InboundLimits } from "./inbound-limits.ts";
+import type { FrameFormat } from "./join-frames.ts";
+import { handleRequest } from "./requests.ts";
+import { SendQueue, type WritableSocket } from "./send-queue.ts";
+
+/** What a connection begins with. */
+export interface ConnectionOptions {
+  readonly context: GatewayContext;
+  readonly webSocket: WebSocket;
+  /** The socket below the WebSocket, for writes of frames that are shared between connections. */
+  readonly socket: WritableSocket;
+  readonly format: FrameFormat;
+  /** The page's origin; undefined for clients that are no browser. */
+  readonly pageOrigin: string | undefined;
+  readonly remoteAddress: string;
+  /** Index of the listener it came in by. */
+  readonly listener: number;
+}
+
+/** How long a peer may take to answer the close, in milliseconds. */
+export const closeGraceMs = 2_000;
+/** The longest delay of a Node timer. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/**
+ * One WebSocket, from upgrade to close.
+ *
+ * | state | event | next |
+ * |---|---|---|
+ * | awaiting-hello | a valid `hello` | handshaking |
+ * | awaiting-hello | anything else, or the hello timeout | closing |
+ * | handshaking | token verified, session there | open (`welcome` is the first frame) |
+ * | handshaking | refused, or another frame | closing |
+ * | open | frames | open; requests are handled in their order |
+ * | open | protocol error, silence, overflow, token expiry, kick, hand-over, drain deadline | closing |
+ * | any | the socket is gone | closed |
+ */
+export class Connection implements SessionLink {
+  readonly context: GatewayContext;
+  readonly format: FrameFormat;
+  readonly pageOrigin: string | undefined;
+  readonly remoteAddress: string;
+  readonly listener: number;
+  readonly queue: SendQueue;
+  readonly pendingRequests = new Set<number>();
+  clientInfo = "";
+  goingAway = false;
+  /** Set while open, and afterwards. */
+  session: Session | undefined;
+  app: GatewayApp | undefined;
+  #state: "awaiting-hello" | "handshaking" | "open" | "closing" | "closed" = "awaiting-hello";
+  readonly #webSocket: WebSocket;
+  readonly #inbound: InboundLimits;
+  readonly #errorFrames = new Map<ErrorCode, number>();
+  readonly #timers = new Map<"hello" | "expiry" | "goaway" | "close", Timer>();
+  #heartbeat: HeartbeatTimer | undefined;
+  #closeCode = 0;
+  readonly #gone = Promise.withResolvers<void>();
+
+  constructor(options: ConnectionOptions) {
+    const { context, webSocket } = options;
+    const { config, clock, counters, scheduler } = context;
+    this.context = context;
+    this.format = options.format;
+    this.pageOrigin = options.pageOrigin;
+    this.remoteAddress = options.remoteAddress;
+    this.listener = options.listener;
+    this.#webSocket = webSocket;
+    this.#inbound = new InboundLimits(config.limits, clock.monotonicMs());
+    this.queue = new SendQueue({
+      socket: options.socket,
+      format: options.format,
+      maxBytes: config.limits.sendQueueBytes,
+      scheduler,
+      clock,
+      counters,
+      onOverflow: () => this.#abandon(CloseCode.SLOW_CONSUMER, "messages come faster than they are read"),
+    });
+    this.#setTimer("hello", config.timing.helloTimeoutMs, () =>
+      this.close(CloseCode.HELLO_TIMEOUT, "no hello in time"),
+    );
+    webSocket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
+    webSocket.on("ping", () => this.#admit(1, 0));
+    webSocket.on("error", () => {}); // a close event follows
+    webSocket.on("close", (code: number) => this.#closed(code));
+  }
+
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Neither closing nor closed. */
+  get isAlive(): boolean {
+    return this.#state !== "closing" && this.#state !== "closed";
+  }
+
+  /** Settles when the connection is closed. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  get roundTripUs(): number {
+    return this.#heartbeat?.roundTripUs ?? 0;
+  }
+
+  get heartbeat(): HeartbeatTimer | undefined {
+    return this.#heartbeat;
+  }
+
+  get queuedBytes(): number {
+    return this.queue.queuedBytes;
+  }
+
+  enqueue(frame: OutboundFrame): void {
+    this.queue.enqueue(frame);
+  }
+
+  /** Encodes and queues one frame for this connection alone. */
+  send(frame: MessageInitShape<typeof ServerFrameSchema>): void {
+    if (this.isAlive) this.queue.enqueue(encodeFrame(frame));
+  }
+
+  /** Answers a frame with an error: in a reply, or without an id in an `error` frame, at most one a second and code. */
+  sendError(id: number, error: FanfareError): void {
+    const { clock, counters } = this.context;
+    counters.errorsByCode[error.code] = (counters.errorsByCode[error.code] ?? 0) + 1;
+    if (error.code === ErrorCode.INTERNAL) {
+      this.context.log.error("a request failed", {
+        session: this.session?.id,
+        cause: String(error.cause),
+        stack: stackOf(error.cause),
+      });
+    }
+    const value = error.toProto();
+    if (id !== 0) return this.send({ id, kind: { case: "reply", value: { result: { case: "error", value } } } });
+    const nowMs = clock.monotonicMs();
+    if (nowMs - (this.#errorFrames.get(error.code) ?? Number.NEGATIVE_INFINITY) < 1000) return;
+    this.#errorFrames.set(error.code, nowMs);
+    this.send({ kind: { case: "error", value } });
+  }
+
+  /** Says why in an `error` frame and closes with the code that belongs to it. */
+  refuse(error: FanfareError, code = closeCodeOf(error.code)): void {
+    this.sendError(0, error);
+    this.close(code, error.message);
+  }
+
+  /** `welcome` was queued: the connection is open. */
+  opened(session: Session, app: GatewayApp, heartbeatIntervalMs: number): void {
+    this.#state = "open";
+    this.session = session;
+    this.app = app;
+    this.#clearTimer("hello");
+    this.context.counters.unauthenticated--;
+    const { clock, config } = this.context;
+    this.#heartbeat = new HeartbeatTimer({
+      clock,
+      intervalMs: heartbeatIntervalMs,
+      timeoutMs: config.timing.heartbeatTimeoutMs,
+      maxStallMs: config.limits.sendQueueStallMs,
+      queue: this.queue,
+      ping: (frame) => this.send(frame),
+      dead: () => this.#abandon(CloseCode.HEARTBEAT_TIMEOUT, "nothing was received for interval + timeout"),
+      stalled: () => this.#abandon(CloseCode.SLOW_CONSUMER, "nothing was read for too long"),
+    });
+    this.expireAt(session.credentials.expiresAtMs);
+  }
+
+  /** Closes the connection when its token expires, unless a later time is set before. */
+  expireAt(expiresAtMs: number): void {
+    const delayMs = expiresAtMs - this.context.clock.nowMs();
+    this.#setTimer("expiry", Math.min(Math.max(0, delayMs), maxTimerMs), () => {
+      if (delayMs > maxTimerMs) this.expireAt(expiresAtMs);
+      else this.refuse(new FanfareError(ErrorCode.TOKEN_EXPIRED, "the token has expired and was not refreshed"));
+    });
+  }
+
+  goAway(options: { deadlineMs: number; reconnectAfterMs: number; url: string; rebalancing: boolean }): void {
+    if (!this.isOpen || this.goingAway) return;
+    this.goingAway = true;
+    const { deadlineMs, reconnectAfterMs, url } = options;
+    const reason = options.rebalancing ? GoawayReason.REBALANCING : GoawayReason.DRAINING;
+    this.send({ kind: { case: "goaway", value: { reason, deadlineMs, reconnectAfterMs, url } } });
+    const leaveMs = this.session?.features.has("hand_over") ? deadlineMs : reconnectAfterMs;
+    this.#setTimer("goaway", leaveMs, () => this.close(CloseCode.GOING_AWAY, "this node is going away"));
+  }
+
+  handOver(): void {
+    this.send({ kind: { case: "handedOver", value: {} } });
+    this.session = undefined; // what arrives from now on is not handled, and the session is no longer this connection's
+    this.close(CloseCode.HANDED_OVER, "the session has moved to its new connection");
+  }
+
+  close(code: CloseCode, reason: string): void {
+    if (!this.isAlive) return;
+    this.#leave(code);
+    this.queue.finish(() => this.#webSocket.close(code, clipReason(reason)));
+  }
+
+  /** Cuts the connection, without a close. */
+  destroy(): void {
+    this.#webSocket.terminate();
+  }
+
+  /** Closes without sending what is queued, because the peer does not read it. */
+  #abandon(code: CloseCode, reason: string): void {
+    if (!this.isAlive) return;
+    this.#leave(code);
+    this.queue.destroy();
+    this.#webSocket.close(code, clipReason(reason));
+  }
+
+  /** Enters `closing`: from now on the session is without this connection. */
+  #leave(code: CloseCode): void {
+    const wasOpen = this.isOpen;
+    this.#state = "closing";
+    this.#closeCode = code;
+    if (!wasOpen) this.context.counters.handshakesRefused++;
+    this.#heartbeat?.stop();
+    for (const name of ["hello", "expiry", "goaway"] as const) this.#clearTimer(name);
+    this.#setTimer("close", closeGraceMs, () => this.#webSocket.terminate());
+    this.#releaseSession(code, "server");
+  }
+
+  #releaseSession(code: number, by: "server" | "client"): void {
+    const { session, app } = this;
+    if (session === undefined || app === undefined || session.link !== this) return;
+    const clientEnds = by === "client" && (code === CloseCode.DISCONNECTED || code === CloseCode.PROTOCOL_ERROR);
+    if (clientEnds || (by === "server" && closeDecision(code).sessionEnds)) {
+      const tombstone = CloseCode.DISCONNECTED;
+      app.hub.end(session, { reason: "left", code, message: "", tombstone });
+    } else app.hub.detach(session, this, code);
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (!this.isAlive) return;
+    const { counters, config } = this.context;
+    counters.framesInMessages++;
+    counters.bytesIn += data.length;
+    if (data.length > config.limits.maxFrameBytes) {
+      const message = `the message has ${data.length} bytes; limits.max_frame_bytes is ${config.limits.maxFrameBytes}`;
+      return this.refuse(new FanfareError(ErrorCode.TOO_LARGE, message), CloseCode.TOO_LARGE);
+    }
+    try {
+      if (isBinary !== (this.format === "proto")) {
+        const expected = this.format === "proto" ? "binary" : "text";
+        throw new FanfareError(ErrorCode.MALFORMED, `this subprotocol has ${expected} messages only`);
+      }
+      const frames = decodeFrames(data, this.format);
+      this.#heartbeat?.received();
+      this.#handle(frames, data.length);
+    } catch (reason) {
+      const error = FanfareError.from(reason);
+      if (error.code === ErrorCode.MALFORMED) this.refuse(error, CloseCode.PROTOCOL_ERROR);
+      else if (error.code === ErrorCode.INVALID_ARGUMENT) this.sendError(0, error);
+      else this.refuse(error, CloseCode.INTERNAL);
+    }
+  }
+
+  #handle(frames: readonly ClientFrame[], bytes: number): void {
+    this.context.counters.framesIn += frames.length;
+    const limited = this.#admit(frames.length, bytes);
+    for (const frame of frames) {
+      if (!this.isAlive) return;
+      if (this.#state !== "open") this.#handleFirst(frame);
+      else if (limited !== undefined && frame.kind.case !== "pong") this.sendError(frame.id, limited);
+      else handleRequest(this, frame);
+    }
+  }
+
+  #handleFirst(frame: ClientFrame): void {
+    if (this.#state !== "awaiting-hello" || frame.kind.case !== "hello") {
+      const message = "the first frame is hello, and nothing is sent between it and welcome";
+      return this.refuse(new FanfareError(ErrorCode.FAILED_PRECONDITION, message), CloseCode.PROTOCOL_ERROR);
+    }
+    const violation = frameViolation(frame);
+    if (violation !== undefined) {
+      const error = new FanfareError(ErrorCode.INVALID_ARGUMENT, violation.message, { field: violation.field });
+      return this.refuse(error, CloseCode.PROTOCOL_ERROR);
+    }
+    this.#state = "handshaking";
+    shakeHands(this, frame.kind.value).catch((reason) => {
+      this.context.log.error("a handshake failed", { stack: stackOf(reason) });
+      this.close(CloseCode.INTERNAL, "the handshake failed");
+    });
+  }
+
+  /** Charges what came in; the error that requests are answered with while the connection is in debt. */
+  #admit(frames: number, bytes: number): FanfareError | undefined {
+    const verdict = this.#inbound.charge(this.context.clock.monotonicMs(), frames, bytes);
+    if (verdict === "ok") return undefined;
+    if (verdict === "close")
+      this.refuse(new FanfareError(ErrorCode.RATE_LIMITED, "too many frames or bytes, for too long"));
+    return new FanfareError(ErrorCode.RATE_LIMITED, "too many frames or bytes a second", {
+      retryAfterMs: verdict === "close" ? 0 : verdict.retryAfterMs,
+    });
+  }
+
+  #closed(code: number): void {
+    if (this.#state === "closed") return;
+    const wasAuthenticated = this.session !== undefined || this.app !== undefined;
+    if (this.isAlive) {
+      if (!this.isOpen) this.context.counters.handshakesRefused++;
+      this.#releaseSession(code, "client");
+    }
+    this.#state = "closed";
+    this.#heartbeat?.stop();
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+    this.queue.destroy();
+    this.context.counters.closed(this.#closeCode || code);
+    this.context.admission.leave(this.remoteAddress, wasAuthenticated);
+    this.#gone.resolve();
+  }
+
+  #setTimer(name: "hello" | "expiry" | "goaway" | "close", delayMs: number, callback: () => void): void {
+    this.#clearTimer(name);
+    this.#timers.set(name, this.context.clock.setTimer(delayMs, callback));
+  }
+
+  #clearTimer(name: "hello" | "expiry" | "goaway" | "close"): void {
+    this.#timers.get(name)?.cancel();
+    this.#timers.delete(name);
+  }
+}
+
+/** A close reason has at most 123 bytes. */
+function clipReason(reason: string): string {
+  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(123));
+  return reason.slice(0, read);
+}
+
+function stackOf(reason: unknown): string {
+  return reason instanceof Error ? (reason.stack ?? reason.message) : String(reason);
+}

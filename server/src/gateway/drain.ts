@@ -1,0 +1,41 @@
+import { CloseCode } from "@fanfare/proto/v1";
+import type { Clock } from "../clock.ts";
+import type { Connection } from "./connection.ts";
+
+/** How connections are sent away. */
+export interface DrainOptions {
+  /** Over which they are spread, in milliseconds. */
+  readonly windowMs: number;
+  /** After which who is still there is closed, in milliseconds. */
+  readonly deadlineMs: number;
+  /** Where to; empty: the URL they have. */
+  readonly url: string;
+  readonly rebalancing: boolean;
+}
+
+/**
+ * Sends connections away: each is asked to move at a time of its own within the window, and closed at the deadline.
+ * @returns how many were told, and when the last of them has gone
+ */
+export function drain(
+  connections: Iterable<Connection>,
+  clock: Clock,
+  options: DrainOptions,
+): { told: number; done: Promise<void> } {
+  const all = [...connections];
+  const leaving = all.filter((connection) => connection.isOpen && !connection.goingAway);
+  const stepMs = leaving.length === 0 ? 0 : options.windowMs / leaving.length;
+  for (const [i, connection] of leaving.entries()) {
+    const reconnectAfterMs = Math.floor(stepMs * i);
+    const { deadlineMs, url, rebalancing } = options;
+    connection.goAway({ deadlineMs, reconnectAfterMs, url, rebalancing });
+  }
+  return { told: leaving.length, done: allGone(all, clock, options.deadlineMs) };
+}
+
+function allGone(connections: readonly Connection[], clock: Clock, deadlineMs: number): Promise<void> {
+  const timer = clock.setTimer(deadlineMs, () => {
+    for (const connection of connections) connection.close(CloseCode.GOING_AWAY, "this node is going away");
+  });
+  return Promise.all(connections.map((connection) => connection.gone)).then(() => timer.cancel());
+}

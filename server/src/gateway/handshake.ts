@@ -1,0 +1,229 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  CloseCode,
+  type Gap,
+  GapReason,
+  GapSchema,
+  type Hello,
+  type Resume,
+  type Subscribe,
+  type SubscriptionResult,
+  SubscriptionResultSchema,
+} from "@fanfare/proto/v1";
+import type { ResolvedConfig } from "../config/resolved-config.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import type { Arrival } from "../hub/app-hub.ts";
+import type { Credentials, Session } from "../hub/session.ts";
+import type { Subscription } from "../hub/subscription.ts";
+import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
+import type { Connection } from "./connection.ts";
+import { type GatewayApp, serverFeatures } from "./gateway-context.ts";
+import { isOriginAllowed } from "./page-origin.ts";
+
+/** The revision of the protocol that this server speaks. */
+const revision = 1;
+
+/** Answers a valid `hello`: with `welcome`, or by closing the connection. */
+export async function shakeHands(connection: Connection, hello: Hello): Promise<void> {
+  const { admission, authenticate, apps, log } = connection.context;
+  const minRevision = hello.minRevision || 1;
+  if (minRevision > revision || (hello.maxRevision || minRevision) < revision) {
+    return connection.close(CloseCode.UNSUPPORTED_REVISION, `this server speaks revision ${revision}`);
+  }
+  const busy = admission.handshake(hello.resume !== undefined);
+  if (busy !== undefined) return connection.close(CloseCode.OVERLOADED, busy);
+  let credentials: Credentials;
+  try {
+    credentials = await authenticate(hello.token);
+  } catch (reason) {
+    return connection.refuse(FanfareError.from(reason));
+  }
+  if (!connection.isAlive) return;
+  const app = apps.get(credentials.appId);
+  if (app === undefined) return connection.close(CloseCode.UNAUTHENTICATED, "the token's app is not known here");
+  const { pageOrigin } = connection;
+  if (!isOriginAllowed(pageOrigin, app.allowedOrigins, connection.context.config.dev)) {
+    log.info("refused the origin of a page; add it to allowed_origins of the app", {
+      app: credentials.appId,
+      origin: pageOrigin,
+    });
+    return connection.close(CloseCode.ORIGIN_REFUSED, "this page's origin is not among the app's allowed_origins");
+  }
+  connection.clientInfo = describeClient(hello);
+  admit(connection, hello, app, credentials);
+}
+
+function admit(connection: Connection, hello: Hello, app: GatewayApp, credentials: Credentials): void {
+  const { config, admission } = connection.context;
+  const claimed = new Set(hello.features);
+  const features = new Set(serverFeatures(config).filter((feature) => claimed.has(feature)));
+  const arrival: Arrival = { credentials, features, attempt: hello.attempt, link: connection };
+  const resumed =
+    features.has("resume") && hello.resume ? findSession(connection, app, credentials, hello.resume) : undefined;
+  if (resumed === "refused") return;
+  if (resumed !== undefined) return resume(connection, hello, app, resumed, arrival);
+  const connected = [...app.hub.sessionsOf(credentials.playerId)].filter(
+    (session) => session.link !== undefined,
+  ).length;
+  const full = admission.player(connected);
+  if (full !== undefined) return connection.close(CloseCode.OVERLOADED, full);
+  let session: Session;
+  try {
+    session = app.hub.open(arrival);
+  } catch (reason) {
+    return connection.refuse(FanfareError.from(reason));
+  }
+  connection.context.counters.handshakesNew++;
+  const results = openSubscriptions(app, session, hello.subscriptions, () => undefined);
+  welcome(connection, hello, app, session, false, results);
+}
+
+/** The session that a resume names; undefined to begin a new one. `refused`: the connection was closed. */
+function findSession(
+  connection: Connection,
+  { hub }: GatewayApp,
+  credentials: Credentials,
+  { secret, sessionId }: Resume,
+): Session | "refused" | undefined {
+  const identity = connection.context.resumeSecrets.verify(secret);
+  const isOwn =
+    identity?.sessionId === sessionId &&
+    identity.appId === credentials.appId &&
+    identity.playerId === credentials.playerId;
+  if (!isOwn) {
+    connection.close(CloseCode.SESSION_LOST, "the resume secret does not verify, or is of another player");
+    return "refused";
+  }
+  const tombstone = hub.tombstones.get(sessionId);
+  if (tombstone === undefined) return hub.sessions.get(sessionId);
+  connection.close(tombstone, "the session was ended and cannot be resumed");
+  return "refused";
+}
+
+function resume(connection: Connection, hello: Hello, app: GatewayApp, session: Session, arrival: Arrival): void {
+  const { counters } = connection.context;
+  if (hello.attempt <= session.attempt) {
+    return connection.close(CloseCode.STALE_ATTEMPT, `the attempt has to be higher than ${session.attempt}`);
+  }
+  const handsOver =
+    hello.resume?.handOver === true && arrival.features.has("hand_over") && session.link?.goingAway === true;
+  const before = new Set(session.subscriptions.keys());
+  const former = app.hub.resume(session, arrival);
+  if (handsOver) counters.handshakesHandedOver++;
+  else counters.handshakesResumed++;
+  const gap = (key: ChannelKey) => (before.has(key) && !handsOver ? detachedGap : undefined);
+  dropUnnamed(app, session, hello.subscriptions);
+  const results = openSubscriptions(app, session, hello.subscriptions, gap);
+  welcome(connection, hello, app, session, true, results);
+  if (handsOver) former?.handOver();
+  else former?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
+}
+
+const detachedGap: Gap = create(GapSchema, { reason: GapReason.DETACHED });
+
+/** Closes what the client had opened and no longer names. */
+function dropUnnamed({ hub }: GatewayApp, session: Session, named: readonly Subscribe[]): void {
+  const keys = new Set(named.map(({ channel }) => channel && channelKey(channel)));
+  for (const subscription of [...session.subscriptions.values()]) {
+    if (!subscription.byClient || keys.has(subscription.channel.key)) continue;
+    subscription.byClient = false;
+    if (!subscription.byServer) hub.subscriptions.closeByClient(session, subscription.channel.channel);
+  }
+}
+
+function openSubscriptions(
+  { hub }: GatewayApp,
+  session: Session,
+  named: readonly Subscribe[],
+  gap: (key: ChannelKey) => Gap | undefined,
+): SubscriptionResult[] {
+  const results: SubscriptionResult[] = [];
+  const told = new Set<ChannelKey>();
+  const stands = (subscription: Subscription): void => {
+    const { key, channel } = subscription.channel;
+    told.add(key);
+    const value = hub.subscriptions.describe(subscription);
+    const missed = gap(key);
+    if (missed !== undefined) value.gap = missed;
+    results.push(create(SubscriptionResultSchema, { channel, result: { case: "subscribed", value } }));
+  };
+  for (const { channel, presence, presenceData } of named) {
+    if (channel === undefined) continue; // the validator has seen to it
+    try {
+      stands(hub.subscriptions.open(session, channel, { presence, presenceData }));
+    } catch (reason) {
+      const value = FanfareError.from(reason).toProto();
+      told.add(channelKey(channel));
+      results.push(create(SubscriptionResultSchema, { channel, result: { case: "error", value } }));
+    }
+  }
+  for (const subscription of session.subscriptions.values())
+    if (!told.has(subscription.channel.key)) stands(subscription);
+  return results;
+}
+
+function welcome(
+  connection: Connection,
+  hello: Hello,
+  { hub, ...app }: GatewayApp,
+  session: Session,
+  resumed: boolean,
+  subscriptions: SubscriptionResult[],
+): void {
+  const { config, clock, resumeSecrets } = connection.context;
+  const heartbeatIntervalMs = negotiateHeartbeat(hello.heartbeatIntervalMs, config);
+  const canResume = session.features.has("resume");
+  connection.send({
+    kind: {
+      case: "welcome",
+      value: {
+        sessionId: session.id,
+        origin: session.origin,
+        resumeSecret: canResume ? resumeSecrets.sign({ ...session, sessionId: session.id }) : "",
+        attempt: session.attempt,
+        playerId: session.playerId,
+        appId: session.appId,
+        nodeId: config.nodeId,
+        serverTimeUs: BigInt(Math.round(clock.nowMs() * 1000)),
+        heartbeatIntervalMs,
+        heartbeatTimeoutMs: config.timing.heartbeatTimeoutMs,
+        limits: limitsOf(config),
+        features: [...session.features],
+        tokenExpiresAtMs: BigInt(session.credentials.expiresAtMs),
+        subscriptions,
+        resumed,
+        resumeWindowMs: canResume ? config.timing.resumeWindowMs : 0,
+        revision,
+        reconnectWindowMs: config.timing.reconnectWindowMs,
+      },
+    },
+  });
+  hub.attach(session, connection);
+  connection.opened(session, { hub, ...app }, heartbeatIntervalMs);
+}
+
+function negotiateHeartbeat(wishedMs: number, { timing }: ResolvedConfig): number {
+  if (wishedMs === 0) return timing.heartbeatIntervalMs;
+  return Math.min(Math.max(wishedMs, timing.heartbeatIntervalMinMs), timing.heartbeatIntervalMaxMs);
+}
+
+function limitsOf({ limits }: ResolvedConfig) {
+  const { maxFrameBytes, maxPayloadBytes, maxSubscriptions, publishesPerSecond, publishBurst } = limits;
+  const { maxPendingRequests, framesPerSecond, bytesPerSecond } = limits;
+  return {
+    maxFrameBytes,
+    maxPayloadBytes,
+    maxSubscriptions,
+    publishesPerSecond,
+    publishBurst,
+    maxPendingRequests,
+    framesPerSecond,
+    bytesPerSecond,
+  };
+}
+
+function describeClient({ client }: Hello): string {
+  if (client === undefined) return "";
+  const { name, version, platform } = client;
+  return `${name}/${version}${platform === "" ? "" : ` (${platform})`}`;
+}

@@ -1,0 +1,83 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Pong, ServerFrameSchema } from "@fanfare/proto/v1";
+import type { Clock, Timer } from "../clock.ts";
+import { heartbeat } from "./heartbeat.ts";
+import type { SendQueue } from "./send-queue.ts";
+
+/** What a heartbeat needs of its connection. */
+export interface HeartbeatTimerOptions {
+  readonly clock: Clock;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** How long the send queue may make no progress, in milliseconds. */
+  readonly maxStallMs: number;
+  readonly queue: SendQueue;
+  readonly ping: (frame: MessageInitShape<typeof ServerFrameSchema>) => void;
+  readonly dead: () => void;
+  readonly stalled: () => void;
+}
+
+/** Keeps one open connection's heartbeat, measures its round trip, and notices a send queue that makes no progress. */
+export class HeartbeatTimer {
+  readonly #options: HeartbeatTimerOptions;
+  #timer: Timer | undefined;
+  #stopped = false;
+  #lastReceivedMs: number;
+  #lastPingMs = Number.NEGATIVE_INFINITY;
+  #nextId = 1;
+  /** The newest round trip in microseconds; 0: none yet. */
+  roundTripUs = 0;
+
+  constructor(options: HeartbeatTimerOptions) {
+    this.#options = options;
+    this.#lastReceivedMs = options.clock.monotonicMs();
+    this.#look();
+  }
+
+  /** Something came from the client. */
+  received(): void {
+    this.#lastReceivedMs = this.#options.clock.monotonicMs();
+  }
+
+  /** Takes the answer to a ping. */
+  pong(pong: Pong): void {
+    const arrivedUs = this.#options.clock.nowMs() * 1000;
+    const elapsedUs = arrivedUs - Number(pong.pingSentAtUs);
+    const heldUs = Math.max(0, Number(pong.sentAtUs) - Number(pong.receivedAtUs));
+    // A pong can claim anything; only what is possible is believed.
+    if (elapsedUs >= 0 && elapsedUs < 3_600_000_000)
+      this.roundTripUs = Math.max(1, Math.round(Math.max(0, elapsedUs - heldUs)));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** After a stall of the process its timers come before what it has not read yet, so death is confirmed a turn later. */
+  #look(confirming = false): void {
+    if (this.#stopped) return;
+    const { clock, queue, intervalMs, timeoutMs, maxStallMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const stalledMs = queue.stalledMs(nowMs);
+    const traffic = {
+      lastReceivedMs: this.#lastReceivedMs,
+      lastSentMs: queue.lastWriteMs,
+      lastPingMs: this.#lastPingMs,
+    };
+    const verdict = heartbeat(nowMs, traffic, { intervalMs, timeoutMs });
+    if (verdict.action === "dead" || stalledMs >= maxStallMs) {
+      if (!confirming) return clock.defer(() => this.#look(true));
+      return verdict.action === "dead" ? this.#options.dead() : this.#options.stalled();
+    }
+    if (verdict.action === "ping") this.#ping(nowMs);
+    const stallCheckMs = nowMs + maxStallMs - stalledMs;
+    this.#timer = clock.setTimer(Math.max(1, Math.min(verdict.checkAtMs, stallCheckMs) - nowMs), () => this.#look());
+  }
+
+  #ping(nowMs: number): void {
+    this.#lastPingMs = nowMs;
+    const sentAtUs = BigInt(Math.round(this.#options.clock.nowMs() * 1000));
+    this.#options.ping({ id: this.#nextId++, kind: { case: "ping", value: { sentAtUs } } });
+  }
+}

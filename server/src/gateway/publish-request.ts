@@ -1,0 +1,131 @@
+import { type Channel, DeliveryClass, ErrorCode, Outcome, type Publish } from "@fanfare/proto/v1";
+import type { ChannelPolicy } from "../config/channel-policy.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import type { Session } from "../hub/session.ts";
+import { unknownNamespace } from "../hub/subscriptions.ts";
+import { TokenBucket } from "../limits/token-bucket.ts";
+import { mayPublish } from "../namespace/access.ts";
+import type { RouteResult } from "../router/router.ts";
+import { type ChannelKey, channelKey, groupOf } from "../wire/channel-key.ts";
+import { checkPayload, type Requester, reply } from "./requests.ts";
+
+/** Buckets of a session for namespaces with a limit of their own; at the bound the oldest is forgotten. */
+const maxChannelBuckets = 256;
+
+/**
+ * Handles a client's publish: recognises a repeat, checks that it is allowed, and sends it on.
+ * @throws FanfareError when it is not admitted; its repeat is answered in the same way
+ */
+export function publish(requester: Requester, id: number, request: Publish): void {
+  const { connection, session, app } = requester;
+  const seq = Number(request.seq);
+  if (session.results.isRepeat(seq, request.volatile)) return answerRepeat(requester, id, seq);
+  session.results.see(seq, request.volatile);
+  const channel = request.channel as Channel; // the validator has seen to it
+  try {
+    admit(requester, channel, request);
+  } catch (reason) {
+    const error = FanfareError.from(reason);
+    if (id !== 0) session.results.remember(seq, Outcome.FAILED, error.code);
+    connection.context.counters.publishesByOutcome[Outcome.FAILED]!++;
+    throw error;
+  }
+  const { volatile, conflationKey, payload, ttlMs } = request;
+  const message = {
+    channel,
+    origin: session.origin,
+    seq,
+    payload,
+    from: session.playerId,
+    volatile,
+    conflationKey,
+    ttlMs,
+  };
+  const excluded = request.excludeSelf ? session : undefined;
+  const { counters } = connection.context;
+  if (volatile) counters.messagesInVolatile++;
+  else counters.messagesInLive++;
+  let answered = false;
+  app.router.publish(message, excluded, (result) => {
+    answered = true;
+    connection.pendingRequests.delete(id);
+    if (id !== 0) session.results.remember(seq, result.outcome, "code" in result ? result.code : ErrorCode.UNSPECIFIED);
+    counters.publishesByOutcome[result.outcome]!++;
+    answer(requester, id, result, request.wantReport);
+  });
+  if (!answered && id !== 0) connection.pendingRequests.add(id);
+}
+
+/** @throws FanfareError */
+function admit({ connection, session, app }: Requester, channel: Channel, request: Publish): void {
+  const policy = app.hub.namespaces.policyFor(channel);
+  if (policy === undefined) throw unknownNamespace(channel);
+  if (request.payload !== undefined) checkPayload(request.payload, policy.maxPayloadBytes);
+  if (request.volatile && policy.deliveryClass === DeliveryClass.DURABLE) {
+    const message = "a volatile message is never stored, and this channel is durable";
+    throw new FanfareError(ErrorCode.INVALID_ARGUMENT, message, { field: "publish.volatile" });
+  }
+  if (request.conflationKey !== "" && !request.volatile) {
+    const message = "only volatile messages are conflated";
+    throw new FanfareError(ErrorCode.INVALID_ARGUMENT, message, { field: "publish.conflation_key" });
+  }
+  const key = channelKey(channel);
+  const group = groupOf(key);
+  const isMember = group === undefined ? key === `p:${session.playerId}` : app.hub.isMember(session, group);
+  const isSubscribed = session.subscriptions.has(key);
+  if (!mayPublish(policy, channel, { capabilities: session.credentials.capabilities, isMember, isSubscribed })) {
+    throw new FanfareError(ErrorCode.PERMISSION_DENIED, "this player may not publish to the channel");
+  }
+  takeToken(session, key, policy, connection.context.clock.monotonicMs());
+}
+
+/** @throws FanfareError RATE_LIMITED */
+function takeToken(session: Session, key: ChannelKey, policy: ChannelPolicy, nowMs: number): void {
+  const own = channelBucket(session, key, policy, nowMs);
+  const waitMs = Math.max(session.publishBucket.waitMs(nowMs), own?.waitMs(nowMs) ?? 0);
+  if (waitMs > 0)
+    throw new FanfareError(ErrorCode.RATE_LIMITED, "too many publishes a second", { retryAfterMs: waitMs });
+  session.publishBucket.take(nowMs);
+  own?.take(nowMs);
+}
+
+function channelBucket(
+  session: Session,
+  key: ChannelKey,
+  { publishesPerSecond }: ChannelPolicy,
+  nowMs: number,
+): TokenBucket | undefined {
+  if (publishesPerSecond === 0) return undefined;
+  session.channelBuckets ??= new Map();
+  const buckets = session.channelBuckets;
+  let bucket = buckets.get(key);
+  if (bucket === undefined) {
+    bucket = new TokenBucket(publishesPerSecond, publishesPerSecond, nowMs);
+    const [oldest] = buckets.keys();
+    if (buckets.size >= maxChannelBuckets && oldest !== undefined) buckets.delete(oldest);
+    buckets.set(key, bucket);
+  }
+  return bucket;
+}
+
+function answerRepeat({ connection, session }: Requester, id: number, seq: number): void {
+  connection.context.counters.messagesRepeated++;
+  const { outcome, code } = session.results.resultOf(seq);
+  const message = outcome === Outcome.FAILED ? "refused when it was published first" : "published too long ago to know";
+  const error = outcome === Outcome.FAILED || outcome === Outcome.UNKNOWN ? { error: { code, message } } : {};
+  reply(connection, id, { case: "publishResult", value: { outcome, repeated: true, ...error } });
+}
+
+function answer({ connection, session }: Requester, id: number, result: RouteResult, wantReport: boolean): void {
+  if (id === 0) return;
+  if (result.outcome === Outcome.FAILED) {
+    const { code, message } = result;
+    return reply(connection, id, {
+      case: "publishResult",
+      value: { outcome: Outcome.FAILED, error: { code, message } },
+    });
+  }
+  const { outcome, report } = result;
+  const reported = wantReport && session.features.has("report") ? { report } : {};
+  reply(connection, id, { case: "publishResult", value: { outcome, ...reported } });
+}

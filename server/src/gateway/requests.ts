@@ -1,0 +1,203 @@
+import { getOption, hasOption, type MessageInitShape } from "@bufbuild/protobuf";
+import { PresenceMode } from "@fanfare/proto/config/v1";
+import {
+  type ClientFrame,
+  ClientFrameSchema,
+  CloseCode,
+  ErrorCode,
+  feature as featureOption,
+  type Payload,
+  type PresenceQuery,
+  type PresenceUpdate,
+  type ReplySchema,
+  type RpcResult,
+  type Subscribe,
+} from "@fanfare/proto/v1";
+import { FanfareError } from "../fanfare-error.ts";
+import type { Ending } from "../hub/app-hub.ts";
+import type { Session } from "../hub/session.ts";
+import { unknownNamespace } from "../hub/subscriptions.ts";
+import { mayQueryPresence } from "../namespace/access.ts";
+import { channelKey, groupOf } from "../wire/channel-key.ts";
+import type { Connection } from "./connection.ts";
+import { frameViolation } from "./frame-codec.ts";
+import type { GatewayApp } from "./gateway-context.ts";
+import { publish } from "./publish-request.ts";
+
+/** An open connection and what belongs to it. */
+export interface Requester {
+  readonly connection: Connection;
+  readonly session: Session;
+  readonly app: GatewayApp;
+}
+
+/** By the kind of a client's frame, the feature that has to be in force. */
+const featureOfKind = new Map<string, string>(
+  ClientFrameSchema.fields
+    .filter((field) => hasOption(field, featureOption))
+    .map((field) => [field.localName, getOption(field, featureOption)]),
+);
+
+/** Handles one frame of an open connection. Never throws. */
+export function handleRequest(connection: Connection, frame: ClientFrame): void {
+  const { session, app } = connection;
+  if (session === undefined || app === undefined) return;
+  try {
+    check(connection, session, frame);
+    dispatch({ connection, session, app }, frame);
+  } catch (reason) {
+    connection.sendError(frame.id, FanfareError.from(reason));
+  }
+}
+
+function check(connection: Connection, session: Session, { id, kind }: ClientFrame): void {
+  if (kind.case === undefined) return;
+  const feature = featureOfKind.get(kind.case);
+  if (feature !== undefined && !session.features.has(feature)) {
+    throw new FanfareError(ErrorCode.UNIMPLEMENTED, `the feature ${feature} is not in force`);
+  }
+  if (connection.pendingRequests.size === 0 || id === 0 || kind.case === "pong" || kind.case === "rpcResult") return;
+  if (connection.pendingRequests.has(id)) {
+    throw new FanfareError(ErrorCode.INVALID_ARGUMENT, "a request with this id waits for its reply", { field: "id" });
+  }
+  const { maxPendingRequests } = connection.context.config.limits;
+  if (connection.pendingRequests.size >= maxPendingRequests) {
+    throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `${maxPendingRequests} requests wait for their replies`);
+  }
+}
+
+function dispatch(requester: Requester, frame: ClientFrame): void {
+  const { connection, session, app } = requester;
+  const { id, kind } = frame;
+  const violation = frameViolation(frame);
+  if (violation !== undefined) {
+    throw new FanfareError(ErrorCode.INVALID_ARGUMENT, violation.message, { field: violation.field });
+  }
+  switch (kind.case) {
+    case "publish":
+      return publish(requester, id, kind.value);
+    case "ping":
+      return answerPing(connection, id, kind.value.sentAtUs);
+    case "pong":
+      return connection.heartbeat?.pong(kind.value);
+    case "subscribe":
+      return subscribe(requester, id, kind.value);
+    case "unsubscribe":
+      app.hub.subscriptions.closeByClient(session, required(kind.value.channel));
+      return reply(connection, id, { case: "unsubscribed", value: {} });
+    case "rpcResult":
+      return answerCall(session, id, kind.value);
+    case "presence":
+      return queryPresence(requester, id, kind.value);
+    case "presenceUpdate":
+      return updatePresence(requester, id, kind.value);
+    case "refresh":
+      return refresh(requester, id, kind.value.token);
+    case "disconnect":
+      return app.hub.end(session, disconnected(kind.value.reason));
+    case "hello": {
+      const error = new FanfareError(ErrorCode.FAILED_PRECONDITION, "hello is sent once");
+      return connection.refuse(error);
+    }
+    case undefined:
+      if (id !== 0) throw new FanfareError(ErrorCode.UNIMPLEMENTED, "the kind of this frame is not known here");
+      connection.context.counters.framesIgnored++;
+      return;
+    default:
+      throw new FanfareError(ErrorCode.UNIMPLEMENTED, `${kind.case} is not served here`);
+  }
+}
+
+/** Queues the answer to a request. */
+export function reply(
+  connection: Connection,
+  id: number,
+  result: MessageInitShape<typeof ReplySchema>["result"],
+): void {
+  if (id !== 0) connection.send({ id, kind: { case: "reply", value: { result } } });
+}
+
+function answerPing(connection: Connection, id: number, pingSentAtUs: bigint): void {
+  const nowUs = BigInt(Math.round(connection.context.clock.nowMs() * 1000));
+  connection.send({ id, kind: { case: "pong", value: { pingSentAtUs, receivedAtUs: nowUs, sentAtUs: nowUs } } });
+}
+
+function subscribe({ connection, session, app }: Requester, id: number, request: Subscribe): void {
+  const { presence, presenceData } = request;
+  if (presenceData !== undefined) checkPayload(presenceData, connection.context.config.limits.maxPayloadBytes);
+  const { subscriptions } = app.hub;
+  const subscription = subscriptions.open(session, required(request.channel), { presence, presenceData });
+  reply(connection, id, { case: "subscribed", value: subscriptions.describe(subscription) });
+}
+
+function answerCall(session: Session, id: number, result: RpcResult): void {
+  session.calls.answer(id, result); // nobody may wait for it any more
+}
+
+function queryPresence({ connection, session, app }: Requester, id: number, query: PresenceQuery): void {
+  const channel = required(query.channel);
+  const policy = app.hub.namespaces.policyFor(channel);
+  if (policy === undefined) throw unknownNamespace(channel);
+  if (policy.presence === PresenceMode.OFF) throw noPresence();
+  const group = groupOf(channelKey(channel));
+  const isOwn = channel.kind.case === "player" && channel.kind.value === session.playerId;
+  const isMember = group === undefined ? isOwn : app.hub.isMember(session, group);
+  if (!mayQueryPresence(policy, channel, { capabilities: session.credentials.capabilities, isMember })) {
+    throw new FanfareError(ErrorCode.PERMISSION_DENIED, "this player may not see who is in the channel");
+  }
+  const page = app.hub.channels.get(channelKey(channel))?.presence?.page(query);
+  reply(connection, id, { case: "presencePage", value: page ?? {} });
+}
+
+function updatePresence({ connection, session, app }: Requester, id: number, { channel, data }: PresenceUpdate): void {
+  if (data !== undefined) checkPayload(data, connection.context.config.limits.maxPayloadBytes);
+  const subscription = app.hub.subscriptions.require(session, required(channel));
+  const { presence } = subscription.channel;
+  if (presence === undefined) throw noPresence();
+  presence.update(subscription, data);
+  reply(connection, id, { case: "presenceUpdated", value: {} });
+}
+
+function noPresence(): FanfareError {
+  return new FanfareError(ErrorCode.FAILED_PRECONDITION, "the channel's namespace has no presence");
+}
+
+function refresh({ connection, session, app }: Requester, id: number, token: string): void {
+  if (id !== 0) connection.pendingRequests.add(id);
+  connection.context
+    .authenticate(token)
+    .then((credentials) => {
+      if (credentials.appId !== session.appId || credentials.playerId !== session.playerId) {
+        throw new FanfareError(ErrorCode.PERMISSION_DENIED, "the token is of another app or player", {
+          field: "refresh.token",
+        });
+      }
+      if (session.ended || session.link !== connection) return;
+      connection.pendingRequests.delete(id);
+      connection.expireAt(credentials.expiresAtMs);
+      reply(connection, id, { case: "refreshed", value: { tokenExpiresAtMs: BigInt(credentials.expiresAtMs) } });
+      app.hub.applyCredentials(session, credentials);
+    })
+    .catch((reason: unknown) => {
+      connection.pendingRequests.delete(id);
+      connection.sendError(id, FanfareError.from(reason));
+    });
+}
+
+function disconnected(reason: string): Ending {
+  const code = CloseCode.DISCONNECTED;
+  return { reason: "left", code, message: reason || "the client has disconnected", tombstone: code };
+}
+
+/** @throws FanfareError TOO_LARGE */
+export function checkPayload(payload: Payload, maxBytes: number): void {
+  const { data } = payload;
+  const length = typeof data.value === "string" ? Buffer.byteLength(data.value) : (data.value?.length ?? 0);
+  if (length <= maxBytes) return;
+  throw new FanfareError(ErrorCode.TOO_LARGE, `the payload has ${length} bytes; at most ${maxBytes} are allowed`);
+}
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new FanfareError(ErrorCode.INVALID_ARGUMENT, "a required field is missing");
+  return value;
+}

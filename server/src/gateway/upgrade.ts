@@ -1,0 +1,102 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { CloseCode } from "@fanfare/proto/v1";
+import { WebSocket, WebSocketServer } from "ws";
+import { clientAddress } from "./client-address.ts";
+import { Connection, closeGraceMs } from "./connection.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+import type { FrameFormat } from "./join-frames.ts";
+import type { WritableSocket } from "./send-queue.ts";
+
+/** Where clients connect. */
+export const connectPath = "/v1/connect";
+
+const formats = new Map<string, FrameFormat>([
+  ["fanfare.v1.proto", "proto"],
+  ["fanfare.v1.json", "json"],
+]);
+
+/** Closes with Fanfare's own code where ws would close with the standard one for a message that is too large. */
+class GatewayWebSocket extends WebSocket {
+  override close(code?: number, data?: string | Buffer): void {
+    super.close(code === 1009 ? CloseCode.TOO_LARGE : code, data);
+  }
+}
+
+/** Turns HTTP upgrades into connections. */
+export class UpgradeHandler {
+  readonly #context: GatewayContext;
+  readonly #connections = new Set<Connection>();
+  readonly #server: WebSocketServer;
+
+  constructor(context: GatewayContext) {
+    this.#context = context;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: context.config.limits.maxFrameBytes,
+      WebSocket: GatewayWebSocket,
+      // A browser fails a connection whose subprotocol is not answered, and then sees no close code; so one is answered always.
+      handleProtocols: (offered) => [...offered].find((name) => formats.has(name)) ?? [...offered][0] ?? false,
+    });
+  }
+
+  /** Connections from upgrade to close. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections;
+  }
+
+  /**
+   * Handles one `upgrade` of an HTTP server.
+   * @param listener which of the node's listeners it came in by
+   * @param refusal set: nobody is accepted at the moment, and why
+   */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer, listener: number, refusal?: string): void {
+    if (pathOf(request) !== connectPath) {
+      socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      return;
+    }
+    socket.on("error", () => socket.destroy());
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#context.counters.upgrades++;
+      this.#accept(webSocket, request, socket, listener, refusal);
+    });
+  }
+
+  #accept(
+    webSocket: WebSocket,
+    request: IncomingMessage,
+    socket: WritableSocket,
+    listener: number,
+    refusal?: string,
+  ): void {
+    const { admission, clock, config, counters } = this.#context;
+    const refuse = (code: CloseCode, reason: string): void => {
+      counters.handshakesRefused++;
+      counters.closed(code);
+      webSocket.on("error", () => {});
+      webSocket.close(code, reason);
+      const timer = clock.setTimer(closeGraceMs, () => webSocket.terminate());
+      webSocket.on("close", () => timer.cancel());
+    };
+    if (refusal !== undefined) return refuse(CloseCode.GOING_AWAY, refusal);
+    const format = formats.get(webSocket.protocol);
+    if (format === undefined) {
+      return refuse(CloseCode.UNSUPPORTED_SUBPROTOCOL, `offer one of ${[...formats.keys()].join(", ")}`);
+    }
+    const remoteAddress = clientAddress(request, config.listen.trustedProxies);
+    const full = admission.enter(remoteAddress);
+    if (full !== undefined) return refuse(CloseCode.OVERLOADED, full);
+    const pageOrigin = request.headers.origin;
+    const context = this.#context;
+    const connection = new Connection({ context, webSocket, socket, format, pageOrigin, remoteAddress, listener });
+    this.#connections.add(connection);
+    webSocket.on("close", () => this.#connections.delete(connection));
+  }
+}
+
+function pathOf({ url = "/" }: IncomingMessage): string {
+  const end = url.indexOf("?");
+  return end === -1 ? url : url.slice(0, end);
+}

@@ -1,0 +1,25 @@
+import { NodeState } from "@fanfare/proto/control/v1";
+import type { FanfareNode } from "../node.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { get, type Route, sendText } from "./routes.ts";
+
+/** `/healthz`: the process runs. `/readyz`: it accepts clients; 503 while it drains. */
+export function healthRoutes(node: FanfareNode): Route[] {
+  return [
+    get("/healthz", (_request, response) => sendText(response, 200, "ok\n")),
+    get("/readyz", (_request, response) => {
+      if (node.state === NodeState.READY) sendText(response, 200, "ready\n");
+      else sendText(response, 503, "draining\n");
+    }),
+  ];
+}
+
+/** `/metrics`, in Prometheus' text format. */
+export function metricsRoute(metrics: Metrics): Route {
+  return get("/metrics", (_request, response) => {
+    metrics.render().then(
+      (text) => sendText(response, 200, text, metrics.contentType),
+      () => sendText(response, 500, "the metrics could not be read\n"),
+    );
+  });
+}

@@ -1,0 +1,273 @@
+import { type Channel, CloseCode, ErrorCode, LeaveReason, SubscriptionCloseReason } from "@fanfare/proto/v1";
+import type { Clock } from "../clock.ts";
+import type { ResolvedLimits } from "../config/resolved-limits.ts";
+import type { ResolvedTiming } from "../config/resolved-timing.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import { TokenBucket } from "../limits/token-bucket.ts";
+import type { NamespaceRegistry } from "../namespace/namespace-registry.ts";
+import type { Counters } from "../observe/counters.ts";
+import type { LocalDelivery, LocalReport } from "../router/router.ts";
+import { broadcastKey, type ChannelKey, groupKey, playerKey } from "../wire/channel-key.ts";
+import type { OutboundFrame } from "../wire/outbound-frame.ts";
+import { ChannelTable } from "./channel-table.ts";
+import { HubEvents, type SessionEndReason } from "./events.ts";
+import type { FanOut } from "./fan-out.ts";
+import { Memberships } from "./memberships.ts";
+import { applyNamespaceChange } from "./namespace-change.ts";
+import { PendingCalls } from "./pending-calls.ts";
+import { PublishResults } from "./publish-results.ts";
+import { type Credentials, Session } from "./session.ts";
+import type { SessionLink } from "./session-link.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { type TombstoneCode, Tombstones } from "./tombstones.ts";
+
+/** What a hub is made of. */
+export interface AppHubOptions {
+  readonly appId: string;
+  readonly namespaces: NamespaceRegistry;
+  readonly clock: Clock;
+  readonly timing: ResolvedTiming;
+  readonly limits: ResolvedLimits;
+  readonly counters: Counters;
+  readonly fanOut: FanOut;
+  /** Names this node's presence sections; the node's incarnation. */
+  readonly section: bigint;
+  /** A new random id of 64 bits, not 0. */
+  readonly randomOrigin: () => bigint;
+  /** A new random session id. */
+  readonly randomSessionId: () => string;
+}
+
+/** What a client brought in its `hello`. */
+export interface Arrival {
+  readonly credentials: Credentials;
+  readonly features: ReadonlySet<string>;
+  readonly attempt: number;
+  readonly link: SessionLink;
+}
+
+/** Why and how a session is ended. */
+export interface Ending {
+  readonly reason: SessionEndReason;
+  readonly code: CloseCode;
+  readonly message: string;
+  /** Refuse its resume with this code; undefined: it is just forgotten. */
+  readonly tombstone?: TombstoneCode;
+}
+
+/** Who is here: sessions, players and groups of one app on this node. */
+export class AppHub implements LocalDelivery<Session> {
+  readonly appId: string;
+  readonly namespaces: NamespaceRegistry;
+  readonly memberships: Memberships;
+  readonly events = new HubEvents();
+  readonly tombstones: Tombstones;
+  readonly channels: ChannelTable;
+  readonly subscriptions: Subscriptions;
+  readonly #options: AppHubOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #players = new Map<string, Set<Session>>();
+
+  constructor(options: AppHubOptions) {
+    const { clock, timing, limits, namespaces } = options;
+    this.#options = options;
+    this.appId = options.appId;
+    this.namespaces = namespaces;
+    this.memberships = new Memberships(limits.maxMemberships);
+    this.tombstones = new Tombstones(clock, timing.resumeWindowMs);
+    const policyFor = (channel: Channel) => namespaces.policyFor(channel);
+    this.channels = new ChannelTable({ clock, tickMs: timing.presenceTickMs, section: options.section, policyFor });
+    this.subscriptions = new Subscriptions(this, limits.maxSubscriptions, options.counters);
+    namespaces.onChange((change) => applyNamespaceChange(this, change));
+  }
+
+  /** All sessions of the app on this node. */
+  get sessions(): ReadonlyMap<string, Session> {
+    return this.#sessions;
+  }
+
+  sessionsOf(playerId: string): ReadonlySet<Session> {
+    return this.#players.get(playerId) ?? new Set();
+  }
+
+  isOnline(playerId: string): boolean {
+    return this.#players.has(playerId);
+  }
+
+  deliver(
+    key: ChannelKey,
+    frame: OutboundFrame,
+    excluded: Session | undefined,
+    done: (report: LocalReport) => void,
+  ): boolean {
+    const subscribers = this.channels.get(key)?.subscribers;
+    if (subscribers === undefined) {
+      done({ reached: 0, detached: 0, excluded: 0 });
+      return true;
+    }
+    return this.#options.fanOut.deliver({ subscribers, frame, excluded, done });
+  }
+
+  /**
+   * Begins a session and opens the subscriptions the server owes it. The link is not used yet, so that `welcome` can go first:
+   * call `attach` behind it.
+   * @throws FanfareError LIMIT_EXCEEDED if the node has as many sessions as it may have
+   */
+  open(arrival: Arrival): Session {
+    const { clock, limits, counters } = this.#options;
+    if (counters.sessions >= limits.maxSessions) {
+      throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "this node has as many sessions as limits.max_sessions allows");
+    }
+    const session = new Session({
+      id: this.#options.randomSessionId(),
+      origin: this.#options.randomOrigin(),
+      startedAtMs: clock.nowMs(),
+      credentials: arrival.credentials,
+      features: arrival.features,
+      attempt: arrival.attempt,
+      results: new PublishResults(limits.maxPendingRequests),
+      calls: new PendingCalls(clock),
+      publishBucket: new TokenBucket(limits.publishesPerSecond, limits.publishBurst, clock.monotonicMs()),
+    });
+    this.#sessions.set(session.id, session);
+    const ofPlayer = this.#players.get(session.playerId);
+    if (ofPlayer === undefined) this.#players.set(session.playerId, new Set([session]));
+    else ofPlayer.add(session);
+    counters.sessions++;
+    counters.sessionsDetached++;
+    this.events.emit({ type: "session-opened", sessionId: session.id, playerId: session.playerId });
+    for (const key of this.serverChannels(session)) this.subscriptions.openByServer(session, key);
+    return session;
+  }
+
+  /**
+   * Goes on with a session under a new attempt. Its former link, if there is one, is returned for the caller to hand over or close; it
+   * is no longer the session's.
+   */
+  resume(session: Session, arrival: Arrival): SessionLink | undefined {
+    const former = session.link;
+    session.attempt = arrival.attempt;
+    session.features = arrival.features;
+    if (former !== undefined) this.#unlink(session);
+    session.cancelWindow?.();
+    session.cancelWindow = undefined;
+    this.applyCredentials(session, arrival.credentials);
+    this.events.emit({ type: "session-resumed", sessionId: session.id, playerId: session.playerId });
+    return former;
+  }
+
+  /** From now on the session's messages go to this link. */
+  attach(session: Session, link: SessionLink): void {
+    session.link = link;
+    session.connectedAtMs = this.#options.clock.monotonicMs();
+    this.#options.counters.sessionsDetached--;
+  }
+
+  /** The session's connection is gone. Ignored if the session has another link by now. `windowMs` 0 ends the session. */
+  detach(session: Session, link: SessionLink, closeCode: number): void {
+    if (session.link !== link || session.ended) return;
+    this.#unlink(session);
+    session.calls.failAll("the connection was lost before an answer; the call may have been carried out");
+    this.events.emit({ type: "session-detached", sessionId: session.id, playerId: session.playerId, closeCode });
+    const windowMs = session.features.has("resume") ? this.#options.timing.resumeWindowMs : 0;
+    const ending: Ending = { reason: "timeout", code: CloseCode.UNSPECIFIED, message: "" };
+    if (windowMs === 0) return this.end(session, ending);
+    const timer = this.#options.clock.setTimer(windowMs, () => this.end(session, ending));
+    session.cancelWindow = () => timer.cancel();
+  }
+
+  /** Ends a session: its subscriptions, its presence, and its connection. */
+  end(session: Session, ending: Ending): void {
+    if (session.ended) return;
+    session.ended = true;
+    session.cancelWindow?.();
+    session.cancelWindow = undefined;
+    if (ending.tombstone !== undefined) this.tombstones.add(session.id, ending.tombstone);
+    for (const subscription of [...session.subscriptions.values()]) {
+      this.subscriptions.close(subscription, leaveReasons[ending.reason]);
+    }
+    session.calls.failAll("the session has ended");
+    const { link } = session;
+    if (link !== undefined) {
+      this.#unlink(session);
+      link.close(ending.code, ending.message);
+    }
+    this.#forget(session);
+    this.events.emit({
+      type: "session-closed",
+      sessionId: session.id,
+      playerId: session.playerId,
+      reason: ending.reason,
+    });
+  }
+
+  /** Takes over a new token: memberships it brings are opened, those it no longer brings are closed. */
+  applyCredentials(session: Session, credentials: Credentials): void {
+    const before = session.credentials.groups;
+    session.credentials = credentials;
+    for (const group of credentials.groups) {
+      if (!before.includes(group)) this.subscriptions.announceOpened(session, groupKey(group));
+    }
+    for (const group of before) this.#loseMembership(session, group);
+  }
+
+  /** Whether the player of a session is a member, by the store or by its token. */
+  isMember(session: Session, group: string): boolean {
+    return session.credentials.groups.includes(group) || this.memberships.has(session.playerId, group);
+  }
+
+  /**
+   * Makes a player a member and subscribes the sessions it has. False: was one already.
+   * @throws FanfareError LIMIT_EXCEEDED
+   */
+  join(playerId: string, group: string): boolean {
+    if (!this.memberships.add(playerId, group)) return false;
+    this.events.emit({ type: "membership-joined", playerId, group });
+    for (const session of this.sessionsOf(playerId)) this.subscriptions.announceOpened(session, groupKey(group));
+    return true;
+  }
+
+  /** Ends a membership and what it had opened. False: there was none. */
+  leave(playerId: string, group: string): boolean {
+    if (!this.memberships.remove(playerId, group)) return false;
+    this.events.emit({ type: "membership-left", playerId, group });
+    for (const session of this.sessionsOf(playerId)) this.#loseMembership(session, group);
+    return true;
+  }
+
+  /** The channels the server subscribes a session to by itself. */
+  serverChannels(session: Session): ChannelKey[] {
+    const groups = new Set([...this.memberships.groupsOf(session.playerId), ...session.credentials.groups]);
+    return [playerKey(session.playerId), broadcastKey, ...[...groups].map(groupKey)];
+  }
+
+  /** Closes a group's subscription if it rested on a membership that is gone and the client may not keep it. */
+  #loseMembership(session: Session, group: string): void {
+    if (this.isMember(session, group)) return;
+    const subscription = session.subscriptions.get(groupKey(group));
+    if (subscription === undefined) return;
+    subscription.byServer = false;
+    if (subscription.byClient && this.subscriptions.isAllowed(session, subscription.channel.channel)) return;
+    this.subscriptions.closeByServer(subscription, SubscriptionCloseReason.LEFT, LeaveReason.KICKED);
+  }
+
+  #unlink(session: Session): void {
+    session.link = undefined;
+    this.#options.counters.sessionsDetached++;
+  }
+
+  #forget(session: Session): void {
+    this.#sessions.delete(session.id);
+    const ofPlayer = this.#players.get(session.playerId);
+    ofPlayer?.delete(session);
+    if (ofPlayer?.size === 0) this.#players.delete(session.playerId);
+    this.#options.counters.sessions--;
+    this.#options.counters.sessionsDetached--;
+  }
+}
+
+const leaveReasons: Record<SessionEndReason, LeaveReason> = {
+  left: LeaveReason.LEFT,
+  timeout: LeaveReason.TIMEOUT,
+  kicked: LeaveReason.KICKED,
+};

@@ -1,0 +1,19 @@
+import type { Channel } from "@fanfare/proto/v1";
+import { type ChannelKey, channelOf } from "../wire/channel-key.ts";
+import type { ChannelPresence } from "./channel-presence.ts";
+import { Subscribers } from "./subscribers.ts";
+
+/** A channel that has at least one subscription on this node. */
+export class ChannelState {
+  readonly key: ChannelKey;
+  readonly channel: Channel;
+  readonly subscribers = new Subscribers();
+  /** Undefined where the namespace has no presence. */
+  presence: ChannelPresence | undefined;
+
+  constructor(key: ChannelKey, presence: (channel: Channel) => ChannelPresence | undefined) {
+    this.key = key;
+    this.channel = channelOf(key);
+    this.presence = presence(this.channel);
+  }
+}

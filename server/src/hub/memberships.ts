@@ -1,0 +1,62 @@
+import { ErrorCode } from "@fanfare/proto/v1";
+import { FanfareError } from "../fanfare-error.ts";
+
+/**
+ * Who belongs to which group, as the backend made it: the embedded store of one app, in memory. Bounded by memberships a player;
+ * outlives sessions, not the process.
+ */
+export class Memberships {
+  readonly #maxPerPlayer: number;
+  readonly #groups = new Map<string, Set<string>>();
+  readonly #players = new Map<string, Set<string>>();
+
+  constructor(maxPerPlayer: number) {
+    this.#maxPerPlayer = maxPerPlayer;
+  }
+
+  /**
+   * Makes a player a member. False: was one already.
+   * @throws FanfareError LIMIT_EXCEEDED
+   */
+  add(playerId: string, group: string): boolean {
+    const groups = this.#groups.get(playerId) ?? new Set();
+    if (groups.has(group)) return false;
+    if (groups.size >= this.#maxPerPlayer) {
+      throw new FanfareError(
+        ErrorCode.LIMIT_EXCEEDED,
+        `${playerId} is a member of ${this.#maxPerPlayer} groups already; limits.max_memberships sets the bound`,
+      );
+    }
+    groups.add(group);
+    this.#groups.set(playerId, groups);
+    const players = this.#players.get(group) ?? new Set();
+    players.add(playerId);
+    this.#players.set(group, players);
+    return true;
+  }
+
+  /** Ends a membership. False: there was none. */
+  remove(playerId: string, group: string): boolean {
+    const groups = this.#groups.get(playerId);
+    if (groups === undefined || !groups.delete(group)) return false;
+    if (groups.size === 0) this.#groups.delete(playerId);
+    const players = this.#players.get(group);
+    players?.delete(playerId);
+    if (players?.size === 0) this.#players.delete(group);
+    return true;
+  }
+
+  has(playerId: string, group: string): boolean {
+    return this.#groups.get(playerId)?.has(group) ?? false;
+  }
+
+  /** In the order of their names. */
+  groupsOf(playerId: string): string[] {
+    return [...(this.#groups.get(playerId) ?? [])].sort();
+  }
+
+  /** In the order of their names. */
+  playersOf(group: string): string[] {
+    return [...(this.#players.get(group) ?? [])].sort();
+  }
+}

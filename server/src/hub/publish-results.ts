@@ -1,0 +1,60 @@
+import { ErrorCode, Outcome } from "@fanfare/proto/v1";
+
+/** What the server remembers of an answered publish. */
+export interface RememberedResult {
+  readonly outcome: Outcome;
+  /** Why it failed; UNSPECIFIED if it did not. */
+  readonly code: ErrorCode;
+}
+
+const forgotten: RememberedResult = { outcome: Outcome.UNKNOWN, code: ErrorCode.UNSPECIFIED };
+
+/**
+ * Recognises the repeats of one origin at the node that accepts its publishes, and remembers the outcomes of the newest ones, so that
+ * a repeat is answered with what happened and not with a guess.
+ *
+ * Publishes of one class (volatile or not) arrive in the order of their seq, so one highest seq a class is exact. Bounded: the
+ * outcomes of the newest `capacity` publishes are kept, which is at least as many as a client may have unanswered.
+ */
+export class PublishResults {
+  readonly #capacity: number;
+  #seqs: Float64Array | undefined;
+  #outcomes: Uint8Array | undefined;
+  #codes: Uint8Array | undefined;
+  #next = 0;
+  #highest = 0;
+  #highestVolatile = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** Whether a publish with this seq has been accepted or refused before. */
+  isRepeat(seq: number, volatile: boolean): boolean {
+    return seq <= (volatile ? this.#highestVolatile : this.#highest);
+  }
+
+  /** Marks a publish as seen, whatever becomes of it. */
+  see(seq: number, volatile: boolean): void {
+    if (volatile) this.#highestVolatile = Math.max(this.#highestVolatile, seq);
+    else this.#highest = Math.max(this.#highest, seq);
+  }
+
+  /** Keeps the result of a publish that wants an answer; forgets the oldest at the bound. */
+  remember(seq: number, outcome: Outcome, code = ErrorCode.UNSPECIFIED): void {
+    this.#seqs ??= new Float64Array(this.#capacity);
+    this.#outcomes ??= new Uint8Array(this.#capacity);
+    this.#codes ??= new Uint8Array(this.#capacity);
+    const slot = this.#next++ % this.#capacity;
+    this.#seqs[slot] = seq;
+    this.#outcomes[slot] = outcome;
+    this.#codes[slot] = code;
+  }
+
+  /** What became of a publish; OUTCOME_UNKNOWN if it was too long ago or did not ask for an answer. */
+  resultOf(seq: number): RememberedResult {
+    const slot = this.#seqs?.lastIndexOf(seq) ?? -1;
+    if (slot === -1) return forgotten;
+    return { outcome: this.#outcomes?.[slot] as Outcome, code: this.#codes?.[slot] as ErrorCode };
+  }
+}

@@ -1,0 +1,86 @@
+import type { TokenBucket } from "../limits/token-bucket.ts";
+import type { Capabilities } from "../namespace/capabilities.ts";
+import type { ChannelKey } from "../wire/channel-key.ts";
+import type { PendingCalls } from "./pending-calls.ts";
+import type { PublishResults } from "./publish-results.ts";
+import type { SessionLink } from "./session-link.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** What a verified token says. */
+export interface Credentials {
+  readonly appId: string;
+  readonly playerId: string;
+  readonly expiresAtMs: number;
+  readonly issuedAtMs: number;
+  /** Groups the player is a member of as long as a session lives by this token. */
+  readonly groups: readonly string[];
+  readonly capabilities: Capabilities;
+}
+
+/** What a session is made of. */
+export interface SessionInit {
+  readonly id: string;
+  readonly origin: bigint;
+  readonly startedAtMs: number;
+  readonly credentials: Credentials;
+  readonly features: ReadonlySet<string>;
+  readonly attempt: number;
+  readonly results: PublishResults;
+  readonly calls: PendingCalls;
+  readonly publishBucket: TokenBucket;
+}
+
+/**
+ * One client instance of a player. Outlives its connections within the resume window.
+ *
+ * | state | link | ends by |
+ * |---|---|---|
+ * | connected | set | `detach` -> detached; `end` -> ended |
+ * | detached | undefined | `resume` -> connected; the window's timer or `end` -> ended |
+ * | ended | undefined | nothing; its id may be in the tombstones |
+ */
+export class Session {
+  readonly id: string;
+  readonly origin: bigint;
+  readonly startedAtMs: number;
+  readonly appId: string;
+  readonly playerId: string;
+  readonly subscriptions = new Map<ChannelKey, Subscription>();
+  readonly results: PublishResults;
+  readonly calls: PendingCalls;
+  readonly publishBucket: TokenBucket;
+  credentials: Credentials;
+  features: ReadonlySet<string>;
+  /** The highest attempt of its hellos. */
+  attempt: number;
+  /** The connection; undefined while detached. */
+  link: SessionLink | undefined;
+  ended = false;
+  /** When it was connected last, by the monotonic clock. */
+  connectedAtMs = 0;
+  /** Cancels the end of the resume window. */
+  cancelWindow: (() => void) | undefined;
+  /** Token buckets of namespaces with a limit of their own, by channel. */
+  channelBuckets: Map<ChannelKey, TokenBucket> | undefined;
+
+  constructor(init: SessionInit) {
+    this.id = init.id;
+    this.origin = init.origin;
+    this.startedAtMs = init.startedAtMs;
+    this.credentials = init.credentials;
+    this.appId = init.credentials.appId;
+    this.playerId = init.credentials.playerId;
+    this.features = init.features;
+    this.attempt = init.attempt;
+    this.results = init.results;
+    this.calls = init.calls;
+    this.publishBucket = init.publishBucket;
+  }
+
+  /** Subscriptions the client asked for; what Limits.max_subscriptions bounds. */
+  get clientSubscriptions(): number {
+    let count = 0;
+    for (const subscription of this.subscriptions.values()) if (subscription.byClient) count++;
+    return count;
+  }
+}

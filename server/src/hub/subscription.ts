@@ -1,0 +1,28 @@
+import type { Payload } from "@fanfare/proto/v1";
+import type { ChannelState } from "./channel-state.ts";
+import type { Session } from "./session.ts";
+
+/** A session receives a channel. */
+export class Subscription {
+  readonly session: Session;
+  readonly channel: ChannelState;
+  /** False from the moment it is over, also for a fan-out that has begun. */
+  active = true;
+  /** The client asked for it. */
+  byClient: boolean;
+  /** The player is a member, or the channel is the player's own or broadcast. */
+  byServer: boolean;
+  /** The session receives presence events of the channel. */
+  watchesPresence = false;
+  /** What others see beside the player. */
+  presenceData: Payload | undefined;
+  /** Its place in the channel's Subscribers. */
+  index = -1;
+
+  constructor(session: Session, channel: ChannelState, opener: "client" | "server") {
+    this.session = session;
+    this.channel = channel;
+    this.byClient = opener === "client";
+    this.byServer = opener === "server";
+  }
+}

@@ -1,0 +1,182 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Channel,
+  DeliveryClass,
+  ErrorCode,
+  LeaveReason,
+  type Payload,
+  type Subscribed,
+  SubscribedSchema,
+  type SubscriptionCloseReason,
+} from "@fanfare/proto/v1";
+import type { ChannelPolicy } from "../config/channel-policy.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import { maySubscribe } from "../namespace/access.ts";
+import type { Counters } from "../observe/counters.ts";
+import { broadcastKey, type ChannelKey, channelKey, channelOf, groupOf, playerKey } from "../wire/channel-key.ts";
+import { encodeFrame } from "../wire/frame-encoding.ts";
+import type { AppHub } from "./app-hub.ts";
+import type { Session } from "./session.ts";
+import { Subscription } from "./subscription.ts";
+
+/** What a client asks for beside the channel. */
+export interface SubscribeOptions {
+  readonly presence: boolean;
+  readonly presenceData: Payload | undefined;
+}
+
+/** Opens and closes the subscriptions of one app's sessions. */
+export class Subscriptions {
+  readonly #hub: AppHub;
+  readonly #maxPerSession: number;
+  readonly #counters: Counters;
+
+  constructor(hub: AppHub, maxPerSession: number, counters: Counters) {
+    this.#hub = hub;
+    this.#maxPerSession = maxPerSession;
+    this.#counters = counters;
+  }
+
+  /**
+   * Subscribes at a client's request; again, takes over the options of the later request.
+   * @throws FanfareError UNKNOWN_NAMESPACE, PERMISSION_DENIED, LIMIT_EXCEEDED
+   */
+  open(session: Session, channel: Channel, options: SubscribeOptions): Subscription {
+    this.#check(session, channel);
+    const key = channelKey(channel);
+    const known = session.subscriptions.get(key);
+    if (!known?.byClient && session.clientSubscriptions >= this.#maxPerSession) {
+      throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `a session may open ${this.#maxPerSession} subscriptions`);
+    }
+    const subscription = known ?? this.#add(session, key, "client");
+    subscription.byClient = true;
+    this.#applyPresence(subscription, options, known !== undefined);
+    return subscription;
+  }
+
+  /** Subscribes because the session is owed the channel; undefined if its namespace does not exist. */
+  openByServer(session: Session, key: ChannelKey): Subscription | undefined {
+    if (this.#hub.namespaces.policyFor(channelOf(key)) === undefined) return undefined;
+    const subscription = session.subscriptions.get(key) ?? this.#add(session, key, "server");
+    subscription.byServer = true;
+    return subscription;
+  }
+
+  /** As `openByServer`, and tells the client of a subscription it did not have. */
+  announceOpened(session: Session, key: ChannelKey): void {
+    const isNew = !session.subscriptions.has(key);
+    const subscription = this.openByServer(session, key);
+    if (subscription === undefined || !isNew) return;
+    const event = { case: "opened" as const, value: this.describe(subscription) };
+    const value = { channel: subscription.channel.channel, event };
+    session.link?.enqueue(encodeFrame({ kind: { case: "subscription", value } }));
+  }
+
+  /**
+   * Ends a subscription at the client's request.
+   * @throws FanfareError NOT_SUBSCRIBED
+   */
+  closeByClient(session: Session, channel: Channel): void {
+    const subscription = this.require(session, channel);
+    this.close(subscription, LeaveReason.LEFT);
+  }
+
+  /** Ends a subscription and tells the client why. */
+  closeByServer(subscription: Subscription, reason: SubscriptionCloseReason, leave: LeaveReason): void {
+    this.close(subscription, leave);
+    const event = { case: "closed" as const, value: { reason } };
+    const value = { channel: subscription.channel.channel, event };
+    subscription.session.link?.enqueue(encodeFrame({ kind: { case: "subscription", value } }));
+  }
+
+  /** Ends a subscription without a word to its client. */
+  close(subscription: Subscription, leave: LeaveReason): void {
+    const { session, channel } = subscription;
+    if (!subscription.active) return;
+    subscription.active = false;
+    session.subscriptions.delete(channel.key);
+    session.channelBuckets?.delete(channel.key);
+    channel.presence?.leave(subscription, leave);
+    channel.subscribers.remove(subscription);
+    this.#hub.channels.release(channel);
+    this.#counters.subscriptions--;
+    this.#emit("unsubscribed", subscription);
+  }
+
+  /** @throws FanfareError NOT_SUBSCRIBED */
+  require(session: Session, channel: Channel): Subscription {
+    const subscription = session.subscriptions.get(channelKey(channel));
+    if (subscription !== undefined) return subscription;
+    throw new FanfareError(ErrorCode.NOT_SUBSCRIBED, "this session is not subscribed to the channel");
+  }
+
+  /** What a client is told of a subscription that stands. */
+  describe(subscription: Subscription): Subscribed {
+    return create(SubscribedSchema, {
+      deliveryClass: DeliveryClass.LIVE,
+      presence: subscription.watchesPresence,
+      byServer: subscription.byServer,
+    });
+  }
+
+  /** Whether the rules let this session subscribe the channel. */
+  isAllowed(session: Session, channel: Channel): boolean {
+    const policy = this.#hub.namespaces.policyFor(channel);
+    return policy !== undefined && this.#isAllowedBy(policy, session, channel);
+  }
+
+  #check(session: Session, channel: Channel): void {
+    const policy = this.#hub.namespaces.policyFor(channel);
+    if (policy === undefined) throw unknownNamespace(channel);
+    if (!this.#isAllowedBy(policy, session, channel)) {
+      throw new FanfareError(ErrorCode.PERMISSION_DENIED, "this player may not subscribe the channel");
+    }
+  }
+
+  #isAllowedBy(policy: ChannelPolicy, session: Session, channel: Channel): boolean {
+    const key = channelKey(channel);
+    if (key === broadcastKey || key === playerKey(session.playerId)) return true;
+    const group = groupOf(key);
+    if (group === undefined) return false;
+    const { capabilities } = session.credentials;
+    return maySubscribe(policy, channel, { capabilities, isMember: this.#hub.isMember(session, group) });
+  }
+
+  #add(session: Session, key: ChannelKey, opener: "client" | "server"): Subscription {
+    const channel = this.#hub.channels.open(key);
+    const subscription = new Subscription(session, channel, opener);
+    session.subscriptions.set(key, subscription);
+    channel.subscribers.add(subscription);
+    this.#counters.subscriptions++;
+    this.#emit("subscribed", subscription);
+    if (opener === "server") channel.presence?.join(subscription);
+    return subscription;
+  }
+
+  #applyPresence(subscription: Subscription, options: SubscribeOptions, known: boolean): void {
+    const { presence } = subscription.channel;
+    const watches = options.presence && presence !== undefined && subscription.session.features.has("presence");
+    subscription.watchesPresence = watches;
+    if (known && options.presenceData !== undefined) presence?.update(subscription, options.presenceData);
+    else subscription.presenceData = options.presenceData ?? subscription.presenceData;
+    presence?.join(subscription);
+    if (watches) presence?.watch(subscription);
+    else presence?.unwatch(subscription);
+  }
+
+  #emit(type: "subscribed" | "unsubscribed", { session, channel }: Subscription): void {
+    const group = groupOf(channel.key);
+    if (group === undefined) return;
+    this.#hub.events.emit({ type, sessionId: session.id, playerId: session.playerId, group });
+  }
+}
+
+/** The error for a channel whose namespace is not configured. */
+export function unknownNamespace(channel: Channel): FanfareError {
+  const group = channel.kind.case === "group" ? channel.kind.value : "";
+  const colon = group.indexOf(":");
+  const name = colon === -1 ? "default" : group.slice(0, colon);
+  return new FanfareError(ErrorCode.UNKNOWN_NAMESPACE, `there is no namespace "${name}" in this app`, {
+    field: "channel.group",
+  });
+}

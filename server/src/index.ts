@@ -1,0 +1,10 @@
+export { type Clock, systemClock, type Timer } from "./clock.ts";
+export { ConfigError } from "./config/config-error.ts";
+export { type DevConfig, devConfig } from "./config/dev-config.ts";
+export { loadConfig } from "./config/load-config.ts";
+export { type ResolvedConfig, resolveConfig } from "./config/resolved-config.ts";
+export { FanfareError } from "./fanfare-error.ts";
+export type { DevCredentials, DevSecrets } from "./http/dev-credentials.ts";
+export { createLog, type Log, type LogLevel, silentLog } from "./observe/log.ts";
+export { type DrainRequest, FanfareServer, type StartOptions, startServer } from "./server.ts";
+export { version } from "./version.ts";

@@ -1,0 +1,107 @@
+import { randomBytes } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { type Node, NodeSchema, NodeState } from "@fanfare/proto/control/v1";
+import { Bans } from "./auth/bans.ts";
+import { fetchKeySet } from "./auth/key-set-fetch.ts";
+import { PlayerTokenVerifier } from "./auth/player-token.ts";
+import { ResumeSecrets } from "./auth/resume-secret.ts";
+import { Revocations } from "./auth/revocations.ts";
+import type { Clock } from "./clock.ts";
+import type { ResolvedApp, ResolvedConfig } from "./config/resolved-config.ts";
+import { Admission } from "./gateway/admission.ts";
+import { FlushScheduler } from "./gateway/flush-scheduler.ts";
+import type { GatewayApp, GatewayContext } from "./gateway/gateway-context.ts";
+import { AppHub } from "./hub/app-hub.ts";
+import { FanOut } from "./hub/fan-out.ts";
+import type { Credentials, Session } from "./hub/session.ts";
+import { NamespaceRegistry } from "./namespace/namespace-registry.ts";
+import { Counters } from "./observe/counters.ts";
+import type { Log } from "./observe/log.ts";
+import { Producer } from "./router/producer.ts";
+import { Router } from "./router/router.ts";
+import { version } from "./version.ts";
+
+/** What a node is made of. */
+export interface NodeOptions {
+  readonly config: ResolvedConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** One run of the server, without its sockets: the apps and what they share. */
+export class FanfareNode implements GatewayContext {
+  readonly config: ResolvedConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly counters = new Counters();
+  readonly scheduler: FlushScheduler;
+  readonly admission: Admission;
+  readonly resumeSecrets: ResumeSecrets;
+  readonly apps: ReadonlyMap<string, GatewayApp>;
+  readonly bans: Bans;
+  readonly revocations: Revocations;
+  readonly incarnation = randomId();
+  readonly producer = new Producer(randomId());
+  readonly startedAtMs: number;
+  state: NodeState.READY | NodeState.DRAINING = NodeState.READY;
+  readonly #verifier: PlayerTokenVerifier;
+
+  constructor({ config, clock, log }: NodeOptions) {
+    this.config = config;
+    this.clock = clock;
+    this.log = log;
+    this.startedAtMs = clock.nowMs();
+    this.scheduler = new FlushScheduler(clock, config.timing.maxLingerMs);
+    this.admission = new Admission(config.limits, clock, this.counters);
+    this.resumeSecrets = new ResumeSecrets(config.clusterKeys);
+    this.bans = new Bans(() => clock.nowMs());
+    this.revocations = new Revocations(() => clock.nowMs());
+    this.#verifier = new PlayerTokenVerifier({ apps: config.apps, clock, fetch: fetchKeySet, log });
+    const fanOut = new FanOut(clock);
+    this.apps = new Map([...config.apps].map(([id, app]) => [id, this.#openApp(app, fanOut)]));
+  }
+
+  readonly authenticate = async (token: string): Promise<Credentials> => {
+    const verified = await this.#verifier.verify(token);
+    const { appId, playerId, issuedAtMs } = verified;
+    this.bans.check(appId, playerId);
+    this.revocations.check(appId, playerId, issuedAtMs);
+    return verified;
+  };
+
+  /** The node as the control API shows it. */
+  describe(): Node {
+    return create(NodeSchema, {
+      nodeId: this.config.nodeId,
+      incarnation: this.incarnation,
+      state: this.state,
+      version,
+      startedAtMs: BigInt(Math.trunc(this.startedAtMs)),
+      connections: this.counters.connections,
+      sessions: this.counters.sessions,
+      broker: "memory",
+    });
+  }
+
+  #openApp(app: ResolvedApp, fanOut: FanOut): GatewayApp {
+    const { clock, counters, config } = this;
+    const hub = new AppHub({
+      appId: app.id,
+      namespaces: new NamespaceRegistry(app, config.limits.maxPayloadBytes),
+      clock,
+      timing: config.timing,
+      limits: config.limits,
+      counters,
+      fanOut,
+      section: this.incarnation,
+      randomOrigin: randomId,
+      randomSessionId: () => randomBytes(16).toString("base64url"),
+    });
+    return { hub, router: new Router<Session>(hub, clock, counters), allowedOrigins: app.allowedOrigins };
+  }
+}
+
+/** 64 random bits, not 0. */
+function randomId(): bigint {
+  return randomBytes(8).readBigUInt64LE() || 1n;
+}

@@ -1,0 +1,150 @@
+import { NodeState } from "@fanfare/proto/control/v1";
+import { type Clock, systemClock } from "./clock.ts";
+import type { ResolvedConfig } from "./config/resolved-config.ts";
+import { drain } from "./gateway/drain.ts";
+import { connectPath, UpgradeHandler } from "./gateway/upgrade.ts";
+import { type DevSecrets, devCredentialsRoute } from "./http/dev-credentials.ts";
+import { healthRoutes, metricsRoute } from "./http/health-routes.ts";
+import { Listener } from "./http/listener.ts";
+import { pagesRoute } from "./http/pages.ts";
+import { dispatch, type Route } from "./http/routes.ts";
+import { FanfareNode } from "./node.ts";
+import { type Log, silentLog } from "./observe/log.ts";
+import { Metrics } from "./observe/metrics.ts";
+import { version } from "./version.ts";
+
+/** What a server is started with. */
+export interface StartOptions {
+  readonly config: ResolvedConfig;
+  /** Default: writes nothing. */
+  readonly log?: Log;
+  /** Default: the machine's own. */
+  readonly clock?: Clock;
+  /** Serves `/dev/credentials`. Only with a configuration made by `devConfig`. */
+  readonly devSecrets?: DevSecrets;
+  /** A folder of files to serve at `/`. */
+  readonly pages?: string;
+}
+
+/** How a drain goes. Unset: as configured in `timing`. */
+export interface DrainRequest {
+  /** Over which clients are spread, in milliseconds. */
+  readonly windowMs?: number;
+  /** After which who is still there is closed, in milliseconds. */
+  readonly deadlineMs?: number;
+}
+
+/** A running server. */
+export class FanfareServer implements AsyncDisposable {
+  readonly node: FanfareNode;
+  readonly #listeners: Listener[];
+  readonly #upgrades: UpgradeHandler;
+  readonly #metrics: Metrics;
+  #drained: Promise<void> | undefined;
+  readonly #closed = Promise.withResolvers<void>();
+
+  constructor(options: StartOptions) {
+    const { config, clock = systemClock, log = silentLog } = options;
+    this.node = new FanfareNode({ config, clock, log });
+    this.#upgrades = new UpgradeHandler(this.node);
+    this.#metrics = new Metrics({ counters: this.node.counters, version, nodeId: config.nodeId });
+    const onRequest = dispatch(this.#routes(options));
+    const { host, port, tls, additional } = config.listen;
+    this.#listeners = [{ host, port, tls }, ...additional.map((one) => ({ ...one, tls: undefined }))].map(
+      (one, index) => new Listener({ ...one, index, upgrades: this.#upgrades, onRequest }),
+    );
+  }
+
+  /** Address of the main listener, for instance `http://127.0.0.1:8080`. */
+  get url(): string {
+    return this.urls[0] as string;
+  }
+
+  /** Addresses of all listeners, in the order of the configuration. */
+  get urls(): readonly string[] {
+    return this.#listeners.map((listener) => listener.url);
+  }
+
+  /** Settles when the server is closed, by whomever. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  async open(): Promise<void> {
+    for (const listener of this.#listeners) await listener.open();
+    this.node.log.info("serving", { urls: this.urls, node: this.node.config.nodeId, version });
+  }
+
+  /**
+   * Sends every client away, accepts none, and closes the server when the last has gone or the deadline has passed. Called again, it
+   * joins the drain that is under way.
+   * @returns how many clients were told to go, and when the server is closed
+   */
+  drain(request: DrainRequest = {}): { told: number; done: Promise<void> } {
+    if (this.#drained !== undefined) return { told: 0, done: this.#drained };
+    const { clock, config, log } = this.node;
+    const windowMs = request.windowMs ?? config.timing.drainWindowMs;
+    const deadlineMs = Math.max(request.deadlineMs ?? config.timing.drainDeadlineMs, windowMs);
+    this.node.state = NodeState.DRAINING;
+    for (const listener of this.#listeners) listener.refusal = "this node is draining";
+    const options = { windowMs, deadlineMs, url: "", rebalancing: false };
+    const { told, done } = drain(this.#upgrades.connections, clock, options);
+    log.info("draining", { clients: told, windowMs, deadlineMs });
+    this.#drained = done.then(() => this.close());
+    return { told, done: this.#drained };
+  }
+
+  /**
+   * Sends the clients of one listener to another one of this node; sessions move without a gap. The listener accepts nobody until
+   * `reopen`.
+   */
+  drainListener(from: number, to: number, request: DrainRequest = {}): { told: number; done: Promise<void> } {
+    const source = this.#listener(from);
+    const url = `${this.#listener(to).url.replace(/^http/, "ws")}${connectPath}`;
+    const { clock, config } = this.node;
+    const windowMs = request.windowMs ?? config.timing.drainWindowMs;
+    const deadlineMs = Math.max(request.deadlineMs ?? config.timing.drainDeadlineMs, windowMs);
+    source.refusal = "this listener is draining";
+    const connections = [...this.#upgrades.connections].filter((connection) => connection.listener === from);
+    return drain(connections, clock, { windowMs, deadlineMs, url, rebalancing: true });
+  }
+
+  /** Accepts clients at a listener again. */
+  reopen(listener: number): void {
+    if (this.#drained === undefined) this.#listener(listener).refusal = undefined;
+  }
+
+  /** Closes at once: every connection is cut. */
+  async close(): Promise<void> {
+    for (const connection of this.#upgrades.connections) connection.destroy();
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#metrics[Symbol.dispose]();
+    this.#closed.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #listener(index: number): Listener {
+    const listener = this.#listeners[index];
+    if (listener === undefined) throw new RangeError(`there is no listener ${index}`);
+    return listener;
+  }
+
+  #routes({ devSecrets, pages }: StartOptions): Route[] {
+    const { node } = this;
+    const routes = healthRoutes(node);
+    if (node.config.observe.metrics) routes.push(metricsRoute(this.#metrics));
+    if (devSecrets !== undefined) routes.push(devCredentialsRoute(devSecrets, node.clock));
+    if (pages !== undefined) routes.push(pagesRoute(pages));
+    return routes;
+  }
+}
+
+/** Starts a server. @throws the system's error if an address cannot be listened at, for instance EADDRINUSE */
+export async function startServer(options: StartOptions): Promise<FanfareServer> {
+  const server = new FanfareServer(options);
+  await server.open();
+  return server;
+}

@@ -1,0 +1,50 @@
+import { fromBinary, toJson } from "@bufbuild/protobuf";
+import { type ServerFrame, ServerFramesSchema } from "@fanfare/proto/v1";
+
+/** How a volatile frame is treated when a reader is slow. */
+export interface VolatileTraits {
+  /** Frames with the same value replace an unsent older one; undefined: never replaced. */
+  readonly conflation: string | undefined;
+}
+
+/**
+ * One frame on its way to one or many connections, encoded once. Its bytes are a complete ServerFrames with this one frame, so
+ * that two of them, one behind the other, are a valid ServerFrames too.
+ */
+export class OutboundFrame {
+  readonly bytes: Uint8Array;
+  /** Set if the frame may be dropped. */
+  readonly volatileTraits: VolatileTraits | undefined;
+  /** By the wall clock, in milliseconds; 0: never. */
+  readonly expiresAtMs: number;
+  /** It carries a message, whose delivery is counted. */
+  readonly isMessage: boolean;
+  #json: string | undefined;
+
+  constructor(bytes: Uint8Array, isMessage = false, volatileTraits?: VolatileTraits, expiresAtMs = 0) {
+    this.bytes = bytes;
+    this.isMessage = isMessage;
+    this.volatileTraits = volatileTraits;
+    this.expiresAtMs = expiresAtMs;
+  }
+
+  /** The frame as the element of a JSON ServerFrames; rendered at the first call and kept. */
+  get json(): string {
+    this.#json ??= renderJson(this.bytes);
+    return this.#json;
+  }
+}
+
+function renderJson(bytes: Uint8Array): string {
+  const frames = fromBinary(ServerFramesSchema, bytes).frames;
+  return frames.map((frame) => JSON.stringify(jsonOf(frame))).join(",");
+}
+
+function jsonOf(frame: ServerFrame): unknown {
+  const frames = toJson(
+    ServerFramesSchema,
+    { $typeName: "fanfare.v1.ServerFrames", frames: [frame] },
+    { enumAsInteger: true },
+  );
+  return (frames as { frames: unknown[] }).frames[0];
+}
