@@ -1,7 +1,11 @@
-import type { ServerConfig } from "@fanfare/proto/config/v1";
-import { ServerConfigSchema } from "@fanfare/proto/config/v1";
+import { LogFormat, LogLevel, type ServerConfig, ServerConfigSchema } from "@fanfare/proto/config/v1";
 import { validatorFor } from "@fanfare/proto/validate";
-import { ConfigError } from "./config-error.ts";
+import { appProblem } from "./check-app.ts";
+import { listenProblem } from "./check-listen.ts";
+import { ConfigError, type ConfigProblem } from "./config-error.ts";
+import { firstRepeated } from "./first-repeated.ts";
+import { resolveLimits } from "./resolved-limits.ts";
+import { resolveTiming } from "./resolved-timing.ts";
 
 const violationOf = validatorFor(ServerConfigSchema);
 
@@ -11,6 +15,110 @@ const violationOf = validatorFor(ServerConfigSchema);
  */
 export function checkConfig(config: ServerConfig): void {
   const violation = violationOf(config);
-  if (violation !== undefined)
-    throw new ConfigError({ field: violation.field, problem: violation.message, remedy: "" });
+  const problem =
+    violation === undefined
+      ? problemBetweenFields(config)
+      : { field: violation.field, problem: violation.message, remedy: "" };
+  if (problem !== undefined) throw new ConfigError(problem);
+}
+
+function problemBetweenFields(config: ServerConfig): ConfigProblem | undefined {
+  return (
+    unimplemented(config) ??
+    listenProblem(config) ??
+    timingProblem(config) ??
+    limitsProblem(config) ??
+    observeProblem(config) ??
+    clusterKeyProblem(config) ??
+    appsProblem(config)
+  );
+}
+
+function unimplemented({ valkey }: ServerConfig): ConfigProblem | undefined {
+  if (valkey === undefined) return undefined;
+  return {
+    field: "valkey",
+    problem: "connects nodes, which this version of the server does not do",
+    remedy: "leave it out and run one node",
+  };
+}
+
+function timingProblem({ timing }: ServerConfig): ConfigProblem | undefined {
+  const resolved = resolveTiming(timing);
+  if (resolved.heartbeatIntervalMinMs > resolved.heartbeatIntervalMs) {
+    return {
+      field: "timing.heartbeat_interval_min_ms",
+      problem: `is greater than heartbeat_interval_ms, which is ${resolved.heartbeatIntervalMs}`,
+      remedy: "lower it, or raise the interval",
+    };
+  }
+  if (resolved.heartbeatIntervalMaxMs < resolved.heartbeatIntervalMs) {
+    return {
+      field: "timing.heartbeat_interval_max_ms",
+      problem: `is less than heartbeat_interval_ms, which is ${resolved.heartbeatIntervalMs}`,
+      remedy: "raise it, or lower the interval",
+    };
+  }
+  if (resolved.drainWindowMs > resolved.drainDeadlineMs) {
+    return {
+      field: "timing.drain_window_ms",
+      problem: `is greater than drain_deadline_ms, which is ${resolved.drainDeadlineMs}`,
+      remedy: "lower it, or raise the deadline, so that clients are told before they are closed",
+    };
+  }
+  return undefined;
+}
+
+function limitsProblem({ limits }: ServerConfig): ConfigProblem | undefined {
+  const { maxFrameBytes, maxPayloadBytes, sendQueueBytes } = resolveLimits(limits);
+  if (maxPayloadBytes > maxFrameBytes) {
+    return {
+      field: "limits.max_payload_bytes",
+      problem: `is greater than max_frame_bytes, which is ${maxFrameBytes}`,
+      remedy: "lower it, or raise max_frame_bytes",
+    };
+  }
+  if (maxPayloadBytes > sendQueueBytes) {
+    return {
+      field: "limits.send_queue_bytes",
+      problem: `is less than max_payload_bytes, which is ${maxPayloadBytes}, so that one message could fill it`,
+      remedy: "raise it, or lower max_payload_bytes",
+    };
+  }
+  return undefined;
+}
+
+function observeProblem({ observe }: ServerConfig): ConfigProblem | undefined {
+  const remedy = "use one that this version knows";
+  if (observe !== undefined && LogLevel[observe.logLevel] === undefined) {
+    return { field: "observe.log_level", problem: `has the unknown value ${observe.logLevel}`, remedy };
+  }
+  if (observe !== undefined && LogFormat[observe.logFormat] === undefined) {
+    return { field: "observe.log_format", problem: `has the unknown value ${observe.logFormat}`, remedy };
+  }
+  return undefined;
+}
+
+function clusterKeyProblem({ clusterKeys }: ServerConfig): ConfigProblem | undefined {
+  const repeated = firstRepeated(clusterKeys.map(({ id }) => id));
+  return repeated && { field: `cluster_keys[${repeated.index}].id`, ...repeated.problem };
+}
+
+function appsProblem({ apps, limits }: ServerConfig): ConfigProblem | undefined {
+  const repeatedId = firstRepeated(apps.map(({ id }) => id));
+  if (repeatedId !== undefined) return { field: `apps[${repeatedId.index}].id`, ...repeatedId.problem };
+  const { maxPayloadBytes } = resolveLimits(limits);
+  for (const [i, app] of apps.entries()) {
+    const problem = appProblem(app, maxPayloadBytes);
+    if (problem !== undefined) return { ...problem, field: `apps[${i}].${problem.field}` };
+  }
+  const keys = apps.flatMap(({ apiKeys }, app) => apiKeys.map(({ sha256 }, key) => ({ app, key, sha256 })));
+  const repeatedKey = firstRepeated(keys.map(({ sha256 }) => sha256.toLowerCase()));
+  if (repeatedKey === undefined) return undefined;
+  const { app, key } = keys[repeatedKey.index]!;
+  return {
+    field: `apps[${app}].api_keys[${key}].sha256`,
+    problem: "is that of another key, and a key names one app",
+    remedy: "make a key of its own, for instance with `openssl rand -hex 32`",
+  };
 }

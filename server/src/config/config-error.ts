@@ -8,6 +8,14 @@ export interface ConfigProblem {
   remedy: string;
 }
 
+/** Where a configuration has its problem. */
+export interface ConfigErrorOptions extends ErrorOptions {
+  /** Line of the text, counted from 1. */
+  line?: number | undefined;
+  /** The environment variable that set the field. */
+  variable?: string | undefined;
+}
+
 /** A configuration that the server does not start with. The message names the field, what is wrong and what to do. */
 export class ConfigError extends Error implements ConfigProblem {
   override readonly name = "ConfigError";
@@ -17,17 +25,17 @@ export class ConfigError extends Error implements ConfigProblem {
   /** Line of the text, counted from 1; undefined where it is not known. */
   readonly line: number | undefined;
 
-  constructor(problem: ConfigProblem, options?: ErrorOptions & { line?: number | undefined }) {
-    super(sentence(problem, options?.line), options);
+  constructor(problem: ConfigProblem, options: ConfigErrorOptions = {}) {
+    super(sentence(problem, options), options);
     this.field = problem.field;
     this.problem = problem.problem;
     this.remedy = problem.remedy;
-    this.line = options?.line;
+    this.line = options.line;
   }
 }
 
-function sentence({ field, problem, remedy }: ConfigProblem, line: number | undefined): string {
+function sentence({ field, problem, remedy }: ConfigProblem, { line, variable }: ConfigErrorOptions): string {
   const where = line === undefined ? "" : `line ${line}: `;
-  const subject = field === "" ? "" : `${field} `;
-  return `${where}${subject}${problem}${remedy === "" ? "" : `: ${remedy}`}`;
+  const subject = variable === undefined ? field : `${field} (${variable})`;
+  return `${where}${subject}${subject === "" ? "" : " "}${problem}${remedy === "" ? "" : `: ${remedy}`}`;
 }

@@ -59,12 +59,12 @@ export function resolvePlayerAuth(
 }
 
 /**
- * The text of a secret, from the configuration or the environment; at least 32 bytes unless it is a password.
+ * The text of a secret or key, from the configuration or the environment; at least 32 bytes.
  * @throws ConfigError if the variable is not set, or too short
  */
-export function secretOf(material: Material, path: string, environment: Environment, field = "environment"): string {
+export function secretOf(material: Material, path: string, environment: Environment): string {
   if (material.case !== "environment") return material.value ?? "";
-  const at = `${path}.${field}`;
+  const at = `${path}.environment`;
   const value = environment[material.value];
   if (value === undefined || value === "") {
     throw new ConfigError({
@@ -73,7 +73,7 @@ export function secretOf(material: Material, path: string, environment: Environm
       remedy: "set it before the server starts",
     });
   }
-  if (field === "environment" && Buffer.byteLength(value) < 32) {
+  if (Buffer.byteLength(value) < 32) {
     throw new ConfigError({
       field: at,
       problem: `names the environment variable ${material.value}, whose value is shorter than 32 bytes`,

@@ -9,7 +9,6 @@ import {
   LogLevel,
   PresenceMode,
   type ServerConfig,
-  type Valkey,
 } from "@fanfare/proto/config/v1";
 import { type ChannelPolicy, resolveChannelPolicy } from "./channel-policy.ts";
 import { checkConfig } from "./check-config.ts";
@@ -30,8 +29,6 @@ export interface ResolvedConfig {
   readonly apps: ReadonlyMap<string, ResolvedApp>;
   readonly timing: ResolvedTiming;
   readonly limits: ResolvedLimits;
-  /** Undefined: the embedded broker. */
-  readonly valkey: ResolvedValkey | undefined;
   readonly observe: ResolvedObserve;
   /** One or two; the first signs, all verify. */
   readonly clusterKeys: readonly ResolvedClusterKey[];
@@ -79,17 +76,6 @@ export interface ResolvedClusterKey {
   readonly secret: Uint8Array;
 }
 
-/** The Valkey that connects nodes. */
-export interface ResolvedValkey {
-  readonly addresses: readonly string[];
-  readonly cluster: boolean;
-  readonly tls: boolean;
-  readonly username: string;
-  readonly password: string | undefined;
-  readonly keyPrefix: string;
-  readonly requestTimeoutMs: number;
-}
-
 /** What the server tells about itself. */
 export interface ResolvedObserve {
   readonly logLevel: "debug" | "info" | "warn" | "error";
@@ -126,7 +112,6 @@ export function resolveConfig(config: ServerConfig, options: ResolveOptions = {}
     apps: new Map(apps.map((app) => [app.id, app])),
     timing: resolveTiming(config.timing),
     limits,
-    valkey: config.valkey && resolveValkey(config.valkey, environment),
     observe: Object.freeze({
       logLevel: levels[config.observe?.logLevel || LogLevel.INFO],
       logFormat: logFormatOf(config, options.isTerminal),
@@ -200,22 +185,6 @@ function resolveApp(
         Object.freeze({ id, sha256: Buffer.from(sha256, "hex"), scopes: new Set<number>(scopes) }),
       ),
     ),
-  });
-}
-
-function resolveValkey(valkey: Valkey, environment: Environment): ResolvedValkey {
-  const { passwordEnvironment } = valkey;
-  return Object.freeze({
-    addresses: Object.freeze([...valkey.addresses]),
-    cluster: valkey.cluster,
-    tls: valkey.tls,
-    username: valkey.username,
-    password:
-      passwordEnvironment === ""
-        ? undefined
-        : secretOf({ case: "environment", value: passwordEnvironment }, "valkey", environment, "password_environment"),
-    keyPrefix: valkey.keyPrefix || "fanfare",
-    requestTimeoutMs: valkey.requestTimeoutMs || 250,
   });
 }
 

@@ -29,7 +29,7 @@ export function resolveLimits(limits: Limits | undefined): ResolvedLimits {
   const maxFrameBytes = limits?.maxFrameBytes ?? Math.max(131_072, 2 * (limits?.maxPayloadBytes ?? 0));
   return Object.freeze({
     maxFrameBytes,
-    maxPayloadBytes: limits?.maxPayloadBytes ?? Math.min(65_536, maxFrameBytes),
+    maxPayloadBytes: limits?.maxPayloadBytes ?? Math.min(65_536, maxFrameBytes, limits?.sendQueueBytes ?? 65_536),
     maxSubscriptions: limits?.maxSubscriptions ?? 128,
     publishesPerSecond: limits?.publishesPerSecond ?? 100,
     publishBurst: limits?.publishBurst ?? 200,

@@ -270,7 +270,8 @@ export declare type PlayerAuth = Message<"fanfare.config.v1.PlayerAuth"> & {
   keys: PlayerKey[];
 
   /**
-   * Address of a JSON Web Key Set with more keys; fetched when a token names an unknown key id, at most once in 30 s.
+   * Address of a JSON Web Key Set with more keys, https or loopback; fetched when a token names an unknown key id and when five minutes old,
+   * at most once in 30 s. The algorithm of such a key follows from its kind; secrets (`oct`) are left out.
    *
    * @generated from field: string jwks_url = 2;
    */

@@ -1,0 +1,61 @@
+import { CloseCode, ErrorCode, Outcome } from "@fanfare/proto/v1";
+import { describe, expect, it } from "vitest";
+import { Counters } from "./counters.ts";
+import { Metrics } from "./metrics.ts";
+
+async function scrape(counters: Counters, times = 1): Promise<string> {
+  using metrics = new Metrics({ counters, version: "1.2.3", nodeId: "n1" });
+  let text = "";
+  for (let i = 0; i < times; i++) text = await metrics.render();
+  return text;
+}
+
+describe("Metrics", () => {
+  it("tells what the counters hold at the scrape", async () => {
+    const counters = new Counters();
+    counters.connections = 3;
+    counters.messagesInLive = 5;
+    counters.messagesDropped = 2;
+    counters.publishesByOutcome[Outcome.OFFLINE] = 7;
+    counters.errorsByCode[ErrorCode.RATE_LIMITED] = 4;
+    const lines = (await scrape(counters)).split("\n");
+    expect(lines).toContain("fanfare_connections 3");
+    expect(lines).toContain('fanfare_messages_received_total{class="live"} 5');
+    expect(lines).toContain('fanfare_messages_dropped_total{reason="slow"} 2');
+    expect(lines).toContain('fanfare_publishes_total{outcome="offline"} 7');
+    expect(lines).toContain('fanfare_errors_total{code="rate_limited"} 4');
+    expect(lines).toContain('fanfare_build_info{version="1.2.3",node="n1"} 1');
+  });
+
+  it("tells the same again at the next scrape", async () => {
+    const counters = new Counters();
+    counters.upgrades = 9;
+    expect((await scrape(counters, 3)).split("\n")).toContain("fanfare_upgrades_total 9");
+  });
+
+  it("counts closes by code, and codes that clients invent together", async () => {
+    const counters = new Counters();
+    counters.closed(CloseCode.SLOW_CONSUMER);
+    counters.closed(1006);
+    for (let code = 3000; code < 4000; code++) counters.closed(code);
+    expect(counters.closesByCode.size).toBe(3);
+    const lines = (await scrape(counters)).split("\n");
+    expect(lines).toContain('fanfare_closes_total{code="4100_slow_consumer"} 1');
+    expect(lines).toContain('fanfare_closes_total{code="1006"} 1');
+    expect(lines).toContain('fanfare_closes_total{code="other"} 1000');
+  });
+
+  it("tells the event loop's delay and the process's own numbers", async () => {
+    const text = await scrape(new Counters());
+    expect(text).toMatch(/^fanfare_event_loop_delay_seconds\{quantile="0.99"\} [\d.e-]+$/m);
+    expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
+  });
+
+  it("has a place for every counter", async () => {
+    const counters = new Counters();
+    const fields = Object.keys(counters).filter((name) => typeof counters[name as keyof Counters] === "number");
+    for (const [i, name] of fields.entries()) Object.assign(counters, { [name]: 1_000_001 + i });
+    const text = await scrape(counters);
+    expect(fields.filter((_, i) => !new RegExp(` ${1_000_001 + i}$`, "m").test(text))).toEqual([]);
+  });
+});
