@@ -201,7 +201,7 @@ export class AppHub implements LocalDelivery<Session> {
     });
   }
 
-  /** Takes over a new token: memberships it brings are opened, those it no longer brings are closed. */
+  /** Takes over a new token: memberships it brings are opened, and what it no longer allows is closed. */
   applyCredentials(session: Session, credentials: Credentials): void {
     const before = session.credentials.groups;
     session.credentials = credentials;
@@ -209,6 +209,10 @@ export class AppHub implements LocalDelivery<Session> {
       if (!before.includes(group)) this.subscriptions.announceOpened(session, groupKey(group));
     }
     for (const group of before) this.#loseMembership(session, group);
+    for (const subscription of [...session.subscriptions.values()]) {
+      if (subscription.byServer || this.subscriptions.isAllowed(session, subscription.channel.channel)) continue;
+      this.subscriptions.closeByServer(subscription, SubscriptionCloseReason.PERMISSION, LeaveReason.KICKED);
+    }
   }
 
   /** Whether the player of a session is a member, by the store or by its token. */

@@ -155,10 +155,12 @@ export class Subscriptions {
 
   #applyPresence(subscription: Subscription, options: SubscribeOptions, known: boolean): void {
     const { presence } = subscription.channel;
-    const watches = options.presence && presence !== undefined && subscription.session.features.has("presence");
+    const speaksPresence = subscription.session.features.has("presence");
+    const presenceData = speaksPresence ? options.presenceData : undefined;
+    const watches = options.presence && speaksPresence && presence !== undefined;
     subscription.watchesPresence = watches;
-    if (known && options.presenceData !== undefined) presence?.update(subscription, options.presenceData);
-    else subscription.presenceData = options.presenceData ?? subscription.presenceData;
+    if (known && presenceData !== undefined) presence?.update(subscription, presenceData);
+    else subscription.presenceData = presenceData ?? subscription.presenceData;
     presence?.join(subscription);
     if (watches) presence?.watch(subscription);
     else presence?.unwatch(subscription);
