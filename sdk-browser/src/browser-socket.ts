@@ -1,0 +1,24 @@
+import type { Socket, SocketEvents, SocketFactory } from "@fanfare/sdk-core/port";
+
+/** The browser's WebSockets. */
+export const browserSockets: SocketFactory = {
+  open(url: string, subprotocols: readonly string[], events: SocketEvents): Socket {
+    const socket = new WebSocket(url, [...subprotocols]);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => events.opened(socket.protocol);
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) =>
+      events.message(typeof data === "string" ? data : new Uint8Array(data));
+    socket.onclose = ({ code, reason }) => events.closed(code, reason);
+    return {
+      get bufferedBytes() {
+        return socket.bufferedAmount;
+      },
+      send(bytes) {
+        if (socket.readyState === WebSocket.OPEN) socket.send(bytes);
+      },
+      close(code, reason) {
+        socket.close(code, reason);
+      },
+    };
+  },
+};

@@ -1,0 +1,136 @@
+import { FanfareError } from "../error.ts";
+import { callGuarded, Listeners } from "../listeners.ts";
+import { type Codec, codecOf, decodePayload, fromWirePayload, isFor, type PayloadType } from "../payload.ts";
+import { Roster } from "../presence/roster.ts";
+import type { Init } from "../wire/codec.ts";
+import {
+  type Gap,
+  GapReason,
+  type Message,
+  type Position,
+  type Skip,
+  type Subscribe,
+  type Subscribed,
+  type SubscriptionCloseReason,
+  type Channel as WireChannel,
+} from "../wire/schema.ts";
+import { DurablePosition } from "./durable-position.ts";
+import { MessageMeta } from "./message-meta.ts";
+import { SeenOrigins } from "./seen.ts";
+
+/** Messages were, or may have been, missed. */
+export interface ChannelGap {
+  /** Why; `overflow`: this program did not read its queue fast enough. */
+  readonly reason: GapReason | "overflow";
+  /** How many messages; 0 if that is not known. */
+  readonly missed: number;
+  /** Durable channels: the last position known before the gap, and the one from which messages follow. */
+  readonly from: Position | undefined;
+  readonly to: Position | undefined;
+}
+
+/** A subscription is over. */
+export interface ChannelClosed {
+  readonly reason: SubscriptionCloseReason;
+  readonly error: FanfareError | undefined;
+}
+
+/** Something that takes messages of one payload type. */
+export interface Sink {
+  readonly type: PayloadType;
+  take(value: unknown, meta: MessageMeta): void;
+  /** The channel is over. */
+  end?(error: FanfareError | undefined): void;
+}
+
+/** What a channel knows and does behind its public face. */
+export class ChannelCore {
+  readonly wire: WireChannel;
+  readonly seen = new SeenOrigins();
+  readonly position = new DurablePosition();
+  readonly gaps = new Listeners<ChannelGap>();
+  readonly closes = new Listeners<ChannelClosed>();
+  readonly roster: Roster;
+  /** What the program asked for; undefined: nothing, or it has left. */
+  wanted: Init<Subscribe> | undefined;
+  /** The subscription stands, or stood when the connection was lost. */
+  subscribed: Subscribed | undefined;
+  /** No more comes. */
+  over = false;
+  readonly #sinks = new Map<Sink, Codec<unknown, never>>();
+  readonly #report: (source: "payload" | "callback", error: FanfareError) => void;
+
+  constructor(wire: WireChannel, report: (source: "payload" | "callback", error: FanfareError) => void) {
+    this.wire = wire;
+    this.#report = report;
+    this.roster = new Roster(this.reportThrown);
+  }
+
+  readonly reportThrown = (thrown: unknown): void => this.#report("callback", FanfareError.from(thrown));
+
+  addSink(sink: Sink): () => void {
+    this.#sinks.set(sink, codecOf(sink.type) as unknown as Codec<unknown, never>);
+    if (this.over) sink.end?.(undefined);
+    return () => this.#sinks.delete(sink);
+  }
+
+  /** Gives a message to whoever takes its type. False: a durable message is missing before it. */
+  receive(message: Message): boolean {
+    const { log } = message;
+    if (log !== undefined) {
+      const succession = this.position.advance(log.offset, log.offset, log.tag, log.previousTag);
+      if (succession === "old") return true;
+      if (succession !== "next") return this.#torn(succession === "fork" ? GapReason.FORKED : GapReason.LINK);
+    }
+    if (!(message.volatile ? this.volatileSeen : this.seen).isNew(message.origin, message.seq)) return true;
+    const payload = fromWirePayload(message.payload);
+    const meta = new MessageMeta(message);
+    for (const [sink, codec] of this.#sinks) {
+      if (!isFor(payload, codec)) continue;
+      let value: unknown;
+      try {
+        value = decodePayload(sink.type, payload);
+      } catch (thrown) {
+        this.#report("payload", FanfareError.from(thrown));
+        continue;
+      }
+      callGuarded(() => sink.take(value, meta), this.reportThrown);
+    }
+    return true;
+  }
+
+  readonly volatileSeen = new SeenOrigins();
+
+  /** Moves over what a durable channel does not send. False: something is missing before it. */
+  skip({ fromOffset, toOffset, tag, previousTag }: Skip): boolean {
+    const succession = this.position.advance(fromOffset, toOffset, tag, previousTag);
+    if (succession === "next" || succession === "old") return true;
+    return this.#torn(succession === "fork" ? GapReason.FORKED : GapReason.LINK);
+  }
+
+  gap(gap: Gap): void {
+    const { reason, missed, from, to } = gap;
+    this.gaps.emit({ reason, missed, from, to }, this.reportThrown);
+  }
+
+  overflowed(): void {
+    this.gaps.emit({ reason: "overflow", missed: 1, from: undefined, to: undefined }, this.reportThrown);
+  }
+
+  /** Ends everything that waits for messages. */
+  end(closed: ChannelClosed | undefined, error?: FanfareError): void {
+    if (this.over) return;
+    this.over = true;
+    this.wanted = undefined;
+    this.subscribed = undefined;
+    if (closed !== undefined) this.closes.emit(closed, this.reportThrown);
+    for (const sink of [...this.#sinks.keys()]) sink.end?.(error);
+    this.#sinks.clear();
+  }
+
+  #torn(reason: GapReason): false {
+    const from = this.position.current;
+    this.gaps.emit({ reason, missed: 0, from, to: undefined }, this.reportThrown);
+    return false;
+  }
+}

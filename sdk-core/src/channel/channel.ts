@@ -1,0 +1,119 @@
+import type { FanfareError } from "../error.ts";
+import { type Payload, type PayloadType, presencePayload, type ValueOf } from "../payload.ts";
+import type { Roster } from "../presence/roster.ts";
+import type { WaitOptions } from "../requests.ts";
+import { DeliveryClass } from "../wire/schema.ts";
+import type { ChannelClosed, ChannelCore, ChannelGap } from "./channel-core.ts";
+import { Destination, type Sender } from "./destination.ts";
+import type { MessageMeta } from "./message-meta.ts";
+import { MessageQueue, type QueueOptions, type Received } from "./message-queue.ts";
+import { MessageStream } from "./message-stream.ts";
+
+/** What channels ask of their client. @internal */
+export interface ChannelOwner extends Sender {
+  leave(core: ChannelCore, wait: WaitOptions): Promise<void>;
+  showPresence(core: ChannelCore, data: Payload, wait: WaitOptions): Promise<void>;
+}
+
+/** How to read messages one after another. */
+export interface MessagesOptions extends QueueOptions {
+  /** Ends the stream. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A channel this session receives: a group, the own player's channel, or broadcast. */
+export class Channel extends Destination {
+  readonly #core: ChannelCore;
+  readonly #owner: ChannelOwner;
+  readonly #drains = new Map<PayloadType, MessageQueue<unknown>>();
+
+  /** @internal */
+  constructor(core: ChannelCore, owner: ChannelOwner) {
+    super(core.wire, owner);
+    this.#core = core;
+    this.#owner = owner;
+  }
+
+  /** Whether the subscription stands, or will be taken up again with the next connection. */
+  get subscribed(): boolean {
+    return this.#core.subscribed !== undefined && !this.#core.over;
+  }
+
+  /** What the channel does with its messages. */
+  get deliveryClass(): DeliveryClass {
+    return this.#core.subscribed?.deliveryClass || DeliveryClass.LIVE;
+  }
+
+  /** Who is here; empty unless the channel was joined with `presence` or `roster`. */
+  get roster(): Roster {
+    return this.#core.roster;
+  }
+
+  /** Calls back for every message of a type. The returned function ends it. */
+  on<S extends PayloadType>(type: S, callback: (value: ValueOf<S>, meta: MessageMeta) => unknown): () => void;
+  /** Calls back when messages were, or may have been, missed. */
+  on(event: "gap", callback: (gap: ChannelGap) => unknown): () => void;
+  /** Calls back when the subscription is over, and not because `leave` was called. */
+  on(event: "closed", callback: (closed: ChannelClosed) => unknown): () => void;
+  on(what: PayloadType | "gap" | "closed", callback: (first: never, meta: never) => unknown): () => void {
+    const call = callback as (first: unknown, meta?: unknown) => unknown;
+    if (what === "gap") return this.#core.gaps.add((gap) => call(gap));
+    if (what === "closed") return this.#core.closes.add((closed) => call(closed));
+    return this.#core.addSink({ type: what, take: call });
+  }
+
+  /** The messages of a type as they come, over a bounded queue that fills from now on. */
+  messages<S extends PayloadType>(type: S, options: MessagesOptions = {}): MessageStream<ValueOf<S>> {
+    const { signal } = options;
+    const end = () => stream.end();
+    const stream = new MessageStream<ValueOf<S>>(options, () => {
+      remove();
+      signal?.removeEventListener("abort", end);
+    });
+    const remove = this.#core.addSink({
+      type,
+      take: (value, meta) => {
+        if (stream.push({ value: value as ValueOf<S>, meta }) === "dropped") this.#core.overflowed();
+      },
+      end: (error: FanfareError | undefined) => stream.end(error),
+    });
+    if (signal?.aborted) end();
+    else signal?.addEventListener("abort", end, { once: true });
+    return stream;
+  }
+
+  /**
+   * The messages of a type since the last call, for a loop that runs every frame. The first call begins to collect, and its
+   * options hold; `overflow` is always `drop` here.
+   */
+  drain<S extends PayloadType>(type: S, options: Pick<QueueOptions, "maxQueued"> = {}): Received<ValueOf<S>>[] {
+    let queue = this.#drains.get(type);
+    if (queue === undefined) {
+      const added = new MessageQueue<unknown>(options);
+      const take = (value: unknown, meta: MessageMeta) => {
+        if (added.push({ value, meta }) === "dropped") this.#core.overflowed();
+      };
+      this.#core.addSink({ type, take });
+      this.#drains.set(type, added);
+      queue = added;
+    }
+    return queue.takeAll() as Received<ValueOf<S>>[];
+  }
+
+  /**
+   * Changes what others see beside the player in this channel's presence: a JSON value, or a {@link typed} one. Rejects with
+   * the server's error.
+   */
+  async updatePresence(data: unknown, wait: WaitOptions = {}): Promise<void> {
+    await this.#owner.showPresence(this.#core, presencePayload(data), wait);
+  }
+
+  /** Stops receiving. Iterables over this channel end. */
+  leave(wait: WaitOptions = {}): Promise<void> {
+    return this.#owner.leave(this.#core, wait);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.leave();
+  }
+}

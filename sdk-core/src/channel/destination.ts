@@ -1,0 +1,84 @@
+import { encodePayload, type InputOf, type PayloadType } from "../payload.ts";
+import type { WaitOptions } from "../requests.ts";
+import type { Init } from "../wire/codec.ts";
+import type { Publish, PublishResult, Channel as WireChannel } from "../wire/schema.ts";
+import { fromWireChannel, type Target } from "./target.ts";
+
+/** How to send a message that may be dropped. */
+export interface SendOptions {
+  /** The newest message of a key replaces an older one that has not been sent to a slow receiver. At most 64 bytes. */
+  conflate?: string | undefined;
+  /** How long the message is of use, in milliseconds. Default: without end. */
+  ttlMs?: number | undefined;
+  /** Do not send it to this session. Default: false. */
+  excludeSelf?: boolean | undefined;
+}
+
+/** How to publish. */
+export interface PublishOptions extends WaitOptions {
+  /** How long the message is of use, in milliseconds; also how long it waits here to be sent. Default: without end. */
+  ttlMs?: number | undefined;
+  /** Do not send it to this session. Default: false. */
+  excludeSelf?: boolean | undefined;
+  /** Count the sessions it reached; see {@link Sent.report}. Default: false. */
+  report?: boolean | undefined;
+}
+
+/** What became of a published message: DELIVERED, STORED or OFFLINE. Anything else is an error. */
+export type Sent = Readonly<Omit<PublishResult, "error">>;
+
+/** Puts messages on their way. @internal */
+export interface Sender {
+  send(publish: Init<Publish>): boolean;
+  publish(publish: Init<Publish>, wait: WaitOptions): Promise<PublishResult>;
+}
+
+/** Where messages can be sent, whether it is subscribed or not. */
+export class Destination {
+  readonly #wire: WireChannel;
+  readonly #sender: Sender;
+
+  /** @internal */
+  constructor(wire: WireChannel, sender: Sender) {
+    this.#wire = wire;
+    this.#sender = sender;
+  }
+
+  /** The channel's name. */
+  get target(): Target {
+    return fromWireChannel(this.#wire) ?? "broadcast";
+  }
+
+  /**
+   * Sends a volatile message: it may be dropped, and nobody says what became of it. Without a connection, or with one that is too slow,
+   * it is dropped at once, and the result is false.
+   */
+  send<S extends PayloadType>(type: S, value: InputOf<S>, options: SendOptions = {}): boolean {
+    const { conflate, ttlMs, excludeSelf } = options;
+    return this.#sender.send({
+      channel: this.#wire,
+      payload: encodePayload(type, value),
+      volatile: true,
+      conflationKey: conflate,
+      ttlMs,
+      excludeSelf,
+    });
+  }
+
+  /**
+   * Publishes a message and tells what became of it. Without a connection it waits in a bounded queue; a publish whose answer was lost
+   * with its connection is repeated without being delivered twice.
+   *
+   * Rejects with what the server says; EXPIRED or CANCELLED, if it was not sent in time (`outcome` FAILED); DEADLINE_EXCEEDED,
+   * CANCELLED or SESSION_ENDED, if it was sent and not answered (`outcome` UNKNOWN); LIMIT_EXCEEDED, if the queue is full.
+   */
+  async publish<S extends PayloadType>(type: S, value: InputOf<S>, options: PublishOptions = {}): Promise<Sent> {
+    const { ttlMs, excludeSelf, report, signal, timeoutMs } = options;
+    const payload = encodePayload(type, value);
+    const wantReport = report;
+    return this.#sender.publish(
+      { channel: this.#wire, payload, ttlMs, excludeSelf, wantReport },
+      { signal, timeoutMs },
+    );
+  }
+}

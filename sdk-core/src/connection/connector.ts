@@ -1,0 +1,428 @@
+import { setDeadline } from "../deadline.ts";
+import { FanfareError, fromWireError } from "../error.ts";
+import type { ResolvedOptions } from "../options.ts";
+import type { Ports } from "../ports.ts";
+import type { StatusEvent } from "../status.ts";
+import { TokenSource } from "../token-source.ts";
+import { followedUrl } from "../url.ts";
+import type { Init } from "../wire/codec.ts";
+import {
+  ErrorCode,
+  type Goaway,
+  type Reply,
+  type Rpc,
+  type ServerFrame,
+  type Subscribe,
+  type Welcome,
+} from "../wire/schema.ts";
+import { closeDecision, errorCodeOfClose } from "./close-decision.ts";
+import { FrameTap } from "./frame-tap.ts";
+import { Link, type RoundTrip } from "./link.ts";
+import { transition } from "./machine.ts";
+import { type Effect, type Event, initialState, type State, type TimerName, type TokenReason } from "./states.ts";
+
+/** What the rest of the client does for, and learns from, its connections. */
+export interface ConnectorEvents {
+  status(event: StatusEvent): void;
+  /** The subscriptions to name in `hello`. */
+  subscriptions(): Init<Subscribe>[];
+  /** A `welcome`, before anything is sent on its connection. `fresh`: of a new session. */
+  welcomed(link: Link, welcome: Welcome, fresh: boolean): void;
+  /** What `welcome` says about subscriptions: at once, or when the connection takes over. */
+  subscribed(welcome: Welcome, fresh: boolean): void;
+  /** Requests and publishes go out here. */
+  attached(link: Link, fresh: boolean): void;
+  /** Requests go out here, publishes as soon as the old connection owes no answer. */
+  moving(link: Link): void;
+  lost(link: Link): void;
+  reply(id: number, reply: Reply): void;
+  /** Sends a new token; resolves with when it expires, in milliseconds by the server's clock. */
+  refresh(token: string): Promise<number>;
+  rpc(link: Link, id: number, rpc: Rpc): void;
+  /** Everything that is delivered in order: messages, skips, presence, subscriptions. */
+  deliver(frame: ServerFrame): void;
+  /** What was held could not be held any longer. */
+  overflowed(): void;
+  finished(error: FanfareError | undefined): void;
+}
+
+/** What is known of the session; lives in memory only, so that a copy of a page is a session of its own. */
+interface Session {
+  id: string;
+  secret: string;
+  /** It began with the newest `welcome`. */
+  fresh: boolean;
+}
+
+/** The features this client implements, under the protocol's names. */
+export const features = ["resume", "hand_over", "presence", "report", "server_rpc"] as const;
+/** Frames that are held during a move; more than that, and the old connection is not waited for any longer. */
+const maxHeldFrames = 10_000;
+/** The share of a token's life after which a new one is asked for. */
+const refreshAfterShare = 0.8;
+/** The delay after a refresh that failed. */
+const refreshRetryMs = 5000;
+
+/** Carries out what the state machine wants: opens and closes connections, runs timers, asks for tokens. */
+export class Connector {
+  readonly #ports: Ports;
+  readonly #options: ResolvedOptions;
+  readonly #events: ConnectorEvents;
+  readonly #tokens: TokenSource;
+  readonly #links = new Map<number, Link>();
+  readonly #timers = new Map<TimerName, () => void>();
+  readonly #unwatch: (() => void) | undefined;
+  #state: State = initialState;
+  #queue: Event[] = [];
+  #running = false;
+  #session: Session | undefined;
+  #lastAttempt = 0;
+  #url: string;
+  #handOver = false;
+  #reconnectWindowMs = 2000;
+  #held: ServerFrame[] | undefined;
+  #heldWelcome: Welcome | undefined;
+  #goaway: Goaway | undefined;
+  #lastError: FanfareError | undefined;
+  #serverError: FanfareError | undefined;
+  #delayMs = 0;
+  #nodeId = "";
+  #clearRefresh: (() => void) | undefined;
+  /** The newest answered heartbeat. */
+  latency: RoundTrip | undefined;
+
+  constructor(ports: Ports, options: ResolvedOptions, events: ConnectorEvents) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#events = events;
+    this.#url = options.url;
+    this.#tokens = new TokenSource(ports.clock, options.getToken);
+    this.#unwatch = ports.lifecycle?.watch((event) => {
+      if (event === "check" || event === "offline" || event === "online")
+        for (const link of this.#links.values()) link.probe();
+      if (event !== "check") this.#dispatch({ type: event });
+    });
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** The newest reason why a connection ended. */
+  get lastError(): FanfareError | undefined {
+    return this.#lastError;
+  }
+
+  get sessionId(): string | undefined {
+    return this.#session?.id;
+  }
+
+  start(): void {
+    this.#dispatch({ type: "start" });
+  }
+
+  /** Ends the session and the connection. Resolves when the socket is closed, after a second at the latest. */
+  async stop(reason: string): Promise<void> {
+    const link = this.#current();
+    if (this.#state.name === "open" || this.#state.name === "moving") link?.send({ disconnect: { reason } });
+    const closed =
+      link === undefined
+        ? Promise.resolve()
+        : new Promise<void>((resolve) => {
+            const timer = this.#ports.clock.setTimer(1000, resolve);
+            link.onClosed = () => {
+              this.#ports.clock.clearTimer(timer);
+              resolve();
+            };
+          });
+    this.#dispatch({ type: "stop" });
+    await closed;
+  }
+
+  #current(): Link | undefined {
+    return "connection" in this.#state ? this.#links.get(this.#state.connection) : undefined;
+  }
+
+  /** Events that come while effects are carried out wait for their turn. */
+  #dispatch(event: Event): void {
+    this.#queue.push(event);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const before = this.#state;
+        const [state, effects] = transition(before, next);
+        this.#state = state;
+        for (const effect of effects) this.#carryOut(effect);
+        if (state !== before) this.#announce(before, state);
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.do) {
+      case "get-token":
+        this.#askToken(effect.reason);
+        break;
+      case "open":
+        this.#open(effect.connection);
+        break;
+      case "hello":
+        this.#hello(effect.connection, effect.handOver);
+        break;
+      case "close":
+        this.#links.get(effect.connection)?.close(effect.code, effect.reason);
+        break;
+      case "attach":
+      case "hold": {
+        const link = this.#links.get(effect.connection);
+        if (link === undefined) break;
+        if (effect.do === "attach") this.#events.attached(link, this.#session?.fresh ?? true);
+        else this.#events.moving(link);
+        break;
+      }
+      case "release":
+        this.#release();
+        break;
+      case "lost": {
+        const link = this.#links.get(effect.connection);
+        this.#links.delete(effect.connection);
+        if (link !== undefined) this.#events.lost(link);
+        break;
+      }
+      case "forget-session":
+        this.#session = undefined;
+        break;
+      case "set-timer":
+        this.#setTimer(effect.timer, effect.afterMs);
+        break;
+      case "draw-timer": {
+        const overMs = effect.overMs === "reconnect-window" ? this.#reconnectWindowMs : effect.overMs;
+        this.#delayMs = Math.round(Math.max(effect.atLeastMs, this.#ports.random.next() * overMs));
+        this.#setTimer(effect.timer, this.#delayMs);
+        break;
+      }
+      case "clear-timers":
+        for (const timer of effect.timers) this.#timers.get(timer)?.();
+        break;
+      case "finished":
+        this.#finish(effect.code);
+    }
+  }
+
+  #setTimer(name: TimerName, delayMs: number): void {
+    this.#timers.get(name)?.();
+    if (name === "retry") this.#delayMs = delayMs;
+    const { clock } = this.#ports;
+    const clear = setDeadline(clock, clock.now() + delayMs, () => {
+      this.#timers.delete(name);
+      this.#dispatch({ type: "timer", timer: name });
+    });
+    this.#timers.set(name, clear);
+  }
+
+  #askToken(reason: TokenReason): void {
+    const done = (changed: boolean) => this.#dispatch({ type: "token", changed });
+    if (reason === "connect" && this.#tokens.fresh) return done(true);
+    this.#tokens.ask(reason).then(
+      ({ token, changed }) => {
+        this.#tokens.use(token);
+        done(changed);
+      },
+      (thrown: unknown) => {
+        const error = this.#tokenFailed(thrown);
+        this.#dispatch({ type: "token-failed", fatal: thrown instanceof FanfareError && !error.retryable });
+      },
+    );
+  }
+
+  #tokenFailed(thrown: unknown): FanfareError {
+    const error = FanfareError.from(thrown, ErrorCode.UNAUTHENTICATED);
+    this.#lastError = error;
+    this.#events.status({ type: "error", source: "token", error });
+    return error;
+  }
+
+  #open(number: number): void {
+    const { onFrame } = this.#options;
+    const tap = onFrame && new FrameTap(number, onFrame);
+    const link: Link = new Link(
+      number,
+      this.#url,
+      this.#ports,
+      {
+        opened: () => this.#dispatch({ type: "opened", connection: number }),
+        frame: (from, frame) => this.#frame(from, frame),
+        ended: (from, code, reason) => this.#ended(from, code, reason),
+      },
+      (roundTrip) => {
+        this.latency = roundTrip;
+        this.#events.status({ type: "latency", ...roundTrip });
+      },
+      tap,
+    );
+    this.#links.set(number, link);
+  }
+
+  #hello(connection: number, handOver: boolean): void {
+    const session = this.#session;
+    const resume = session?.secret ? { sessionId: session.id, secret: session.secret, handOver } : undefined;
+    this.#lastAttempt = resume === undefined ? 1 : this.#lastAttempt + 1;
+    this.#links.get(connection)?.send({
+      hello: {
+        token: this.#tokens.token,
+        minRevision: 1,
+        maxRevision: 1,
+        features,
+        client: this.#ports.client,
+        resume,
+        attempt: this.#lastAttempt,
+        subscriptions: this.#events.subscriptions(),
+        heartbeatIntervalMs: this.#options.heartbeatIntervalMs,
+      },
+    });
+  }
+
+  #ended(link: Link, code: number, reason: string): void {
+    const { name } = this.#state;
+    const text = reason || (code === 1006 ? "the connection was lost" : `the connection was closed (${code})`);
+    // What the server said in an `error` frame just before says more than the close reason can.
+    const cause = this.#serverError;
+    this.#serverError = undefined;
+    this.#lastError = new FanfareError(errorCodeOfClose(code), text, { closeCode: code, ...(cause && { cause }) });
+    // Where a server has sent this client may be gone before the address it was given.
+    if (link !== this.#current() || name === "connecting" || name === "handshaking") this.#url = this.#options.url;
+    this.#dispatch({ type: "ended", connection: link.number, code, decision: closeDecision(code) });
+  }
+
+  #frame(link: Link, frame: ServerFrame): void {
+    if (frame.message !== undefined) this.#deliver(link, frame);
+    else if (frame.reply !== undefined) this.#events.reply(frame.id, frame.reply);
+    else if (frame.welcome !== undefined) this.#welcome(link, frame.welcome);
+    else if (frame.rpc !== undefined) this.#events.rpc(link, frame.id, frame.rpc);
+    else if (frame.goaway !== undefined) this.#onGoaway(link, frame.goaway);
+    else if (frame.handedOver !== undefined) this.#dispatch({ type: "handed-over", connection: link.number });
+    else if (frame.error !== undefined) {
+      this.#serverError = fromWireError(frame.error);
+      this.#events.status({ type: "error", source: "server", error: this.#serverError });
+    } else if (frame.dropped !== undefined) this.#events.status({ type: "dropped", count: frame.dropped.count });
+    else if (frame.skip ?? frame.subscription ?? frame.presenceEvent) this.#deliver(link, frame);
+    else if (frame.id !== 0) {
+      const error = { code: ErrorCode.UNIMPLEMENTED, message: "this client does not know the frame" };
+      link.send({ id: frame.id, rpcResult: { error } });
+    }
+  }
+
+  #deliver(link: Link, frame: ServerFrame): void {
+    const state = this.#state;
+    if (this.#held === undefined || state.name !== "moving" || link.number === state.connection) {
+      return this.#events.deliver(frame);
+    }
+    this.#held.push(frame);
+    if (this.#held.length <= maxHeldFrames) return;
+    this.#events.overflowed();
+    this.#links.get(state.connection)?.close(1000, "moved");
+    this.#dispatch({ type: "handed-over", connection: state.connection });
+  }
+
+  #release(): void {
+    const held = this.#held ?? [];
+    const welcome = this.#heldWelcome;
+    this.#held = undefined;
+    this.#heldWelcome = undefined;
+    if (welcome !== undefined) this.#events.subscribed(welcome, false);
+    for (const frame of held) this.#events.deliver(frame);
+  }
+
+  #welcome(link: Link, welcome: Welcome): void {
+    const state = this.#state;
+    const moving = state.name === "moving" && state.stage === "handshaking" && link.number === state.next;
+    const first = state.name === "handshaking" && link.number === state.connection;
+    if (!moving && !first) return;
+    const fresh = !welcome.resumed;
+    this.#session = { id: welcome.sessionId, secret: welcome.resumeSecret, fresh };
+    this.#lastAttempt = Math.max(this.#lastAttempt, welcome.attempt);
+    this.#handOver = welcome.features.includes("hand_over");
+    this.#reconnectWindowMs = welcome.reconnectWindowMs;
+    this.#nodeId = welcome.nodeId;
+    this.#serverError = undefined;
+    link.welcomed(welcome.heartbeatIntervalMs, welcome.heartbeatTimeoutMs, welcome.limits?.maxFrameBytes ?? 0);
+    this.#tokenLives(welcome.tokenExpiresAtMs, welcome.serverTimeUs / 1000);
+    this.#events.welcomed(link, welcome, fresh);
+    if (moving && !fresh) {
+      this.#held ??= [];
+      this.#heldWelcome = welcome;
+    }
+    if (!moving || fresh) this.#events.subscribed(welcome, fresh);
+    this.#dispatch({ type: "welcome", connection: link.number, resumed: welcome.resumed });
+  }
+
+  #onGoaway(link: Link, goaway: Goaway): void {
+    this.#goaway = goaway;
+    this.#url = followedUrl(this.#url, goaway.url, this.#options.allowedOrigins) ?? this.#url;
+    const { reconnectAfterMs: afterMs } = goaway;
+    this.#dispatch({ type: "goaway", connection: link.number, afterMs, handOver: this.#handOver });
+  }
+
+  /** The token in use expires then, by the server's clock, at which it is `serverNowMs`. 0: it was not said. */
+  #tokenLives(expiresAtMs: number, serverNowMs: number): void {
+    this.#clearRefresh?.();
+    if (expiresAtMs === 0) return;
+    const remainingMs = Math.max(expiresAtMs - serverNowMs, 0);
+    this.#tokens.livesFor(remainingMs);
+    this.#refreshAfter(remainingMs * refreshAfterShare);
+  }
+
+  #refreshAfter(delayMs: number): void {
+    const { clock } = this.#ports;
+    this.#clearRefresh = setDeadline(clock, clock.now() + delayMs, () => void this.#refresh());
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#state.name === "closed") return;
+    try {
+      const { token } = await this.#tokens.ask("refresh");
+      // Without a connection the next `hello` brings it.
+      if (this.#state.name !== "open" && this.#state.name !== "moving") return this.#tokens.use(token);
+      const expiresAtMs = await this.#events.refresh(token);
+      this.#tokens.use(token);
+      const serverNowMs = this.#ports.clock.now() + (this.latency?.clockOffsetMs ?? 0);
+      this.#tokenLives(expiresAtMs, serverNowMs);
+      this.#events.status({ type: "token-refreshed", expiresAt: new Date(expiresAtMs) });
+    } catch (thrown) {
+      this.#tokenFailed(thrown);
+      if (this.state.name !== "closed") this.#refreshAfter(refreshRetryMs);
+    }
+  }
+
+  #announce(before: State, state: State): void {
+    const tell = (event: StatusEvent) => this.#events.status(event);
+    if (state.name === "connecting" && before.name !== "moving")
+      tell({ type: "connecting", attempt: state.retries + 1 });
+    else if (state.name === "open" && before.name !== "open") {
+      tell({
+        type: "open",
+        resumed: this.#session?.fresh === false,
+        sessionId: this.#session?.id ?? "",
+        nodeId: this.#nodeId,
+      });
+    } else if (state.name === "moving" && before.name !== "moving") {
+      tell({ type: "moving", reason: this.#goaway?.reason ?? 0 });
+    } else if (state.name === "waiting" && before.name !== "waiting") {
+      tell(
+        state.suspended ? { type: "suspended" } : { type: "waiting", delayMs: this.#delayMs, error: this.#lastError },
+      );
+    }
+  }
+
+  #finish(code: number): void {
+    this.#unwatch?.();
+    this.#clearRefresh?.();
+    for (const clear of this.#timers.values()) clear();
+    const error = code === 0 ? undefined : this.#lastError;
+    this.#events.finished(error);
+    this.#events.status({ type: "closed", error });
+  }
+}

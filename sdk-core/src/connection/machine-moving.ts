@@ -1,0 +1,147 @@
+import { CloseCode } from "../wire/schema.ts";
+import {
+  askToken,
+  backOffTimer,
+  beginMove,
+  close,
+  common,
+  ended,
+  handshakeTimeoutMs,
+  open,
+  type Step,
+} from "./machine.ts";
+import type { Effect, Event, State } from "./states.ts";
+
+type Moving = State & { name: "moving" };
+
+/** With two connections, or one that is about to be left; the table is at {@link transition}. */
+export function transitionMoving(state: Moving, event: Event): Step {
+  if (event.type === "timer") return timerFired(state, event.timer);
+  if (state.stage === "needs-token" && event.type === "token") return connectNext(state);
+  if (state.stage === "needs-token" && event.type === "token-failed") return tryAgain(state);
+  if (!("connection" in event)) return [state, []];
+  if (event.connection === state.connection) return oldSays(state, event);
+  return state.next > 0 && event.connection === state.next ? nextSays(state, event) : [state, []];
+}
+
+function timerFired(state: Moving, timer: string): Step {
+  if (timer === "move" && state.stage === "due") {
+    if (state.next !== -1) return connectNext(state);
+    // The server cannot hand over: there is nothing to gain from a second connection beside the old one.
+    const [next, effects] = askToken(state, "connect");
+    return [next, [close(state.connection, 1000, "moving"), { do: "lost", connection: state.connection }, ...effects]];
+  }
+  if (timer === "move-handshake" && (state.stage === "connecting" || state.stage === "handshaking")) {
+    const [next, effects] = tryAgain(state);
+    return [next, [close(state.next, CloseCode.HEARTBEAT_TIMEOUT, "no welcome in time"), ...effects]];
+  }
+  return [state, []];
+}
+
+function connectNext(state: Moving): Step {
+  const next = state.issued + 1;
+  return [
+    { ...state, issued: next, stage: "connecting", next },
+    [
+      { do: "open", connection: next },
+      { do: "set-timer", timer: "move-handshake", afterMs: handshakeTimeoutMs },
+    ],
+  ];
+}
+
+/** The old connection serves on while the move is tried again. */
+function tryAgain(state: Moving): Step {
+  return [
+    { ...state, retries: state.retries + 1, stage: "due", next: 0 },
+    [{ do: "clear-timers", timers: ["move-handshake"] }, backOffTimer("move", state.retries, 0)],
+  ];
+}
+
+function oldSays(state: Moving, event: Event & { connection: number }): Step {
+  if (event.type === "handed-over") {
+    const [next, effects] = oldIsGone(state);
+    return [next, [close(state.connection, 1000, "moved"), ...effects]];
+  }
+  if (event.type !== "ended") return [state, []];
+  const { code, decision } = event;
+  // Taken over by the next one, which is ours.
+  const replaced = code === CloseCode.REPLACED && (state.stage === "handshaking" || state.stage === "holding");
+  if (decision.reconnect === "never" && !replaced) {
+    const effects: Effect[] = [{ do: "release" }];
+    if (state.next > 0) effects.push(close(state.next, 1000, "closed"), { do: "lost", connection: state.next });
+    const [next, more] = ended(state, state.connection, code, decision);
+    return [next, [...effects, ...more]];
+  }
+  if (state.stage !== "due" && state.stage !== "needs-token") return oldIsGone(state);
+  const [next, effects] = ended(state, state.connection, code, decision);
+  return [next, [{ do: "release" }, ...effects]];
+}
+
+/** The old connection has delivered everything it will. */
+function oldIsGone(state: Moving): Step {
+  const lost: Effect = { do: "lost", connection: state.connection };
+  switch (state.stage) {
+    case "holding":
+      return toNext(state, [lost, { do: "release" }]);
+    case "connecting":
+    case "handshaking": {
+      const effects: Effect[] = [
+        lost,
+        { do: "release" },
+        { do: "clear-timers", timers: ["move-handshake", "stable"] },
+        { do: "set-timer", timer: "handshake", afterMs: handshakeTimeoutMs },
+      ];
+      return [{ ...common(state), name: state.stage, connection: state.next }, effects];
+    }
+    default: {
+      const [next, effects] = askToken(state, "connect");
+      return [next, [lost, { do: "release" }, ...effects]];
+    }
+  }
+}
+
+function nextSays(state: Moving, event: Event & { connection: number }): Step {
+  if (event.type === "opened" && state.stage === "connecting") {
+    return [{ ...state, stage: "handshaking" }, [{ do: "hello", connection: state.next, handOver: true }]];
+  }
+  if (event.type === "welcome" && state.stage === "handshaking") {
+    if (event.resumed) {
+      return [
+        { ...state, stage: "holding" },
+        [
+          { do: "clear-timers", timers: ["move-handshake"] },
+          { do: "hold", connection: state.next },
+        ],
+      ];
+    }
+    const old = state.connection;
+    return toNext(state, [close(old, 1000, "moved"), { do: "lost", connection: old }, { do: "release" }]);
+  }
+  if (event.type === "goaway") return [{ ...state, againAfterMs: event.afterMs }, []];
+  return event.type === "ended" ? nextEnded(state, event) : [state, []];
+}
+
+function toNext(state: Moving, effects: Effect[]): Step {
+  const [opened, more] = open(state, state.next);
+  if (state.againAfterMs === undefined) return [opened, [...effects, ...more]];
+  const [again, evenMore] = beginMove(opened, state.next, { afterMs: state.againAfterMs, handOver: true });
+  return [again, [...effects, ...more, ...evenMore]];
+}
+
+function nextEnded(state: Moving, event: Event & { type: "ended" }): Step {
+  const effects: Effect[] = [{ do: "lost", connection: state.next }];
+  if (event.decision.sessionEnds) effects.push({ do: "forget-session" });
+  if (event.decision.reconnect === "never") {
+    const stay: State = { ...common(state), name: "open", connection: state.connection };
+    return [stay, [...effects, { do: "clear-timers", timers: ["move", "move-handshake"] }, { do: "release" }]];
+  }
+  if (event.decision.reconnect === "new-token" && state.stage === "handshaking") {
+    const reason = event.code === CloseCode.TOKEN_REVOKED ? "revoked" : "expired";
+    return [
+      { ...state, stage: "needs-token", next: 0 },
+      [...effects, { do: "clear-timers", timers: ["move-handshake"] }, { do: "get-token", reason }],
+    ];
+  }
+  const [next, more] = tryAgain(state);
+  return [next, [...effects, ...more]];
+}

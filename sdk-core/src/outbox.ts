@@ -1,0 +1,227 @@
+import type { Link } from "./connection/link.ts";
+import { setDeadline } from "./deadline.ts";
+import { cancelled, FanfareError, fromWireError } from "./error.ts";
+import type { Clock } from "./ports.ts";
+import type { Init } from "./wire/codec.ts";
+import { ErrorCode, Outcome, type Publish, type PublishResult, type Reply } from "./wire/schema.ts";
+
+/** Bounds of the queue of publishes that cannot be sent at the moment. */
+export interface OutboxLimits {
+  maxCount: number;
+  maxBytes: number;
+}
+
+/** Who gives up a publish, and when. */
+export interface PublishWait {
+  signal?: AbortSignal | undefined;
+  timeoutMs: number;
+}
+
+interface Item {
+  publish: Init<Publish>;
+  bytes: number;
+  seq: number;
+  /** Id of the frame it was last sent in. */
+  id: number;
+  /** The connection it was sent on; undefined: not sent, or not answered by one that is lost. */
+  link: Link | undefined;
+  settle(outcome: PublishResult | FanfareError): void;
+}
+
+/** A volatile message is dropped instead of being put behind this many bytes that wait to get out. */
+const volatileBufferBytes = 256 * 1024;
+/** Publishes wait in the outbox while the socket has more than this to send. */
+const socketBufferBytes = 1024 * 1024;
+
+/**
+ * Publishes on their way. Volatile ones are sent now or dropped. Others are numbered when they are first sent, and stay here until
+ * they are answered: when their connection is lost they are repeated under the same number, before anything newer.
+ */
+export class Outbox {
+  readonly #clock: Clock;
+  readonly #limits: OutboxLimits;
+  readonly #nextId: () => number;
+  /** Not yet sent, in order. */
+  #queue = new Set<Item>();
+  #queuedBytes = 0;
+  /** Sent and not answered, in the order of their numbers; by frame id. */
+  #inFlight = new Map<number, Item>();
+  #link: Link | undefined;
+  /** The connection to go over to when nothing is unanswered on the one in use. */
+  #nextLink: Link | undefined;
+  #seq = 0;
+  #recheck: unknown;
+  /** Unanswered publishes that may be on their way at once. */
+  window = 64;
+  /** Bytes of a payload that the server takes; 0: not known yet. */
+  maxPayloadBytes = 0;
+
+  constructor(clock: Clock, limits: OutboxLimits, nextId: () => number) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#nextId = nextId;
+  }
+
+  /** Sends a message that nobody waits for; false: it was dropped, because there is no connection or it is too slow. */
+  send(publish: Init<Publish>): boolean {
+    const link = this.#link;
+    if (link === undefined || link.bufferedBytes > volatileBufferBytes || this.#tooLarge(publish)) return false;
+    link.send({ publish: { ...publish, seq: ++this.#seq } });
+    return true;
+  }
+
+  /** Sends a message and waits for what became of it. */
+  publish(publish: Init<Publish>, { signal, timeoutMs }: PublishWait): Promise<PublishResult> {
+    if (signal?.aborted) return Promise.reject(cancelled(signal, { outcome: Outcome.FAILED }));
+    const bytes = sizeOf(publish);
+    const failed = (code: ErrorCode, message: string, field = "") =>
+      Promise.reject(new FanfareError(code, message, { field, outcome: Outcome.FAILED }));
+    if (this.#tooLarge(publish)) {
+      return failed(ErrorCode.TOO_LARGE, `${bytes} bytes; at most ${this.maxPayloadBytes}`, "publish.payload");
+    }
+    const { maxCount, maxBytes } = this.#limits;
+    if (this.#queue.size >= maxCount || (this.#queuedBytes + bytes > maxBytes && this.#queue.size > 0)) {
+      return failed(
+        ErrorCode.LIMIT_EXCEEDED,
+        `${this.#queue.size} publishes (${this.#queuedBytes} bytes) wait already`,
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const abort = () => give(cancelled(signal, { outcome: this.#outcomeSoFar(item) }));
+      const clear = setDeadline(this.#clock, this.#clock.now() + timeoutMs, () => {
+        const outcome = this.#outcomeSoFar(item);
+        const unsent = outcome === Outcome.FAILED;
+        const text = unsent ? `not sent within ${timeoutMs} ms` : `no answer within ${timeoutMs} ms`;
+        item.settle(new FanfareError(unsent ? ErrorCode.EXPIRED : ErrorCode.DEADLINE_EXCEEDED, text, { outcome }));
+      });
+      // Who gave up hears nothing more, but a publish that is on its way keeps its number and is repeated if need be.
+      const give = (outcome: PublishResult | FanfareError) => {
+        clear();
+        signal?.removeEventListener("abort", abort);
+        if (item.seq === 0) this.#unqueue(item);
+        if (outcome instanceof FanfareError) reject(outcome);
+        else resolve(outcome);
+      };
+      const item: Item = {
+        publish,
+        bytes,
+        seq: 0,
+        id: 0,
+        link: undefined,
+        settle: (outcome) => {
+          give(outcome);
+          this.#inFlight.delete(item.id);
+          this.#pump();
+        },
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#queue.add(item);
+      this.#queuedBytes += bytes;
+      this.#pump();
+    });
+  }
+
+  /** Whether the reply was for a publish. */
+  onReply(id: number, reply: Reply): boolean {
+    const item = this.#inFlight.get(id);
+    if (item === undefined) return false;
+    item.settle(outcomeOf(reply));
+    return true;
+  }
+
+  /** Publishes on this connection from now on. Unanswered ones are repeated first, or have failed in a `fresh` session. */
+  attach(link: Link, fresh: boolean): void {
+    this.#link = link;
+    this.#nextLink = undefined;
+    const unanswered = [...this.#inFlight.values()].filter((item) => item.link !== link);
+    if (unanswered.length > 0) {
+      this.#inFlight = new Map([...this.#inFlight].filter(([, item]) => item.link === link));
+      if (fresh) for (const item of unanswered) item.settle(sessionGone());
+      else for (const item of unanswered) this.#transmit(item, link);
+    }
+    this.#pump();
+  }
+
+  /** Publishes on this connection as soon as everything on the one in use is answered; nothing new goes out before. */
+  moveTo(link: Link): void {
+    this.#nextLink = link;
+    this.#pump();
+  }
+
+  /** This connection answers nothing any more. */
+  lost(link: Link): void {
+    if (this.#nextLink === link) this.#nextLink = undefined;
+    if (this.#link === link) this.#link = undefined;
+    for (const item of this.#inFlight.values()) if (item.link === link) item.link = undefined;
+  }
+
+  /** Rejects everything. */
+  close(error: (outcome: Outcome) => FanfareError): void {
+    this.#link = undefined;
+    this.#clock.clearTimer(this.#recheck);
+    for (const item of [...this.#inFlight.values(), ...this.#queue]) item.settle(error(this.#outcomeSoFar(item)));
+  }
+
+  #pump(): void {
+    if (this.#nextLink !== undefined && this.#inFlight.size === 0) {
+      this.#link = this.#nextLink;
+      this.#nextLink = undefined;
+    }
+    const link = this.#link;
+    if (link === undefined || this.#nextLink !== undefined) return;
+    for (const item of this.#queue) {
+      if (this.#inFlight.size >= this.window) return;
+      if (link.bufferedBytes > socketBufferBytes) return this.#recheckSoon();
+      this.#unqueue(item);
+      item.seq = ++this.#seq;
+      this.#transmit(item, link);
+    }
+  }
+
+  #transmit(item: Item, link: Link): void {
+    item.id = this.#nextId();
+    item.link = link;
+    this.#inFlight.set(item.id, item);
+    link.send({ id: item.id, publish: { ...item.publish, seq: item.seq } });
+  }
+
+  /** Sockets do not tell when they have drained. */
+  #recheckSoon(): void {
+    this.#clock.clearTimer(this.#recheck);
+    this.#recheck = this.#clock.setTimer(20, () => this.#pump());
+  }
+
+  #unqueue(item: Item): void {
+    if (this.#queue.delete(item)) this.#queuedBytes -= item.bytes;
+  }
+
+  #outcomeSoFar(item: Item): Outcome {
+    return item.seq === 0 ? Outcome.FAILED : Outcome.UNKNOWN;
+  }
+
+  #tooLarge(publish: Init<Publish>): boolean {
+    return this.maxPayloadBytes > 0 && dataSize(publish) > this.maxPayloadBytes;
+  }
+}
+
+function outcomeOf({ error, publishResult }: Reply): PublishResult | FanfareError {
+  if (error !== undefined) return fromWireError(error, { outcome: Outcome.FAILED });
+  if (publishResult === undefined) return new FanfareError(ErrorCode.INTERNAL, "the reply holds no result");
+  const { outcome } = publishResult;
+  if (outcome !== Outcome.FAILED && outcome !== Outcome.UNKNOWN) return publishResult;
+  return fromWireError(publishResult.error, { outcome });
+}
+
+function sessionGone(): FanfareError {
+  const message = "the session ended before the publish was answered";
+  return new FanfareError(ErrorCode.SESSION_ENDED, message, { outcome: Outcome.UNKNOWN });
+}
+
+/** Bytes of the data, of strings at most: three for each UTF-16 unit is exact enough for a bound, but not for a refusal. */
+function dataSize({ payload }: Init<Publish>): number {
+  return payload?.binary?.length ?? payload?.text?.length ?? payload?.json?.length ?? 0;
+}
+
+function sizeOf(publish: Init<Publish>): number {
+  return dataSize(publish) + 128;
+}

@@ -1,0 +1,105 @@
+import type { Link } from "./connection/link.ts";
+import { FanfareError } from "./error.ts";
+import {
+  decodePayload,
+  encodePayload,
+  fromWirePayload,
+  type InputOf,
+  type PayloadType,
+  type ValueOf,
+} from "./payload.ts";
+import type { Clock } from "./ports.ts";
+import { ErrorCode, type Rpc } from "./wire/schema.ts";
+
+/** What a method takes and returns. */
+export interface MethodTypes<Request extends PayloadType, Response extends PayloadType> {
+  request: Request;
+  response: Response;
+}
+
+/** One call of the backend. */
+export interface CallContext {
+  readonly method: string;
+  /** Aborted when the caller no longer waits. */
+  readonly signal: AbortSignal;
+  /** How long the caller waits, in milliseconds from the receipt. */
+  readonly deadlineMs: number;
+}
+
+type Handler = (rpc: Rpc, context: CallContext) => Promise<Rpc["payload"]>;
+
+/** Calls that run at once; more are refused with LIMIT_EXCEEDED. */
+const maxRunning = 64;
+const defaultDeadlineMs = 5000;
+
+/** Answers the calls of the backend. */
+export class RpcHandlers {
+  readonly #clock: Clock;
+  readonly #report: (error: FanfareError) => void;
+  readonly #handlers = new Map<string, Handler>();
+  #running = 0;
+
+  constructor(clock: Clock, report: (error: FanfareError) => void) {
+    this.#clock = clock;
+    this.#report = report;
+  }
+
+  add<Q extends PayloadType, R extends PayloadType>(
+    method: string,
+    types: MethodTypes<Q, R>,
+    handle: (request: ValueOf<Q>, context: CallContext) => InputOf<R> | Promise<InputOf<R>>,
+  ): () => void {
+    if (this.#handlers.has(method)) {
+      throw new FanfareError(ErrorCode.FAILED_PRECONDITION, `${method} has a handler already`);
+    }
+    const handler: Handler = async (rpc, context) => {
+      let request: ValueOf<Q>;
+      try {
+        request = decodePayload(types.request, fromWirePayload(rpc.payload));
+      } catch (thrown) {
+        throw new FanfareError(ErrorCode.INVALID_ARGUMENT, FanfareError.from(thrown).message, { field: "rpc.payload" });
+      }
+      return encodePayload(types.response, await handle(request, context));
+    };
+    this.#handlers.set(method, handler);
+    return () => {
+      if (this.#handlers.get(method) === handler) this.#handlers.delete(method);
+    };
+  }
+
+  /** Runs a call; its answer goes out on the connection it came on. */
+  call(link: Link, id: number, rpc: Rpc): void {
+    const handler = this.#handlers.get(rpc.method);
+    if (handler === undefined) return refuse(link, id, ErrorCode.UNKNOWN_METHOD, `no handler for ${rpc.method}`);
+    if (this.#running >= maxRunning) {
+      return refuse(link, id, ErrorCode.LIMIT_EXCEEDED, `${maxRunning} calls are running`);
+    }
+    this.#running++;
+    const deadlineMs = rpc.deadlineMs || defaultDeadlineMs;
+    const controller = new AbortController();
+    const timer = this.#clock.setTimer(deadlineMs, () => {
+      controller.abort();
+      refuse(link, id, ErrorCode.DEADLINE_EXCEEDED, `no result within ${deadlineMs} ms`);
+    });
+    const answer = (respond: () => void) => {
+      this.#running--;
+      this.#clock.clearTimer(timer);
+      if (!controller.signal.aborted) respond();
+    };
+    handler(rpc, { method: rpc.method, signal: controller.signal, deadlineMs }).then(
+      (payload) => answer(() => link.send({ id, rpcResult: { payload } })),
+      (thrown: unknown) => {
+        const error = FanfareError.from(thrown);
+        if (!(thrown instanceof FanfareError)) this.#report(error);
+        // What a handler throws by accident stays here: its message may hold what is nobody else's business.
+        const message = thrown instanceof FanfareError ? error.message : "the handler failed";
+        answer(() => refuse(link, id, error.code, message));
+      },
+    );
+  }
+}
+
+/** Answers a call with an error. */
+export function refuse(link: Link, id: number, code: ErrorCode, message: string): void {
+  link.send({ id, rpcResult: { error: { code, message } } });
+}
