@@ -6,5 +6,6 @@ export { type ResolvedConfig, resolveConfig } from "./config/resolved-config.ts"
 export { FanfareError } from "./fanfare-error.ts";
 export type { DevCredentials, DevSecrets } from "./http/dev-credentials.ts";
 export { createLog, type Log, type LogLevel, silentLog } from "./observe/log.ts";
+export { jsonSink, textSink } from "./observe/log-sink.ts";
 export { type DrainRequest, FanfareServer, type StartOptions, startServer } from "./server.ts";
 export { version } from "./version.ts";

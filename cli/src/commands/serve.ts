@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import { type FanfareServer, version } from "@fanfare/server";
+import type { Command } from "commander";
+import { exitCodeHelp } from "../exit-code.ts";
+import { devCredentials } from "../server/dev-credentials.ts";
+import { developmentBanner } from "../server/development-banner.ts";
+import { openServer } from "../server/open-server.ts";
+import { readServerConfig, type ServeOptions } from "../server/read-server-config.ts";
+import { drainOnSignal } from "../server/signals.ts";
+import { wholeNumber } from "../terminal/number-option.ts";
+import { Output } from "../terminal/output.ts";
+
+/** The page of a development server, as `scripts/build-pages.ts` builds it and the package brings it. */
+const playground = join(import.meta.dirname, "../../playground/dist");
+
+/** `fanfare serve`. */
+export function addServe(program: Command): void {
+  program
+    .command("serve")
+    .summary("run a server")
+    .description(
+      "Runs a server until SIGTERM or SIGINT: then it sends its clients away, and exits when the last has gone.",
+    )
+    .option("--config <file>", "configuration in YAML or JSON: fanfare.config.v1.ServerConfig")
+    .option(
+      "--dev",
+      "a development server instead, on loopback only: every group is open, secrets are new at each start",
+    )
+    .option("--host <address>", "where to listen (HOST, FANFARE_LISTEN_HOST; default 127.0.0.1)")
+    .option("--port <number>", "0: one that is free (PORT, FANFARE_LISTEN_PORT; default 8080)", wholeNumber(0, 65_535))
+    .option("--json", "print one line of JSON when it serves, instead of text for people")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  fanfare serve --dev
+  fanfare serve --dev --port 9000
+  fanfare serve --config fanfare.yaml
+  FANFARE_OBSERVE_LOG_LEVEL=debug fanfare serve --config fanfare.yaml
+
+Every single value of the configuration can be set by a variable named like it: FANFARE_TIMING_DRAIN_WINDOW_MS
+sets timing.drain_window_ms. What is given here wins over variables, variables win over the file. The log goes to
+standard error. A second signal ends the server at once, with 130 (SIGINT) or 143 (SIGTERM).
+${exitCodeHelp}`,
+    )
+    .action((options: ServeOptions) => serve(options, new Output(options.json === true)));
+}
+
+async function serve(options: ServeOptions, output: Output): Promise<void> {
+  const { config, devSecrets } = readServerConfig(options);
+  await using server = await openServer({ config, devSecrets, pages: config.dev ? playground : undefined });
+  using _ = drainOnSignal(server, { isShort: config.dev, output });
+  const credentials = devSecrets && (await devCredentials(server.url, "alice", ""));
+  if (output.json) output.object({ ...servingLine(server, config.dev), ...credentials });
+  else if (credentials === undefined) output.line(`Fanfare ${version} serves on ${server.urls.join(", ")}`);
+  else for (const line of developmentBanner({ url: server.url, version, credentials }, output)) output.line(line);
+  await server.closed;
+}
+
+function servingLine({ url, urls, node }: FanfareServer, dev: boolean) {
+  return { event: "serving", url, urls, dev, node: node.config.nodeId, version, pid: process.pid };
+}

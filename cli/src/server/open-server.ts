@@ -1,0 +1,68 @@
+import { existsSync } from "node:fs";
+import {
+  createLog,
+  type DevSecrets,
+  type FanfareServer,
+  jsonSink,
+  type ResolvedConfig,
+  startServer,
+  textSink,
+} from "@fanfare/server";
+import { CliError } from "../cli-error.ts";
+
+/** What is to be served. */
+export interface OpenOptions {
+  readonly config: ResolvedConfig;
+  readonly devSecrets: DevSecrets | undefined;
+  /** A folder of files to serve at `/`; left out if it does not exist. */
+  readonly pages: string | undefined;
+}
+
+/** Starts a server whose log goes to standard error. @throws CliError if an address cannot be listened at */
+export async function openServer({ config, devSecrets, pages }: OpenOptions): Promise<FanfareServer> {
+  const { logFormat, logLevel: level } = config.observe;
+  const writeLine = (line: string) => process.stderr.write(`${line}\n`);
+  const log = createLog({
+    level,
+    sink: logFormat === "json" ? jsonSink(writeLine) : textSink(writeLine),
+    nowMs: Date.now,
+  });
+  try {
+    return await startServer({
+      config,
+      log,
+      ...(devSecrets !== undefined && { devSecrets }),
+      ...(pages !== undefined && existsSync(pages) && { pages }),
+    });
+  } catch (error) {
+    throw listenError(error, config);
+  }
+}
+
+/** Says in a sentence why an address cannot be listened at. */
+function listenError(error: unknown, { listen }: ResolvedConfig): unknown {
+  const { code, address = listen.host, port = listen.port } = error as NodeJS.ErrnoException & ListenFailure;
+  const where = `${address}:${port}`;
+  switch (code) {
+    case "EADDRINUSE": {
+      const remedy = "stop that, or choose another port with --port (0: one that is free) or PORT";
+      return new CliError("failed", `${where} is in use, perhaps by another fanfare serve`, remedy, { cause: error });
+    }
+    case "EACCES":
+      return new CliError("failed", `this user may not listen on ${where}`, "choose a port from 1024 on with --port", {
+        cause: error,
+      });
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new CliError("failed", `${address} is no address of this machine`, "choose another one with --host", {
+        cause: error,
+      });
+    default:
+      return error;
+  }
+}
+
+interface ListenFailure {
+  address?: string;
+  port?: number;
+}

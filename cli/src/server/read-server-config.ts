@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { ConfigError, type DevSecrets, devConfig, loadConfig, type ResolvedConfig } from "@fanfare/server";
+import { CliError } from "../cli-error.ts";
+import { cliVariables } from "./server-options.ts";
+
+/** Options of `fanfare serve`. */
+export interface ServeOptions {
+  readonly config?: string;
+  readonly dev?: true;
+  readonly host?: string;
+  readonly port?: number;
+  readonly json?: true;
+}
+
+/** A configuration, and for a development server the secrets it was made with. */
+export interface ServerSetup {
+  readonly config: ResolvedConfig;
+  readonly devSecrets: DevSecrets | undefined;
+}
+
+/** Puts together what a server is to do. @throws CliError that names the field, the line or the variable */
+export function readServerConfig(
+  { config: file, dev, host, port }: ServeOptions,
+  variables: Readonly<Record<string, string | undefined>> = process.env,
+): ServerSetup {
+  if (dev && file !== undefined) {
+    throw new CliError(
+      "usage",
+      "--dev makes its own configuration",
+      "leave out --config, or write `dev: true` into the file",
+    );
+  }
+  if (dev === undefined && file === undefined) {
+    throw new CliError(
+      "usage",
+      "nothing says what to serve",
+      "pass --config <file>, or --dev for a development server",
+    );
+  }
+  const environment = {
+    ...variables,
+    ...(host === undefined ? {} : { FANFARE_LISTEN_HOST: host }),
+    ...(port === undefined ? {} : { FANFARE_LISTEN_PORT: String(port) }),
+  };
+  const options = { environment, otherVariables: cliVariables };
+  try {
+    if (file !== undefined) return { config: loadConfig({ ...options, text: textOf(file) }), devSecrets: undefined };
+    const { config, tokenSecret, apiKey } = devConfig();
+    return { config: loadConfig({ ...options, base: config }), devSecrets: { tokenSecret, apiKey } };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new CliError("usage", `${file ?? "configuration"}: ${error.message}`, "", { cause: error });
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : (error as Error).message;
+    throw new CliError("usage", `the configuration ${file} cannot be read: ${reason}`, "", { cause: error });
+  }
+}

@@ -1,0 +1,41 @@
+import { type Command, Option } from "commander";
+import { CliError } from "../cli-error.ts";
+
+/** Options of every command that talks to a server. */
+export interface ServerOptions {
+  readonly url: string;
+  readonly json?: true;
+}
+
+/** Where `npm start` listens. */
+export const defaultUrl = "http://127.0.0.1:8080";
+
+/** Environment variables of the command line; the server's own configuration leaves them alone. */
+export const cliVariables = ["FANFARE_URL", "FANFARE_API_KEY", "FANFARE_TOKEN", "FANFARE_CHROMIUM"] as const;
+
+/** Adds `--url` and `--json`. */
+export function withServerOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--url <url>", "address of the server, for players and control alike")
+        .env("FANFARE_URL")
+        .default(defaultUrl),
+    )
+    .option("--json", "print JSON for machines, one object a line");
+}
+
+/** Adds `--api-key`, which reaches the control API. */
+export function withApiKey(command: Command): Command {
+  return command.addOption(
+    new Option("--api-key <key>", "key of the control API; a development server on this machine gives its own").env(
+      "FANFARE_API_KEY",
+    ),
+  );
+}
+
+/** The address as http or https, without a path. @throws CliError */
+export function httpUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text.replace(/^ws/i, "http")) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url.origin;
+  throw new CliError("usage", `"${text}" is no address of a server`, `write it as ${defaultUrl}`);
+}

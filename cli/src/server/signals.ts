@@ -1,0 +1,30 @@
+import { constants } from "node:os";
+import type { FanfareServer } from "@fanfare/server";
+import type { Output } from "../terminal/output.ts";
+
+/** How signals end a server. */
+export interface SignalOptions {
+  /** SIGINT waits for clients a second at most, as befits a development server. */
+  readonly isShort: boolean;
+  readonly output: Output;
+}
+
+const shortDrain = { windowMs: 0, deadlineMs: 1000 };
+
+/** Drains the server on the first SIGTERM or SIGINT, and ends the process on the second. */
+export function drainOnSignal(server: FanfareServer, { isShort, output }: SignalOptions): Disposable {
+  let draining = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (draining) process.exit(128 + constants.signals[signal]);
+    draining = true;
+    const { told } = server.drain(isShort && signal === "SIGINT" ? shortDrain : {});
+    if (told > 0) output.note(`Sending ${told} ${told === 1 ? "client" : "clients"} away; again to stop at once.`);
+  };
+  const remove = () => {
+    process.removeListener("SIGTERM", onSignal);
+    process.removeListener("SIGINT", onSignal);
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  return { [Symbol.dispose]: remove };
+}
