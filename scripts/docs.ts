@@ -1,25 +1,36 @@
 import { mkdtempDisposable, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { command } from "./command.ts";
+import { CommandError, command } from "./command.ts";
 import { entryPoints, manifest, root } from "./packages.ts";
 
-// npm run docs: the reference of the protocol as pages of docs/reference, and that of the SDKs, each read under its own tsconfig.json and then laid out as one site. typedoc needs
-// the compiler's JavaScript API, so docs/ has a TypeScript of its own. Warnings fail.
-const docs = join(root, "docs");
-const typedoc = join(docs, "node_modules/.bin/typedoc");
-const site = join(docs, "reference/site");
+// npm run docs: the reference of the protocol as pages of docs/reference, and that of the SDKs, each read under its own
+// tsconfig.json and then laid out as one site. typedoc needs the compiler's JavaScript API, so docs/ has a TypeScript of its
+// own. Warnings fail, after all of them have been shown.
+const site = join(root, "docs/reference/site");
+let failed = false;
 
-await command(["node", "--conditions=@fanfare/source", "scripts/protocol-reference.ts"], { show: true });
+async function step(...words: [string, ...string[]]): Promise<void> {
+  await command(words, { cwd: join(root, "docs"), show: true }).catch((error: unknown) => {
+    if (!(error instanceof CommandError)) throw error;
+    console.error(error.message);
+    failed = true;
+  });
+}
+
+const typedoc = join(root, "docs/node_modules/.bin/typedoc");
 await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-docs-"));
+await step("node", "--conditions=@fanfare/source", join(root, "scripts/protocol-reference.ts"));
 const models: string[] = [];
 for (const workspace of ["sdk-core", "sdk-browser", "sdk-node"]) {
   const model = join(folder.path, `${workspace}.json`);
   const sources = entryPoints(workspace).map(({ source }) => source);
-  const options = ["--name", manifest(workspace).name, "--tsconfig", join(root, workspace, "tsconfig.json")];
-  await command([typedoc, ...options, "--json", model, ...sources], { cwd: docs, show: true });
+  const tsconfig = join(root, workspace, "tsconfig.json");
+  await step(typedoc, "--name", manifest(workspace).name, "--tsconfig", tsconfig, "--json", model, ...sources);
   models.push(model);
 }
-await rm(site, { recursive: true, force: true });
-const layout = ["--entryPointStrategy", "merge", "--name", "Fanfare SDKs", "--out", site];
-await command([typedoc, ...layout, ...models], { cwd: docs, show: true });
+if (!failed) {
+  await rm(site, { recursive: true, force: true });
+  await step(typedoc, "--entryPointStrategy", "merge", "--name", "Fanfare SDKs", "--out", site, ...models);
+}
+process.exitCode = failed ? 1 : 0;

@@ -28,6 +28,7 @@ describe("forbiddenImports", () => {
     ["server/src/broker/broker.ts", "../log/log.ts"],
     ["server/src/gateway/socket.ts", "../control/service.ts"],
     ["server/src/auth/token.ts", "../hub/hub.ts"],
+    ["server/src/gateway/socket.ts", "../http/listener.ts"],
     ["server/src/hub/hub.ts", "../server.ts"],
     ["server/src/hub/hub.ts", "@valkey/valkey-glide"],
     ["server/src/hub/hub.spec.ts", "@fanfare/sdk-node"],
@@ -51,6 +52,7 @@ describe("forbiddenImports", () => {
 
   const kept: [file: string, specifier: string][] = [
     ["server/src/gateway/socket.ts", "../hub/hub.ts"],
+    ["server/src/http/listener.ts", "../gateway/upgrade.ts"],
     ["server/src/hub/hub.ts", "../router/router.ts"],
     ["server/src/hub/hub.ts", "../auth/token.ts"],
     ["server/src/hub/hub.ts", "../clock.ts"],

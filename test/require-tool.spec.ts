@@ -19,9 +19,9 @@ describe("requireTool", () => {
   });
 
   it("takes the path that the variable names, and nothing else then", () => {
-    const { found } = search({ PATH: "/b", FANFARE_CHROMIUM: "/opt/chrome" }, ["/opt/chrome", "/b/chromium"]);
+    const { found } = search({ PATH: "/b", CHROMIUM_PATH: "/opt/chrome" }, ["/opt/chrome", "/b/chromium"]);
     expect(requireTool("chromium", found)).toBe("/opt/chrome");
-    const { found: wrong } = search({ PATH: "/b", FANFARE_CHROMIUM: "/opt/none" }, ["/b/chromium"]);
+    const { found: wrong } = search({ PATH: "/b", CHROMIUM_PATH: "/opt/none" }, ["/b/chromium"]);
     expect(requireTool("chromium", wrong)).toBeUndefined();
   });
 

@@ -4,13 +4,13 @@ import { delimiter, join } from "node:path";
 /** Programs outside of npm that tests drive: where they are looked for, and what to tell whoever lacks one. */
 const tools = {
   chromium: {
-    variable: "FANFARE_CHROMIUM",
+    variable: "CHROMIUM_PATH",
     names: ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],
     paths: [
       "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
       "/Applications/Chromium.app/Contents/MacOS/Chromium",
     ],
-    install: "Chromium (Debian: apt-get install chromium), or set FANFARE_CHROMIUM to a Chrome's path",
+    install: "Chromium (Debian: apt-get install chromium), or set CHROMIUM_PATH to a Chrome's path",
   },
 } as const;
 
