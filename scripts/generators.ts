@@ -6,6 +6,7 @@ export const generators = [
   "plain-proto.ts",
   "generate-sdk-wire.ts",
   "protocol-tables.ts",
+  "protocol-examples.ts",
   "requirements.ts",
   "protocol-reference.ts",
   "readme-snippets.ts",
