@@ -5,7 +5,7 @@ import { command } from "./command.ts";
 import { entryPoints, manifest, publishedPackages, root } from "./packages.ts";
 
 // Builds and packs every published package, installs the tarballs together in an empty folder outside of the repository,
-// and imports each public entry point with plain Node, without the condition that leads to the sources.
+// and compiles against and imports each public entry point, without the condition that leads to the sources.
 await command(["node", "scripts/build.ts"]);
 await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-packed-"));
 const tarballs: string[] = [];
@@ -23,8 +23,19 @@ await command(["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", 
   cwd: consumer,
 });
 
+const specifiers = publishedPackages.flatMap(entryPoints).map(({ specifier }) => specifier);
+const compilerOptions = {
+  ...{ module: "NodeNext", target: "ES2024", lib: ["ES2024", "ESNext", "DOM"], strict: true, noEmit: true },
+  ...{ typeRoots: [join(root, "node_modules/@types")], types: ["node"] },
+};
+await writeFile(join(consumer, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["types.ts"] }));
+const imports = specifiers.map((specifier, i) => `export * as package${i} from "${specifier}";\n`);
+await writeFile(join(consumer, "types.ts"), imports.join(""));
+await command(["tsc", "-p", "."], { cwd: consumer });
+console.log("types resolve");
+
 const plainNode = { cwd: consumer, env: { NODE_OPTIONS: "" } };
-for (const { specifier } of publishedPackages.flatMap(entryPoints)) {
+for (const specifier of specifiers) {
   const check = `const names = Object.keys(await import(${JSON.stringify(specifier)})); if (names.length === 0) throw new Error("exports nothing");`;
   await command(["node", "--input-type=module", "--eval", check], plainNode);
   console.log(`${specifier} imports`);
