@@ -1,12 +1,14 @@
 import { type DescField, type DescMessage, fromBinary, toJson } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 
-/** An encoded message as hex, one field a line, with its name and value behind a `#`. */
+/** An encoded message as hex, a field a line (long ones several), its name and value behind a `#`. */
 export function annotatedHex(schema: DescMessage, bytes: Uint8Array): string {
   const lines = linesOf(schema, bytes, 0);
   const width = Math.max(...lines.map(({ hex }) => hex.length));
-  return lines.map(({ hex, note }) => `${hex.padEnd(width)} # ${note}`).join("\n");
+  return lines.map(({ hex, note }) => (note === "" ? hex : `${hex.padEnd(width)} # ${note}`)).join("\n");
 }
+
+const bytesOfLine = 16;
 
 interface Line {
   hex: string;
@@ -16,8 +18,13 @@ interface Line {
 function linesOf(message: DescMessage, bytes: Uint8Array, depth: number): Line[] {
   const reader = new BinaryReader(bytes);
   const lines: Line[] = [];
-  const add = (from: number, to: number, note: string) =>
-    lines.push({ hex: "  ".repeat(depth) + spaced(bytes.subarray(from, to)), note });
+  const add = (from: number, to: number, note: string) => {
+    const indent = "  ".repeat(depth);
+    for (let at = from; at < to; at += bytesOfLine) {
+      const hex = indent + spaced(bytes.subarray(at, Math.min(at + bytesOfLine, to)));
+      lines.push({ hex, note: at === from ? note : "" });
+    }
+  };
   while (reader.pos < reader.len) {
     const start = reader.pos;
     const [number, wireType] = reader.tag();
