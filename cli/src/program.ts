@@ -1,6 +1,7 @@
 import { version } from "@fanfare/server";
 import { Command } from "commander";
 import { addServe } from "./commands/serve.ts";
+import { addSub } from "./commands/sub.ts";
 import { exitCodeHelp } from "./exit-code.ts";
 
 /** The whole command line. Errors of usage are thrown as CommanderError, nothing exits the process. */
@@ -23,5 +24,6 @@ Every command has its own --help with examples. FANFARE_URL says where the serve
 ${exitCodeHelp}`,
     );
   addServe(program);
+  addSub(program);
   return program;
 }
