@@ -15,7 +15,7 @@ import { shakeHands } from "./handshake.ts";
 import { HeartbeatTimer } from "./heartbeat-timer.ts";
 import { InboundLimits } from "./inbound-limits.ts";
 import type { FrameFormat } from "./join-frames.ts";
-import { handleRequest } from "./requests.ts";
+import { handleRequest, replyIdOf } from "./requests.ts";
 import { SendQueue, type WritableSocket } from "./send-queue.ts";
 
 /** What a connection begins with. */
@@ -278,8 +278,8 @@ export class Connection implements SessionLink {
     for (const frame of frames) {
       if (!this.isAlive) return;
       if (this.#state !== "open") this.#handleFirst(frame);
-      else if (limited !== undefined && frame.kind.case !== "pong") this.sendError(frame.id, limited);
-      else handleRequest(this, frame);
+      else if (limited === undefined || frame.kind.case === "pong") handleRequest(this, frame);
+      else if (frame.kind.case !== "ping") this.sendError(replyIdOf(frame), limited);
     }
   }
 

@@ -6,9 +6,18 @@ export type FrameFormat = "proto" | "json";
 /** A joined WebSocket message stays under this many bytes unless one frame alone is larger. */
 export const maxJoinedBytes = 64 * 1024;
 
+/** What stands around the frames of a text message. */
+const textPrefix = '{"frames":[';
+const textSuffix = "]}";
+
 /** Bytes one frame takes in a joined message. */
 export function frameLength(frame: OutboundFrame, format: FrameFormat): number {
-  return format === "proto" ? frame.bytes.length : frame.json.length + 1;
+  return format === "proto" ? frame.bytes.length : frame.jsonByteLength + 1;
+}
+
+/** Bytes of a message without frames. */
+function emptyLength(format: FrameFormat): number {
+  return format === "proto" ? 0 : textPrefix.length + textSuffix.length;
 }
 
 /** The frames as WebSocket messages, headers included: one as long as they fit, otherwise several, one behind the other. */
@@ -16,13 +25,13 @@ export function joinFrames(frames: readonly OutboundFrame[], format: FrameFormat
   if (frames.length === 1 || fits(frames, format)) return messageOf(frames, format);
   const messages: Buffer[] = [];
   let start = 0;
-  let length = 0;
+  let length = emptyLength(format);
   for (let i = 0; i < frames.length; i++) {
     const next = frameLength(frames[i] as OutboundFrame, format);
     if (i > start && length + next >= maxJoinedBytes) {
       messages.push(messageOf(frames.slice(start, i), format));
       start = i;
-      length = 0;
+      length = emptyLength(format);
     }
     length += next;
   }
@@ -31,7 +40,7 @@ export function joinFrames(frames: readonly OutboundFrame[], format: FrameFormat
 }
 
 function fits(frames: readonly OutboundFrame[], format: FrameFormat): boolean {
-  let length = 0;
+  let length = emptyLength(format);
   for (const frame of frames) length += frameLength(frame, format);
   return length < maxJoinedBytes;
 }
@@ -53,7 +62,7 @@ function binaryMessage(frames: readonly OutboundFrame[]): Buffer {
 }
 
 function textMessage(frames: readonly OutboundFrame[]): Buffer {
-  const text = `{"frames":[${frames.map((frame) => frame.json).join(",")}]}`;
+  const text = `${textPrefix}${frames.map((frame) => frame.json).join(",")}${textSuffix}`;
   const length = Buffer.byteLength(text);
   const { buffer, start } = withHeader(length, textOpcode);
   buffer.write(text, start);

@@ -38,6 +38,14 @@ const featureOfKind = new Map<string, string>(
     .map((field) => [field.localName, getOption(field, featureOption)]),
 );
 
+/** Kinds that no `reply` answers, whatever their id is (FF-FR-003). */
+const unanswered: ReadonlySet<string> = new Set(["hello", "ping", "pong", "rpcResult", "disconnect"]);
+
+/** The id that a refusal of this frame is answered under; 0: it goes into an `error` frame. */
+export function replyIdOf({ id, kind }: ClientFrame): number {
+  return kind.case !== undefined && unanswered.has(kind.case) ? 0 : id;
+}
+
 /** Handles one frame of an open connection. Never throws. */
 export function handleRequest(connection: Connection, frame: ClientFrame): void {
   const { session, app } = connection;
@@ -46,17 +54,19 @@ export function handleRequest(connection: Connection, frame: ClientFrame): void 
     check(connection, session, frame);
     dispatch({ connection, session, app }, frame);
   } catch (reason) {
-    connection.sendError(frame.id, FanfareError.from(reason));
+    connection.sendError(replyIdOf(frame), FanfareError.from(reason));
   }
 }
 
-function check(connection: Connection, session: Session, { id, kind }: ClientFrame): void {
+function check(connection: Connection, session: Session, frame: ClientFrame): void {
+  const { kind } = frame;
   if (kind.case === undefined) return;
   const feature = featureOfKind.get(kind.case);
   if (feature !== undefined && !session.features.has(feature)) {
     throw new FanfareError(ErrorCode.UNIMPLEMENTED, `the feature ${feature} is not in force`);
   }
-  if (connection.pendingRequests.size === 0 || id === 0 || kind.case === "pong" || kind.case === "rpcResult") return;
+  const id = replyIdOf(frame);
+  if (connection.pendingRequests.size === 0 || id === 0) return;
   if (connection.pendingRequests.has(id)) {
     throw new FanfareError(ErrorCode.INVALID_ARGUMENT, "a request with this id waits for its reply", { field: "id" });
   }

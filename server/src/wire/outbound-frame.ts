@@ -20,6 +20,7 @@ export class OutboundFrame {
   /** It carries a message, whose delivery is counted. */
   readonly isMessage: boolean;
   #json: string | undefined;
+  #jsonByteLength = 0;
 
   constructor(bytes: Uint8Array, isMessage = false, volatileTraits?: VolatileTraits, expiresAtMs = 0) {
     this.bytes = bytes;
@@ -32,6 +33,12 @@ export class OutboundFrame {
   get json(): string {
     this.#json ??= renderJson(this.bytes);
     return this.#json;
+  }
+
+  /** Bytes of `json` in UTF-8. */
+  get jsonByteLength(): number {
+    this.#jsonByteLength ||= Buffer.byteLength(this.json);
+    return this.#jsonByteLength;
   }
 }
 
