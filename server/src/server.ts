@@ -1,6 +1,7 @@
 import { NodeState } from "@fanfare/proto/control/v1";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ResolvedConfig } from "./config/resolved-config.ts";
+import { ControlApi } from "./control/control-api.ts";
 import { drain } from "./gateway/drain.ts";
 import { connectPath, UpgradeHandler } from "./gateway/upgrade.ts";
 import { type DevSecrets, devCredentialsRoute } from "./http/dev-credentials.ts";
@@ -34,12 +35,16 @@ export interface DrainRequest {
   readonly deadlineMs?: number;
 }
 
+/** How long calls of the control API may take to end, once the last client has gone, in milliseconds. */
+const controlGraceMs = 2_000;
+
 /** A running server. */
 export class FanfareServer implements AsyncDisposable {
   readonly node: FanfareNode;
   readonly #listeners: Listener[];
   readonly #upgrades: UpgradeHandler;
   readonly #metrics: Metrics;
+  readonly #control: ControlApi;
   #drained: Promise<void> | undefined;
   readonly #closed = Promise.withResolvers<void>();
 
@@ -48,6 +53,7 @@ export class FanfareServer implements AsyncDisposable {
     this.node = new FanfareNode({ config, clock, log });
     this.#upgrades = new UpgradeHandler(this.node);
     this.#metrics = new Metrics({ counters: this.node.counters, version, nodeId: config.nodeId });
+    this.#control = new ControlApi(this.node, (wish) => this.drain(wish));
     const onRequest = dispatch(this.#routes(options));
     const { host, port, tls, additional } = config.listen;
     this.#listeners = [{ host, port, tls }, ...additional.map((one) => ({ ...one, tls: undefined }))].map(
@@ -87,10 +93,11 @@ export class FanfareServer implements AsyncDisposable {
     const deadlineMs = Math.max(request.deadlineMs ?? config.timing.drainDeadlineMs, windowMs);
     this.node.state = NodeState.DRAINING;
     for (const listener of this.#listeners) listener.refusal = "this node is draining";
+    this.#control.endStreams();
     const options = { windowMs, deadlineMs, url: "", rebalancing: false };
     const { told, done } = drain(this.#upgrades.connections, clock, options);
     log.info("draining", { clients: told, windowMs, deadlineMs });
-    this.#drained = done.then(() => this.close());
+    this.#drained = done.then(() => this.#controlSettled()).then(() => this.close());
     return { told, done: this.#drained };
   }
 
@@ -126,6 +133,14 @@ export class FanfareServer implements AsyncDisposable {
     return this.close();
   }
 
+  /** Lets the control API answer what is under way, among it the call that began the drain; within a bound. */
+  #controlSettled(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.node.clock.setTimer(controlGraceMs, resolve);
+    void this.#control.idle.then(resolve);
+    return promise.finally(() => timer.cancel());
+  }
+
   #listener(index: number): Listener {
     const listener = this.#listeners[index];
     if (listener === undefined) throw new RangeError(`there is no listener ${index}`);
@@ -134,7 +149,7 @@ export class FanfareServer implements AsyncDisposable {
 
   #routes({ devSecrets, pages }: StartOptions): Route[] {
     const { node } = this;
-    const routes = healthRoutes(node);
+    const routes = [this.#control.route, ...healthRoutes(node)];
     if (node.config.observe.metrics) routes.push(metricsRoute(this.#metrics));
     if (devSecrets !== undefined) routes.push(devCredentialsRoute(devSecrets, node.clock));
     if (pages !== undefined) routes.push(pagesRoute(pages));

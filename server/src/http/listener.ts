@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { createServer, type RequestListener, type Server } from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import { createSecureServer } from "node:http2";
+import type { AddressInfo, Server, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { ResolvedListen } from "../config/resolved-config.ts";
 import type { UpgradeHandler } from "../gateway/upgrade.ts";
 
@@ -25,17 +26,21 @@ export class Listener {
   refusal: string | undefined;
   readonly #options: ListenerOptions;
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: ListenerOptions) {
     const { tls, onRequest, upgrades, index } = options;
     this.index = index;
     this.host = options.host;
     this.#options = options;
-    this.#server =
-      tls === undefined
-        ? createServer(onRequest)
-        : createTlsServer({ cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) }, onRequest);
-    this.#server.on("upgrade", (request, socket, head) => upgrades.handle(request, socket, head, index, this.refusal));
+    this.#server = tls === undefined ? createServer(onRequest) : secureServer(tls, onRequest);
+    this.#server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+    this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      upgrades.handle(request, socket, head, index, this.refusal),
+    );
   }
 
   /** Begins to listen. @throws the system's error, for instance EADDRINUSE */
@@ -64,7 +69,14 @@ export class Listener {
   close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
-    this.#server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
     return promise;
   }
+}
+
+/** Speaks HTTP/2, which gRPC needs, and HTTP/1.1, which WebSockets need, as the client chooses. */
+function secureServer(tls: NonNullable<ResolvedListen["tls"]>, onRequest: RequestListener): Server {
+  const files = { cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) };
+  // Node's HTTP/2 requests and responses have the shape of those of HTTP/1.1; only their types differ.
+  return createSecureServer({ ...files, allowHTTP1: true }, onRequest as never);
 }

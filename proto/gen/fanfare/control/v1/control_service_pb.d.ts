@@ -1194,8 +1194,8 @@ export declare type OccupiedGroup = Message<"fanfare.control.v1.OccupiedGroup"> 
 export declare const OccupiedGroupSchema: GenMessage<OccupiedGroup>;
 
 /**
- * The control API. A call that fails has a Connect error whose details hold a fanfare.control.v1.ErrorDetail. A call
- * that is not implemented answers `unimplemented`.
+ * The control API. A call that fails has a Connect error whose details hold a fanfare.control.v1.ErrorDetail, except where the bytes of
+ * the request cannot be read or are more than 4 MiB. A call that is not implemented answers `unimplemented`.
  *
  * @generated from service fanfare.control.v1.ControlService
  */

@@ -1,0 +1,90 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { ControlService } from "@fanfare/proto/control/v1";
+import { ApiKeys } from "../auth/api-keys.ts";
+import { appOf, callerKey, callerOf } from "./caller-context.ts";
+import type { BeginDrain, ControlNode } from "./control-context.ts";
+import { groupCalls } from "./group-calls.ts";
+import { guard } from "./guard.ts";
+import { nodeCalls } from "./node-calls.ts";
+import { playerCalls } from "./player-calls.ts";
+import { Publisher } from "./publisher.ts";
+import { sessionCalls } from "./session-calls.ts";
+import { unimplementedCalls } from "./unimplemented-calls.ts";
+import { EventWatchers } from "./watch-events.ts";
+
+/** The largest request, uncompressed. */
+const MAX_BYTES = 4 * 1024 * 1024;
+/** What is read of a request without a known API key, to answer it in its own protocol. */
+const MAX_STRANGER_BYTES = 16 * 1024;
+
+const pathPrefix = `/${ControlService.typeName}/`;
+
+type Handle = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Serves `fanfare.control.v1.ControlService` by Connect and gRPC-Web, and behind HTTP/2 by gRPC. */
+export class ControlApi {
+  readonly #watchers: EventWatchers;
+  readonly #keys: ApiKeys;
+  readonly #handle: Handle;
+  readonly #handleStranger: Handle;
+  readonly #underWay = new Set<ServerResponse>();
+  #idle: PromiseWithResolvers<void> | undefined;
+
+  constructor(node: ControlNode, beginDrain: BeginDrain) {
+    this.#watchers = new EventWatchers(node);
+    this.#keys = new ApiKeys(node.config.apps.values());
+    const publisher = new Publisher(node);
+    const routes = (router: ConnectRouter): void => {
+      router.service(ControlService, {
+        ...groupCalls(node),
+        ...playerCalls(node),
+        ...sessionCalls(node),
+        ...nodeCalls(node, beginDrain),
+        ...unimplementedCalls,
+        publish: async ({ publications }, context) => {
+          const app = appOf(node, context);
+          const results = await publisher.publish(app, callerOf(context), publications, context.signal);
+          return { results: results.map((ofPublication) => ({ results: ofPublication })) };
+        },
+        watchEvents: (request, context) => this.#watchers.watch(appOf(node, context), request, context.signal),
+      });
+    };
+    const adapter = (readMaxBytes: number): Handle =>
+      connectNodeAdapter({
+        routes,
+        readMaxBytes,
+        interceptors: [guard(node.log)],
+        contextValues: ({ headers }) =>
+          createContextValues().set(callerKey, this.#keys.authenticate(headers.authorization ?? null)),
+      });
+    this.#handle = adapter(MAX_BYTES);
+    this.#handleStranger = adapter(MAX_STRANGER_BYTES);
+  }
+
+  /** Takes the requests of the service's path, and no others. */
+  readonly route = (request: IncomingMessage, response: ServerResponse): boolean => {
+    if (!request.url?.startsWith(pathPrefix)) return false;
+    this.#underWay.add(response);
+    response.on("close", () => {
+      this.#underWay.delete(response);
+      if (this.#underWay.size === 0) this.#idle?.resolve();
+    });
+    const isKnown = this.#keys.authenticate(request.headers.authorization ?? null) !== undefined;
+    (isKnown ? this.#handle : this.#handleStranger)(request, response);
+    return true;
+  };
+
+  /** The node drains: event streams end. Other calls are served on. */
+  endStreams(): void {
+    this.#watchers.end();
+  }
+
+  /** Settles when no call is under way. */
+  get idle(): Promise<void> {
+    if (this.#underWay.size === 0) return Promise.resolve();
+    this.#idle ??= Promise.withResolvers<void>();
+    return this.#idle.promise;
+  }
+}

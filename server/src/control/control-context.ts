@@ -1,0 +1,41 @@
+import type { Node } from "@fanfare/proto/control/v1";
+import type { Bans } from "../auth/bans.ts";
+import type { Revocations } from "../auth/revocations.ts";
+import type { Clock } from "../clock.ts";
+import type { ResolvedConfig } from "../config/resolved-config.ts";
+import type { AppHub } from "../hub/app-hub.ts";
+import type { Session } from "../hub/session.ts";
+import type { Counters } from "../observe/counters.ts";
+import type { Log } from "../observe/log.ts";
+import type { Producer } from "../router/producer.ts";
+import type { Router } from "../router/router.ts";
+
+/** One app, as the control API sees it. */
+export interface ControlApp {
+  readonly hub: AppHub;
+  readonly router: Router<Session>;
+}
+
+/** The node that the control API tells what to do. */
+export interface ControlNode {
+  readonly config: ResolvedConfig;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+  readonly apps: ReadonlyMap<string, ControlApp>;
+  readonly bans: Bans;
+  readonly revocations: Revocations;
+  /** Gives the control API's messages their identity. */
+  readonly producer: Producer;
+  /** The node as it is now. */
+  describe(): Node;
+}
+
+/** How a drain is asked for; undefined: as configured. */
+export interface DrainWish {
+  readonly windowMs?: number;
+  readonly deadlineMs?: number;
+}
+
+/** Begins to send every client away; returns how many were told. */
+export type BeginDrain = (wish: DrainWish) => { readonly told: number };

@@ -1,0 +1,75 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { ControlService } from "@fanfare/proto/control/v1";
+import { CloseCode } from "@fanfare/proto/v1";
+import type { Ending } from "../hub/app-hub.ts";
+import type { Session } from "../hub/session.ts";
+import { appOf, callerOf } from "./caller-context.ts";
+import type { ControlApp, ControlNode } from "./control-context.ts";
+
+type PlayerCalls = Pick<
+  ServiceImpl<typeof ControlService>,
+  "disconnect" | "ban" | "unban" | "revokeTokens" | "erasePlayer"
+>;
+
+/** What a backend does to its players. */
+export function playerCalls(node: ControlNode): PlayerCalls {
+  return {
+    disconnect({ target, reason }, context) {
+      const app = appOf(node, context);
+      const sessions =
+        target.case === "sessionId"
+          ? [app.hub.sessions.get(target.value)].filter((session) => session !== undefined)
+          : app.hub.sessionsOf(target.value ?? "");
+      return { sessions: end(app, sessions, CloseCode.KICKED, reason) };
+    },
+
+    ban({ playerId, durationS, reason }, context) {
+      const app = appOf(node, context);
+      node.bans.ban(callerOf(context).appId, playerId, durationS, reason);
+      return { sessions: end(app, app.hub.sessionsOf(playerId), CloseCode.BANNED, reason) };
+    },
+
+    unban({ playerId }, context) {
+      return { changed: node.bans.unban(callerOf(context).appId, playerId) };
+    },
+
+    revokeTokens({ playerId, issuedBeforeMs }, context) {
+      const { hub } = appOf(node, context);
+      const { appId } = callerOf(context);
+      const before = issuedBeforeMs === 0n ? node.clock.nowMs() : Number(issuedBeforeMs);
+      node.revocations.revoke(appId, playerId, before);
+      const revoked = [...hub.sessionsOf(playerId)].filter(
+        ({ link, credentials }) =>
+          link !== undefined && node.revocations.isRevoked(appId, playerId, credentials.issuedAtMs),
+      );
+      for (const { link } of revoked) link?.close(CloseCode.TOKEN_REVOKED, "the token was withdrawn");
+      return { connections: revoked.length };
+    },
+
+    erasePlayer({ playerId }, context) {
+      const app = appOf(node, context);
+      const sessions = end(app, app.hub.sessionsOf(playerId), CloseCode.KICKED, "");
+      const memberships = app.hub.memberships.groupsOf(playerId).filter((group) => app.hub.leave(playerId, group));
+      node.bans.unban(callerOf(context).appId, playerId);
+      return { sessions, memberships: memberships.length };
+    },
+  };
+}
+
+const messages = {
+  [CloseCode.KICKED]: "disconnected by the game",
+  [CloseCode.BANNED]: "banned by the game",
+} as const;
+
+/** Ends sessions for good; returns how many. */
+function end(
+  { hub }: ControlApp,
+  sessions: Iterable<Session>,
+  code: CloseCode.KICKED | CloseCode.BANNED,
+  reason: string,
+): number {
+  const ending: Ending = { reason: "kicked", code, message: reason || messages[code], tombstone: code };
+  const all = [...sessions];
+  for (const session of all) hub.end(session, ending);
+  return all.length;
+}

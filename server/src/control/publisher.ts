@@ -1,0 +1,159 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Publication } from "@fanfare/proto/control/v1";
+import { type Channel, ErrorCode, Outcome, type PublishResult, PublishResultSchema } from "@fanfare/proto/v1";
+import type { Caller } from "../auth/api-keys.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import { unknownNamespace } from "../hub/subscriptions.ts";
+import type { RouteResult } from "../router/router.ts";
+import { channelKey } from "../wire/channel-key.ts";
+import { payloadBytes } from "../wire/payload-bytes.ts";
+import type { ControlApp, ControlNode } from "./control-context.ts";
+import { IdempotencyTable } from "./idempotency-table.ts";
+
+/** How long a call may hold the event loop, in milliseconds. */
+const sliceMs = 5;
+/** After how many channels the clock is read. */
+const clockStride = 64;
+/** Messages of one call that are on their way at the same time. */
+const maxUnderWay = 1_000;
+
+const keepMs = 10 * 60_000;
+const maxKeys = 100_000;
+
+/** Publishes for backends: gives messages their identity, sends each to its channel, and recognises repeats by idempotency key. */
+export class Publisher {
+  readonly #node: ControlNode;
+  readonly #repeats: IdempotencyTable<PublishResult>;
+
+  constructor(node: ControlNode) {
+    this.#node = node;
+    this.#repeats = new IdempotencyTable(keepMs, maxKeys, () => node.clock.monotonicMs());
+  }
+
+  /**
+   * Publishes all of them in their order; the results are in that order too, one for each channel. A call with many channels gives way
+   * to others every 5 ms.
+   * @throws the signal's reason when it aborts; what was sent until then stays sent
+   */
+  async publish(
+    app: ControlApp,
+    caller: Caller,
+    publications: readonly Publication[],
+    signal: AbortSignal,
+  ): Promise<PublishResult[][]> {
+    const { clock } = this.#node;
+    const results: (PublishResult | Promise<PublishResult>)[][] = [];
+    const underWay = new Set<Promise<PublishResult>>();
+    let count = 0;
+    let untilMs = clock.monotonicMs() + sliceMs;
+    for (const publication of publications) {
+      const ofPublication: (PublishResult | Promise<PublishResult>)[] = [];
+      results.push(ofPublication);
+      for (const channel of publication.channels) {
+        const result = this.#publishOnce(app, caller, publication, channel);
+        ofPublication.push(result);
+        if (result instanceof Promise) {
+          underWay.add(result);
+          void result.then(() => underWay.delete(result));
+          if (underWay.size >= maxUnderWay) await Promise.race(underWay);
+        }
+        if (++count % clockStride === 0 && clock.monotonicMs() >= untilMs) {
+          await new Promise<void>((resolve) => clock.defer(resolve));
+          signal.throwIfAborted();
+          untilMs = clock.monotonicMs() + sliceMs;
+        }
+      }
+    }
+    return Promise.all(results.map((ofPublication) => Promise.all(ofPublication)));
+  }
+
+  /** Publishes, unless it is a repeat. */
+  #publishOnce(
+    app: ControlApp,
+    caller: Caller,
+    publication: Publication,
+    channel: Channel,
+  ): PublishResult | Promise<PublishResult> {
+    const { idempotencyKey } = publication;
+    if (idempotencyKey === "") return this.#send(app, publication, channel);
+    const key = [caller.appId, caller.keyId, idempotencyKey, channelKey(channel)].join("\n");
+    const first = this.#repeats.get(key);
+    if (first !== undefined) {
+      this.#node.counters.messagesRepeated++;
+      return first instanceof Promise ? first.then(asRepeated) : asRepeated(first);
+    }
+    const result = this.#send(app, publication, channel);
+    this.#remember(key, result);
+    return result;
+  }
+
+  /** A publish that failed was not sent, so its repeat is no repeat. */
+  #remember(key: string, result: PublishResult | Promise<PublishResult>): void {
+    if (!(result instanceof Promise)) {
+      if (result.outcome !== Outcome.FAILED) this.#repeats.set(key, result);
+      return;
+    }
+    this.#repeats.set(key, result);
+    void result.then((settled) => {
+      if (settled.outcome === Outcome.FAILED) this.#repeats.delete(key);
+    });
+  }
+
+  /** As a rule the result is there at once; a promise while a large fan-out is under way. Never rejects. */
+  #send(app: ControlApp, publication: Publication, channel: Channel): PublishResult | Promise<PublishResult> {
+    const { counters, producer } = this.#node;
+    try {
+      admit(app, publication, channel);
+    } catch (reason) {
+      return this.#counted({ outcome: Outcome.FAILED, error: FanfareError.from(reason).toProto() });
+    }
+    const { payload, volatile, conflationKey, ttlMs, wantReport } = publication;
+    if (volatile) counters.messagesInVolatile++;
+    else counters.messagesInLive++;
+    const identity = { origin: producer.origin, seq: producer.nextSeq() };
+    const message = { channel, ...identity, payload, from: "", volatile, conflationKey, ttlMs };
+    let settled: PublishResult | undefined;
+    let settle: (result: PublishResult) => void = (result) => {
+      settled = result;
+    };
+    app.router.publish(message, undefined, (result) => settle(this.#counted(resultOf(result, wantReport))));
+    return (
+      settled ??
+      new Promise((resolve) => {
+        settle = resolve;
+      })
+    );
+  }
+
+  #counted(result: MessageInitShape<typeof PublishResultSchema> & { outcome: Outcome }): PublishResult {
+    this.#node.counters.publishesByOutcome[result.outcome]! += 1;
+    return create(PublishResultSchema, result);
+  }
+}
+
+/** @throws FanfareError why this publication cannot go to this channel */
+function admit({ hub }: ControlApp, publication: Publication, channel: Channel): void {
+  const policy = hub.namespaces.policyFor(channel);
+  if (policy === undefined) throw unknownNamespace(channel);
+  if (publication.conflationKey !== "" && !publication.volatile) {
+    throw new FanfareError(ErrorCode.INVALID_ARGUMENT, "only volatile messages are conflated", {
+      field: "conflation_key",
+    });
+  }
+  const length = payloadBytes(publication.payload);
+  if (length > policy.maxPayloadBytes) {
+    const message = `the payload has ${length} bytes; at most ${policy.maxPayloadBytes} are allowed`;
+    throw new FanfareError(ErrorCode.TOO_LARGE, message, { field: "payload" });
+  }
+}
+
+function resultOf(result: RouteResult, wantReport: boolean) {
+  if (result.outcome === Outcome.FAILED) {
+    return { outcome: result.outcome, error: new FanfareError(result.code, result.message).toProto() };
+  }
+  return wantReport ? { outcome: result.outcome, report: result.report } : { outcome: result.outcome };
+}
+
+function asRepeated(first: PublishResult): PublishResult {
+  return create(PublishResultSchema, { ...first, repeated: true });
+}
