@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import {
   CloseCode,
+  ErrorCode,
   type Gap,
   GapReason,
   GapSchema,
@@ -28,10 +29,15 @@ export async function shakeHands(connection: Connection, hello: Hello): Promise<
   const { admission, authenticate, apps, log } = connection.context;
   const minRevision = hello.minRevision || 1;
   if (minRevision > revision || (hello.maxRevision || minRevision) < revision) {
-    return connection.close(CloseCode.UNSUPPORTED_REVISION, `this server speaks revision ${revision}`);
+    return refuse(
+      connection,
+      ErrorCode.UNIMPLEMENTED,
+      CloseCode.UNSUPPORTED_REVISION,
+      `this server speaks revision ${revision}`,
+    );
   }
   const busy = admission.handshake(hello.resume !== undefined);
-  if (busy !== undefined) return connection.close(CloseCode.OVERLOADED, busy);
+  if (busy !== undefined) return refuse(connection, ErrorCode.RATE_LIMITED, CloseCode.OVERLOADED, busy);
   let credentials: Credentials;
   try {
     credentials = await authenticate(hello.token);
@@ -40,7 +46,8 @@ export async function shakeHands(connection: Connection, hello: Hello): Promise<
   }
   if (!connection.isAlive) return;
   const app = apps.get(credentials.appId);
-  if (app === undefined) return connection.close(CloseCode.UNAUTHENTICATED, "the token's app is not known here");
+  if (app === undefined)
+    throw new RangeError(`a verified token names the app ${credentials.appId}, which is not there`);
   const { pageOrigin } = connection;
   if (!isOriginAllowed(pageOrigin, app.allowedOrigins, connection.context.config.dev)) {
     log.info("refused the origin of a page; add it to allowed_origins of the app", {
@@ -51,6 +58,10 @@ export async function shakeHands(connection: Connection, hello: Hello): Promise<
   }
   connection.clientInfo = describeClient(hello);
   admit(connection, hello, app, credentials);
+}
+
+function refuse(connection: Connection, error: ErrorCode, close: CloseCode, message: string): void {
+  connection.refuse(new FanfareError(error, message), close);
 }
 
 function admit(connection: Connection, hello: Hello, app: GatewayApp, credentials: Credentials): void {
@@ -66,7 +77,7 @@ function admit(connection: Connection, hello: Hello, app: GatewayApp, credential
     (session) => session.link !== undefined,
   ).length;
   const full = admission.player(connected);
-  if (full !== undefined) return connection.close(CloseCode.OVERLOADED, full);
+  if (full !== undefined) return refuse(connection, ErrorCode.LIMIT_EXCEEDED, CloseCode.OVERLOADED, full);
   let session: Session;
   try {
     session = app.hub.open(arrival);
@@ -91,19 +102,21 @@ function findSession(
     identity.appId === credentials.appId &&
     identity.playerId === credentials.playerId;
   if (!isOwn) {
-    connection.close(CloseCode.SESSION_LOST, "the resume secret does not verify, or is of another player");
+    const message = "the resume secret does not verify, or is of another player";
+    refuse(connection, ErrorCode.SESSION_ENDED, CloseCode.SESSION_LOST, message);
     return "refused";
   }
   const tombstone = hub.tombstones.get(sessionId);
   if (tombstone === undefined) return hub.sessions.get(sessionId);
-  connection.close(tombstone, "the session was ended and cannot be resumed");
+  refuse(connection, ErrorCode.SESSION_ENDED, tombstone, "the session was ended and cannot be resumed");
   return "refused";
 }
 
 function resume(connection: Connection, hello: Hello, app: GatewayApp, session: Session, arrival: Arrival): void {
   const { counters } = connection.context;
   if (hello.attempt <= session.attempt) {
-    return connection.close(CloseCode.STALE_ATTEMPT, `the attempt has to be higher than ${session.attempt}`);
+    const message = `the attempt has to be higher than ${session.attempt}`;
+    return refuse(connection, ErrorCode.SESSION_ENDED, CloseCode.STALE_ATTEMPT, message);
   }
   const handsOver =
     hello.resume?.handOver === true && arrival.features.has("hand_over") && session.link?.goingAway === true;

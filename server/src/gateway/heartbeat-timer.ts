@@ -17,6 +17,10 @@ export interface HeartbeatTimerOptions {
   readonly stalled: () => void;
 }
 
+/** Pings have the upper half of the ids, so that none is that of a call which waits (FF-FR-016). */
+const firstPingId = 0x8000_0000;
+const lastPingId = 0xffff_ffff;
+
 /** Keeps one open connection's heartbeat, measures its round trip, and notices a send queue that makes no progress. */
 export class HeartbeatTimer {
   readonly #options: HeartbeatTimerOptions;
@@ -24,7 +28,9 @@ export class HeartbeatTimer {
   #stopped = false;
   #lastReceivedMs: number;
   #lastPingMs = Number.NEGATIVE_INFINITY;
-  #nextId = 1;
+  /** The ping that waits for its pong; 0: none. */
+  #waitingId = 0;
+  #nextId = firstPingId;
   /** The newest round trip in microseconds; 0: none yet. */
   roundTripUs = 0;
 
@@ -39,8 +45,10 @@ export class HeartbeatTimer {
     this.#lastReceivedMs = this.#options.clock.monotonicMs();
   }
 
-  /** Takes the answer to a ping. */
-  pong(pong: Pong): void {
+  /** Takes the answer to a ping. One that nobody waits for is ignored. */
+  pong(id: number, pong: Pong): void {
+    if (id !== this.#waitingId) return;
+    this.#waitingId = 0;
     const arrivedUs = this.#options.clock.nowMs() * 1000;
     const elapsedUs = arrivedUs - Number(pong.pingSentAtUs);
     const heldUs = Math.max(0, Number(pong.sentAtUs) - Number(pong.receivedAtUs));
@@ -78,6 +86,8 @@ export class HeartbeatTimer {
   #ping(nowMs: number): void {
     this.#lastPingMs = nowMs;
     const sentAtUs = BigInt(Math.round(this.#options.clock.nowMs() * 1000));
-    this.#options.ping({ id: this.#nextId++, kind: { case: "ping", value: { sentAtUs } } });
+    this.#waitingId = this.#nextId;
+    this.#nextId = this.#nextId === lastPingId ? firstPingId : this.#nextId + 1;
+    this.#options.ping({ id: this.#waitingId, kind: { case: "ping", value: { sentAtUs } } });
   }
 }

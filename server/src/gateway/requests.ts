@@ -89,7 +89,7 @@ function dispatch(requester: Requester, frame: ClientFrame): void {
     case "ping":
       return answerPing(connection, id, kind.value.sentAtUs);
     case "pong":
-      return connection.heartbeat?.pong(kind.value);
+      return connection.heartbeat?.pong(id, kind.value);
     case "subscribe":
       return subscribe(requester, id, kind.value);
     case "unsubscribe":

@@ -7,13 +7,16 @@ import type { SessionLink } from "./session-link.ts";
 /** How long a caller waits if it does not say, in milliseconds. */
 const defaultDeadlineMs = 5_000;
 
+const lastCallId = 0x7fff_ffff;
+
 interface PendingCall {
   readonly timer: Timer;
   readonly done: (result: RpcResult) => void;
 }
 
 /**
- * The backend's calls to one session that wait for an answer. Ids are those of the frames, and are never used again within the session.
+ * The backend's calls to one session that wait for an answer. Ids are those of the frames, from the lower half of
+ * their range (the upper half is that of pings), and are not used again while a call waits.
  * Bounded: past `maxPending` a call fails with LIMIT_EXCEEDED.
  */
 export class PendingCalls {
@@ -33,7 +36,8 @@ export class PendingCalls {
       const message = `${this.#maxPending} calls to this session wait for an answer already`;
       return Promise.resolve(failure(ErrorCode.LIMIT_EXCEEDED, message));
     }
-    const id = this.#nextId++;
+    const id = this.#nextId;
+    this.#nextId = this.#nextId === lastCallId ? 1 : this.#nextId + 1;
     const deadlineMs = rpc.deadlineMs || defaultDeadlineMs;
     return new Promise((resolve) => {
       const timer = this.#clock.setTimer(deadlineMs, () => {
