@@ -1,0 +1,172 @@
+import { createHmac } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import {
+  Access,
+  type LimitsSchema,
+  PresenceMode,
+  ServerConfigSchema,
+  type TimingSchema,
+  TokenAlgorithm,
+} from "@fanfare/proto/config/v1";
+import type { Clock } from "../clock.ts";
+import { resolveConfig } from "../config/resolved-config.ts";
+import type { Log } from "../observe/log.ts";
+import { type FanfareServer, startServer } from "../server.ts";
+import { type ConnectOptions, type InitOf, TestClient } from "./test-client.ts";
+
+/** What a test changes about its server. */
+export interface TestServerOptions {
+  readonly timing?: InitOf<typeof TimingSchema>;
+  readonly limits?: InitOf<typeof LimitsSchema>;
+  /** Of both apps. Default: none. */
+  readonly allowedOrigins?: string[];
+  readonly trustedProxies?: string[];
+  /** Listeners beside the main one. Default: 0. */
+  readonly additionalListeners?: number;
+  readonly log?: Log;
+  readonly clock?: Clock;
+  readonly pages?: string;
+  readonly devSecrets?: { readonly tokenSecret: string; readonly apiKey: string };
+}
+
+/** What a token says. */
+export interface TokenOptions {
+  /** Default: `a`. */
+  readonly app?: string;
+  readonly groups?: readonly string[];
+  readonly caps?: readonly string[];
+  /** Default: an hour. */
+  readonly expiresInMs?: number;
+}
+
+const secretOf = (app: string) => `secret of the app ${app}, for tests only`;
+const open = { subscribe: Access.ANYONE, publish: Access.ANYONE };
+
+/**
+ * Namespaces of the test apps `a` and `b`. Players may publish to each other; broadcast needs the capability `publish:broadcast`.
+ *
+ * | namespace | subscribe | publish | presence | more |
+ * |---|---|---|---|---|
+ * | default | anyone | anyone | members | |
+ * | chat | anyone | subscribers | members | |
+ * | game | anyone | anyone | counts | |
+ * | members-only | members | members | members | |
+ * | no-presence | anyone | anyone | off | |
+ * | limited | anyone | anyone | members, at most 2 | 2 publishes a second, 16 bytes |
+ */
+const namespaces = [
+  { name: "default", rules: { ...open, presence: PresenceMode.MEMBERS } },
+  { name: "chat", rules: { subscribe: Access.ANYONE, publish: Access.SUBSCRIBERS, presence: PresenceMode.MEMBERS } },
+  { name: "game", rules: { ...open, presence: PresenceMode.COUNTS } },
+  { name: "members-only", rules: { publish: Access.MEMBERS, presence: PresenceMode.MEMBERS } },
+  { name: "no-presence", rules: open },
+  {
+    name: "limited",
+    rules: {
+      ...open,
+      presence: PresenceMode.MEMBERS,
+      maxPresenceMembers: 2,
+      publishesPerSecond: 2,
+      maxPayloadBytes: 16,
+    },
+  },
+];
+
+/** A server on a free port of this machine, and what a test needs to talk to it. */
+export class TestServer implements AsyncDisposable {
+  readonly server: FanfareServer;
+  readonly #clients: TestClient[] = [];
+
+  constructor(server: FanfareServer) {
+    this.server = server;
+  }
+
+  get counters() {
+    return this.server.node.counters;
+  }
+
+  /** The hub of an app. */
+  hub(app = "a") {
+    const found = this.server.node.apps.get(app);
+    if (found === undefined) throw new Error(`there is no app ${app}`);
+    return found.hub;
+  }
+
+  /** Where clients connect, at one of the listeners. */
+  connectUrl(listener = 0): string {
+    return `${this.server.urls[listener]?.replace(/^http/, "ws")}/v1/connect`;
+  }
+
+  /** Opens a WebSocket, without `hello`. It is cut when the server is disposed of. */
+  async dial(options: ConnectOptions & { readonly listener?: number } = {}): Promise<TestClient> {
+    const client = await TestClient.connect(this.connectUrl(options.listener), options);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Opens a WebSocket and says `hello` as a player. */
+  async join(player: string, options: JoinOptions = {}): Promise<TestClient> {
+    const client = await this.dial(options);
+    await client.hello({ token: tokenFor(player, options), ...options.hello });
+    return client;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.cut();
+    await this.server.close();
+  }
+}
+
+/** How a player joins. */
+export interface JoinOptions extends TokenOptions, ConnectOptions {
+  readonly listener?: number;
+  readonly hello?: Parameters<TestClient["hello"]>[0];
+}
+
+/** Starts a server with the apps `a` and `b`. */
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const additional = Array.from({ length: options.additionalListeners ?? 0 }, () => ({ port: 0 }));
+  const app = (id: string) => ({
+    id,
+    playerAuth: {
+      keys: [{ id: "k", algorithm: TokenAlgorithm.HS256, material: { case: "secret" as const, value: secretOf(id) } }],
+      leewayS: 0,
+    },
+    namespaces,
+    playerRules: { publish: Access.ANYONE },
+    allowedOrigins: options.allowedOrigins ?? [],
+  });
+  const config = resolveConfig(
+    create(ServerConfigSchema, {
+      nodeId: "test-node",
+      listen: { port: 0, additional, trustedProxies: options.trustedProxies ?? [] },
+      timing: { presenceTickMs: 10, ...options.timing },
+      limits: { ...options.limits },
+      apps: [app("a"), app("b")],
+    }),
+    { environment: {} },
+  );
+  const { log, clock, pages, devSecrets } = options;
+  return new TestServer(
+    await startServer({
+      config,
+      ...(log === undefined ? {} : { log }),
+      ...(clock === undefined ? {} : { clock }),
+      ...(pages === undefined ? {} : { pages }),
+      ...(devSecrets === undefined ? {} : { devSecrets }),
+    }),
+  );
+}
+
+/** A player's token, good for the test apps. */
+export function tokenFor(player: string, options: TokenOptions = {}): string {
+  const { app = "a", groups, caps, expiresInMs = 3_600_000 } = options;
+  const nowS = Date.now() / 1000;
+  const claims = { sub: player, app, iat: Math.floor(nowS), exp: nowS + expiresInMs / 1000, groups, caps };
+  const text = [{ alg: "HS256", kid: "k" }, claims].map((part) => base64url(JSON.stringify(part))).join(".");
+  return `${text}.${createHmac("sha256", secretOf(app)).update(text).digest("base64url")}`;
+}
+
+function base64url(text: string): string {
+  return Buffer.from(text).toString("base64url");
+}
