@@ -11,8 +11,14 @@ export interface Flushable {
 const sliceMs = 5;
 /** After how many writes the clock is read. */
 const clockStride = 64;
-/** How many times the time of a flush is waited before the next one. */
-const lingerFactor = 4;
+/**
+ * How many times the time of a flush is waited before the next one: flushing may take an eleventh of the time. Measured with 100
+ * members and 2,000 messages a second (`npm run bench -- firehose`): 4 joins 2.6 messages a write and costs 0.6 of the floor, 10
+ * joins 8 and costs 0.4.
+ */
+const lingerFactor = 10;
+/** Timers count whole milliseconds. Less than one is not waited at all, so that small flushes are not delayed beyond their share. */
+const leastWaitMs = 1;
 
 /**
  * Decides when connections write. What arrives within one turn of the event loop leaves in one write at its end. Under load the next
@@ -44,7 +50,7 @@ export class FlushScheduler {
     if (this.#scheduled) return;
     this.#scheduled = true;
     const waitMs = this.#nextFlushMs - this.#clock.monotonicMs();
-    if (waitMs > 0) this.#clock.setTimer(waitMs, () => this.#begin());
+    if (waitMs >= leastWaitMs) this.#clock.setTimer(waitMs, () => this.#begin());
     else this.#clock.defer(() => this.#begin());
   }
 
