@@ -97,6 +97,7 @@ export class Connection implements SessionLink {
     webSocket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
     webSocket.on("ping", () => this.#admit(1, 0));
     webSocket.on("error", () => {}); // a close event follows
+    webSocket.on("closing", (code: number, by: "server" | "client") => this.#closing(code, by));
     webSocket.on("close", (code: number) => this.#closed(code));
   }
 
@@ -208,7 +209,7 @@ export class Connection implements SessionLink {
 
   close(code: CloseCode, reason: string): void {
     if (!this.isAlive) return;
-    this.#leave(code);
+    this.#leave(code, "server");
     this.queue.finish(() => this.#webSocket.close(code, clipReason(reason)));
   }
 
@@ -220,13 +221,20 @@ export class Connection implements SessionLink {
   /** Closes without sending what is queued, because the peer does not read it. */
   #abandon(code: CloseCode, reason: string): void {
     if (!this.isAlive) return;
-    this.#leave(code);
+    this.#leave(code, "server");
     this.queue.destroy();
     this.#webSocket.close(code, clipReason(reason));
   }
 
+  /** The WebSocket closes without the gateway's doing: by its peer, or because what came is no WebSocket or too large. */
+  #closing(code: number, by: "server" | "client"): void {
+    if (!this.isAlive) return;
+    this.#leave(code, by);
+    this.queue.destroy();
+  }
+
   /** Enters `closing`: from now on the session is without this connection. */
-  #leave(code: CloseCode): void {
+  #leave(code: number, by: "server" | "client"): void {
     const wasOpen = this.isOpen;
     this.#state = "closing";
     this.#closeCode = code;
@@ -234,7 +242,7 @@ export class Connection implements SessionLink {
     this.#heartbeat?.stop();
     for (const name of ["hello", "expiry", "goaway"] as const) this.#clearTimer(name);
     this.#setTimer("close", closeGraceMs, () => this.#webSocket.terminate());
-    this.#releaseSession(code, "server");
+    this.#releaseSession(code, by);
   }
 
   #releaseSession(code: number, by: "server" | "client"): void {

@@ -16,10 +16,17 @@ const formats = new Map<string, FrameFormat>([
   ["fanfare.v1.json", "json"],
 ]);
 
-/** Closes with Fanfare's own code where ws would close with the standard one for a message that is too large. */
+/**
+ * Tells by the event `closing` when a close begins, whoever begins it: the gateway writes to the socket below, where nothing may follow the close
+ * frame. Refuses a message that is too large with Fanfare's own code, where ws has the standard one.
+ */
 class GatewayWebSocket extends WebSocket {
   override close(code?: number, data?: string | Buffer): void {
-    super.close(code === 1009 ? CloseCode.TOO_LARGE : code, data);
+    // ws passes a reason, be it empty, when it answers the peer's close, and none when it refuses what the peer has sent.
+    const refused = code !== undefined && data === undefined;
+    const sent = refused && code === 1009 ? CloseCode.TOO_LARGE : code;
+    this.emit("closing", sent ?? 1005, refused ? "server" : "client");
+    super.close(sent, data);
   }
 }
 
@@ -53,11 +60,12 @@ export class UpgradeHandler {
    * @param refusal set: nobody is accepted at the moment, and why
    */
   handle(request: IncomingMessage, socket: Duplex, head: Buffer, listener: number, refusal?: string): void {
+    socket.on("error", () => socket.destroy());
     if (pathOf(request) !== connectPath) {
+      socket.once("finish", () => socket.destroy()); // the client may never end its half
       socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
       return;
     }
-    socket.on("error", () => socket.destroy());
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       this.#context.counters.upgrades++;
       this.#accept(webSocket, request, socket, listener, refusal);

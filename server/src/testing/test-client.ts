@@ -317,3 +317,12 @@ export async function within<T>(promise: Promise<T>, what: () => string): Promis
     clearTimeout(timer);
   }
 }
+
+/** Waits until something is the case that no event tells, by looking once a turn of the event loop. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadlineMs = performance.now() + limitMs;
+  while (!condition()) {
+    if (performance.now() > deadlineMs) throw new Error(`waited ${limitMs} ms for ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
