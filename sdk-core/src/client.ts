@@ -1,3 +1,4 @@
+import { checkNumber, checkText, shortened } from "./bounds.ts";
 import type { Channel, ChannelOwner } from "./channel/channel.ts";
 import type { ChannelCore } from "./channel/channel-core.ts";
 import { Destination } from "./channel/destination.ts";
@@ -148,6 +149,9 @@ export class Client {
   /** Who is in a channel, a page at a time. Rejects with the server's error. */
   async presence(target: Target, options: PresenceQueryOptions = {}): Promise<PresencePage> {
     const { pageSize, pageToken, countsOnly, signal, timeoutMs } = options;
+    checkNumber("presence.page_size", pageSize, 1000);
+    checkText("presence.page_token", pageToken, 256);
+    this.#need("presence");
     const presence = { channel: toWireChannel(target), pageSize, pageToken, countsOnly };
     const { presencePage } = await this.#requests.send({ presence }, { signal, timeoutMs });
     return toPresencePage(presencePage);
@@ -168,7 +172,7 @@ export class Client {
 
   /** Ends the session, now and not after the resume window. Whatever waits is rejected. Resolves when the connection is closed. */
   close(reason = ""): Promise<void> {
-    return this.#connector.stop(reason);
+    return this.#connector.stop(shortened(reason, 128));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -222,19 +226,26 @@ export class Client {
       },
       rpc: (link, id, rpc) => this.#rpc.call(link, id, rpc),
       deliver: (frame) => this.#subscriptions.onFrame(frame),
-      overflowed: () => this.#subscriptions.overflowed(),
+      missed: () => this.#subscriptions.missed(),
       finished: (error) => this.#finished(error),
     };
   }
 
   #welcomed(welcome: Welcome): void {
     this.#welcome = welcome;
+    this.#subscriptions.presence = welcome.features.includes("presence");
     const { limits } = welcome;
     // Publishes may not take the places of every other request.
     const places = limits?.maxPendingRequests || 64;
     this.#requests.window = Math.max(1, Math.floor(places / 4));
     this.#outbox.window = Math.max(1, places - this.#requests.window);
     this.#outbox.maxPayloadBytes = limits?.maxPayloadBytes ?? 0;
+  }
+
+  /** Throws UNIMPLEMENTED for a feature that the server does not offer. */
+  #need(feature: string): void {
+    if (this.#welcome?.features.includes(feature)) return;
+    throw new FanfareError(ErrorCode.UNIMPLEMENTED, `the server does not offer ${feature}`);
   }
 
   #lost(link: Link): void {
@@ -255,11 +266,15 @@ export class Client {
       send: (publish) => this.#outbox.send(publish),
       publish: (publish, wait) => this.#publish(publish, wait),
       leave: (core, wait) => this.#subscriptions.leave(core, wait),
-      showPresence: (core: ChannelCore, data: Payload, wait) => this.#subscriptions.showPresence(core, data, wait),
+      showPresence: async (core: ChannelCore, data: Payload, wait) => {
+        this.#need("presence");
+        await this.#subscriptions.showPresence(core, data, wait);
+      },
     };
   }
 
-  #publish(publish: Init<Publish>, { signal, timeoutMs }: WaitOptions): Promise<PublishResult> {
+  #publish(wanted: Init<Publish>, { signal, timeoutMs }: WaitOptions): Promise<PublishResult> {
+    const publish = this.#welcome?.features.includes("report") ? wanted : { ...wanted, wantReport: false };
     if (this.status === "closed") {
       return Promise.reject(new FanfareError(ErrorCode.SESSION_ENDED, "the client is closed"));
     }

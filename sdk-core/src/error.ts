@@ -8,6 +8,8 @@ export interface FanfareErrorOptions {
   retryAfterMs?: number;
   /** Path of the field that was wrong, for instance `publish.channel.group`. */
   field?: string;
+  /** Whether the same request may succeed later. Default: what the code says. */
+  retryable?: boolean;
   /** The WebSocket close code that the connection ended with. */
   closeCode?: number;
   /** Of a publish that failed: `FAILED`, it was not sent; `UNKNOWN`, it may have been sent or not. */
@@ -33,8 +35,8 @@ export class FanfareError extends Error {
   constructor(code: ErrorCode, message: string, options: FanfareErrorOptions = {}) {
     super(message || ErrorCode[code], options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.retryable = code in retryableAfterMs;
-    this.retryAfterMs = options.retryAfterMs || retryableAfterMs[code] || 0;
+    this.retryable = options.retryable ?? code in retryableAfterMs;
+    this.retryAfterMs = options.retryAfterMs || (this.retryable && retryableAfterMs[code]) || 0;
     this.field = options.field ?? "";
     this.closeCode = options.closeCode;
     this.outcome = options.outcome;
@@ -52,11 +54,13 @@ export class FanfareError extends Error {
   }
 }
 
-/** An error of the wire. A code that is not known here counts as INTERNAL. */
+/** An error of the wire. A code that is not known here counts as INTERNAL that is not retryable. */
 export function fromWireError(error: WireError | undefined, options: FanfareErrorOptions = {}): FanfareError {
   const { code = 0, message = "the server gave no reason", retryAfterMs = 0, field = "" } = error ?? {};
-  const known = code in ErrorCode && code !== ErrorCode.UNSPECIFIED ? code : ErrorCode.INTERNAL;
-  return new FanfareError(known, message, { retryAfterMs, field, ...options });
+  if (code in ErrorCode && code !== ErrorCode.UNSPECIFIED) {
+    return new FanfareError(code, message, { retryAfterMs, field, ...options });
+  }
+  return new FanfareError(ErrorCode.INTERNAL, message, { field, retryable: false, ...options });
 }
 
 /** The CANCELLED error of an aborted signal. */

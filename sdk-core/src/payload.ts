@@ -6,6 +6,7 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
+import { checkName } from "./bounds.ts";
 import { FanfareError } from "./error.ts";
 import { ErrorCode, type Payload as WirePayload } from "./wire/schema.ts";
 
@@ -111,11 +112,14 @@ function isSchema(type: PayloadType): type is DescMessage {
 
 /** The payload of a value. Throws INVALID_ARGUMENT if the codec cannot write it. */
 export function encodePayload<S extends PayloadType>(type: S, value: InputOf<S>): Payload {
+  let payload: Payload;
   try {
-    return codecOf(type).encode(value);
+    payload = codecOf(type).encode(value);
   } catch (thrown) {
     throw new FanfareError(ErrorCode.INVALID_ARGUMENT, `the value is no ${nameOf(type)}`, { cause: thrown });
   }
+  checkName("payload.type", payload.type, 128, 0);
+  return payload;
 }
 
 /** A value that says how it travels. */

@@ -25,8 +25,11 @@ export interface SocketEvents {
   opened(subprotocol: string): void;
   /** A whole WebSocket message; text came in a text message. The bytes are not changed afterwards. */
   message(data: Uint8Array | string): void;
-  /** The WebSocket has ended, or never stood: 1006 and no reason if nothing was told. */
-  closed(code: number, reason: string): void;
+  /**
+   * The WebSocket has ended, or never stood: 1006 and no reason if nothing was told. `refusal`, where the runtime tells it: the HTTP
+   * status that refused the upgrade, and its Retry-After, 0 if there was none.
+   */
+  closed(code: number, reason: string, refusal?: { status: number; retryAfterMs: number }): void;
 }
 
 /** One WebSocket. */

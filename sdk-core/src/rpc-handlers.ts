@@ -1,3 +1,4 @@
+import { shortened } from "./bounds.ts";
 import type { Link } from "./connection/link.ts";
 import { FanfareError } from "./error.ts";
 import {
@@ -101,5 +102,5 @@ export class RpcHandlers {
 
 /** Answers a call with an error. */
 export function refuse(link: Link, id: number, code: ErrorCode, message: string): void {
-  link.send({ id, rpcResult: { error: { code, message } } });
+  link.send({ id, rpcResult: { error: { code, message: shortened(message, 1024) } } });
 }

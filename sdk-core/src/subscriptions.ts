@@ -1,3 +1,4 @@
+import { checkNumber } from "./bounds.ts";
 import { Channel, type ChannelOwner } from "./channel/channel.ts";
 import { ChannelCore } from "./channel/channel-core.ts";
 import { ChannelMap, type Target, toWireChannel } from "./channel/target.ts";
@@ -38,6 +39,8 @@ interface Entry {
 
 /** Subscriptions that fit into one `hello`. */
 const maxInHello = 256;
+/** What they may take of its 64 KiB at the most; the others are opened after `welcome`. */
+const maxHelloBytes = 48 * 1024;
 
 /** The channels of a client: what the program wants to receive, and what the server says about it. */
 export class Subscriptions {
@@ -47,6 +50,9 @@ export class Subscriptions {
   readonly #emit: (event: StatusEvent) => void;
   /** Channels that the server opens by itself and the program has left. */
   readonly #unwanted = new ChannelMap<WireChannel>();
+
+  /** The feature is in force. */
+  presence = false;
 
   constructor(requests: Requests, owner: ChannelOwner, emit: (event: StatusEvent) => void) {
     this.#requests = requests;
@@ -68,10 +74,11 @@ export class Subscriptions {
   async join(target: Target, options: JoinOptions): Promise<Channel> {
     const wire = toWireChannel(target);
     const { presence, roster = presence !== undefined, rewind, signal, timeoutMs } = options;
+    checkNumber("subscribe.rewind", rewind, 10_000);
     const wanted: Init<Subscribe> = {
       channel: wire,
-      presence: roster,
-      ...(presence !== undefined && { presenceData: presencePayload(presence) }),
+      presence: roster && this.presence,
+      ...(presence !== undefined && this.presence && { presenceData: presencePayload(presence) }),
     };
     const entry = this.#entry(wire);
     const { core } = entry;
@@ -86,7 +93,12 @@ export class Subscriptions {
       return entry.channel;
     } catch (thrown) {
       core.wanted = before;
-      if (core.subscribed === undefined && before === undefined) this.#remove(core);
+      if (core.subscribed === undefined && before === undefined) {
+        this.#remove(core);
+        core.end(undefined);
+        // Who gave up may have been subscribed all the same.
+        if (!(thrown instanceof FanfareError && isRefusal(thrown))) this.#unsubscribe(wire, {}).catch(() => {});
+      }
       throw thrown;
     }
   }
@@ -106,18 +118,27 @@ export class Subscriptions {
 
   /** The subscriptions for `hello`: those that stand, as many as there is room for. */
   forHello(): Init<Subscribe>[] {
-    return this.#standing().slice(0, maxInHello);
+    const standing: Init<Subscribe>[] = [];
+    let bytes = 0;
+    for (const { core } of this.#entries.values()) {
+      if (core.wanted === undefined || core.subscribed === undefined) continue;
+      const subscribe = subscribeAgain(core);
+      const { binary, text, json } = subscribe.presenceData ?? {};
+      bytes += 350 + (binary ?? text ?? json ?? "").length * 3;
+      if (standing.length === maxInHello || bytes > maxHelloBytes) break;
+      standing.push(subscribe);
+    }
+    return standing;
   }
 
   /** What `welcome` says about the subscriptions. */
   welcomed(welcome: Welcome, fresh: boolean): void {
-    const late = this.#standing().slice(maxInHello);
     const confirmed = new Set<ChannelCore>();
     for (const { channel, subscribed, error } of welcome.subscriptions) {
       if (channel === undefined) continue;
       if (subscribed !== undefined) {
         if (this.#unwanted.get(channel) !== undefined) {
-          if (fresh) this.#unsubscribe(channel, {}).catch(this.#quietly);
+          this.#unsubscribe(channel, {}).catch(this.#quietly);
           continue;
         }
         const { core, channel: opened } = this.#entry(channel);
@@ -138,8 +159,8 @@ export class Subscriptions {
       const { core } = entry;
       if (core.subscribed === undefined || confirmed.has(core)) continue;
       if (core.wanted === undefined) this.#closed(entry, SubscriptionCloseReason.LEFT, undefined);
+      else this.#resubscribe(subscribeAgain(core));
     }
-    for (const subscribe of late) this.#resubscribe(subscribe);
   }
 
   /** A message, a skip, or something that happened to a subscription. */
@@ -153,9 +174,11 @@ export class Subscriptions {
     }
   }
 
-  /** Something was lost on this side, without knowing in which channel. */
-  overflowed(): void {
-    for (const { core } of this.#entries.values()) if (core.subscribed !== undefined) core.overflowed();
+  /** Every live subscription may have missed something. */
+  missed(): void {
+    for (const { core } of this.#entries.values()) {
+      if (core.subscribed !== undefined && isLive(core.subscribed)) core.gap({ reason: GapReason.DETACHED, missed: 0 });
+    }
   }
 
   /** Ends every channel. */
@@ -173,7 +196,7 @@ export class Subscriptions {
     if (core?.wanted?.presence && core.roster.apply(event)) this.#resubscribe(core.wanted);
   }
 
-  #event({ channel, opened, closed, gap, caughtUp }: SubscriptionEvent): void {
+  #event({ channel, opened, closed, gap }: SubscriptionEvent): void {
     if (channel === undefined) return;
     if (opened !== undefined) {
       this.#unwanted.set(channel, undefined);
@@ -187,7 +210,7 @@ export class Subscriptions {
     if (entry === undefined) return;
     const { core } = entry;
     if (gap !== undefined) {
-      if (gap.to !== undefined) core.position.current = gap.to;
+      if (gap.to !== undefined) core.position.start(gap.to);
       core.gap(gap);
     } else if (closed !== undefined) {
       if (closed.reason === SubscriptionCloseReason.FAILED && core.wanted !== undefined) {
@@ -195,14 +218,12 @@ export class Subscriptions {
       } else {
         this.#closed(entry, closed.reason, closed.error && fromWireError(closed.error));
       }
-    } else if (caughtUp?.position !== undefined && core.position.current === undefined) {
-      core.position.current = caughtUp.position;
     }
   }
 
   #opened(core: ChannelCore, subscribed: Subscribed): void {
     core.subscribed = subscribed;
-    core.position.current = isLive(subscribed) ? undefined : subscribed.position;
+    core.position.start(isLive(subscribed) ? undefined : subscribed.position);
     if (subscribed.presence) core.roster.reset();
     if (subscribed.gap !== undefined) core.gap(subscribed.gap);
   }
@@ -222,7 +243,6 @@ export class Subscriptions {
   /** A durable channel goes on from what was received. */
   #restart(core: ChannelCore): void {
     const after = core.position.current;
-    core.position.current = undefined;
     if (after !== undefined) this.#resubscribe({ ...(core.wanted ?? { channel: core.wire }), after });
   }
 
@@ -250,16 +270,6 @@ export class Subscriptions {
   readonly #quietly = (thrown: unknown): void =>
     this.#emit({ type: "error", source: "server", error: FanfareError.from(thrown) });
 
-  #standing(): Init<Subscribe>[] {
-    const standing: Init<Subscribe>[] = [];
-    for (const { core } of this.#entries.values()) {
-      if (core.wanted === undefined || core.subscribed === undefined) continue;
-      const after = core.position.current;
-      standing.push(after === undefined ? core.wanted : { ...core.wanted, after });
-    }
-    return standing;
-  }
-
   #entry(wire: WireChannel): Entry {
     const known = this.#entries.get(wire);
     if (known !== undefined) return known;
@@ -276,4 +286,15 @@ export class Subscriptions {
 
 function isLive(subscribed: Subscribed): boolean {
   return subscribed.deliveryClass !== DeliveryClass.DURABLE;
+}
+
+/** The request for a subscription that stood before: a durable one goes on from its position. */
+function subscribeAgain(core: ChannelCore): Init<Subscribe> {
+  const after = core.position.current;
+  return after === undefined ? { ...core.wanted } : { ...core.wanted, after };
+}
+
+/** The server said no; otherwise nobody knows whether it said yes. */
+function isRefusal({ code }: FanfareError): boolean {
+  return code !== ErrorCode.CANCELLED && code !== ErrorCode.DEADLINE_EXCEEDED;
 }

@@ -3,16 +3,16 @@ import { callGuarded, Listeners } from "../listeners.ts";
 import { type Codec, codecOf, decodePayload, fromWirePayload, isFor, type PayloadType } from "../payload.ts";
 import { Roster } from "../presence/roster.ts";
 import type { Init } from "../wire/codec.ts";
-import {
-  type Gap,
+import type {
+  Gap,
   GapReason,
-  type Message,
-  type Position,
-  type Skip,
-  type Subscribe,
-  type Subscribed,
-  type SubscriptionCloseReason,
-  type Channel as WireChannel,
+  Message,
+  Position,
+  Skip,
+  Subscribe,
+  Subscribed,
+  SubscriptionCloseReason,
+  Channel as WireChannel,
 } from "../wire/schema.ts";
 import { DurablePosition } from "./durable-position.ts";
 import { MessageMeta } from "./message-meta.ts";
@@ -46,7 +46,8 @@ export interface Sink {
 /** What a channel knows and does behind its public face. */
 export class ChannelCore {
   readonly wire: WireChannel;
-  readonly seen = new SeenOrigins();
+  readonly #seen = new SeenOrigins();
+  readonly #volatileSeen = new SeenOrigins();
   readonly position = new DurablePosition();
   readonly gaps = new Listeners<ChannelGap>();
   readonly closes = new Listeners<ChannelClosed>();
@@ -74,15 +75,14 @@ export class ChannelCore {
     return () => this.#sinks.delete(sink);
   }
 
-  /** Gives a message to whoever takes its type. False: a durable message is missing before it. */
+  /** Gives a message to whoever takes its type. False: the log has to be read anew from the position. */
   receive(message: Message): boolean {
     const { log } = message;
     if (log !== undefined) {
       const succession = this.position.advance(log.offset, log.offset, log.tag, log.previousTag);
-      if (succession === "old") return true;
-      if (succession !== "next") return this.#torn(succession === "fork" ? GapReason.FORKED : GapReason.LINK);
+      if (succession !== "take") return succession !== "resync";
     }
-    if (!(message.volatile ? this.volatileSeen : this.seen).isNew(message.origin, message.seq)) return true;
+    if (!(message.volatile ? this.#volatileSeen : this.#seen).isNew(message.origin, message.seq)) return true;
     const payload = fromWirePayload(message.payload);
     const meta = new MessageMeta(message);
     for (const [sink, codec] of this.#sinks) {
@@ -99,13 +99,9 @@ export class ChannelCore {
     return true;
   }
 
-  readonly volatileSeen = new SeenOrigins();
-
-  /** Moves over what a durable channel does not send. False: something is missing before it. */
+  /** Moves over what a durable channel does not send. False: the log has to be read anew from the position. */
   skip({ fromOffset, toOffset, tag, previousTag }: Skip): boolean {
-    const succession = this.position.advance(fromOffset, toOffset, tag, previousTag);
-    if (succession === "next" || succession === "old") return true;
-    return this.#torn(succession === "fork" ? GapReason.FORKED : GapReason.LINK);
+    return this.position.advance(fromOffset, toOffset, tag, previousTag) !== "resync";
   }
 
   gap(gap: Gap): void {
@@ -126,11 +122,5 @@ export class ChannelCore {
     if (closed !== undefined) this.closes.emit(closed, this.reportThrown);
     for (const sink of [...this.#sinks.keys()]) sink.end?.(error);
     this.#sinks.clear();
-  }
-
-  #torn(reason: GapReason): false {
-    const from = this.position.current;
-    this.gaps.emit({ reason, missed: 0, from, to: undefined }, this.reportThrown);
-    return false;
   }
 }

@@ -1,3 +1,4 @@
+import { checkNumber, checkText } from "../bounds.ts";
 import { encodePayload, type InputOf, type PayloadType } from "../payload.ts";
 import type { WaitOptions } from "../requests.ts";
 import type { Init } from "../wire/codec.ts";
@@ -27,6 +28,9 @@ export interface PublishOptions extends WaitOptions {
 /** What became of a published message: DELIVERED, STORED or OFFLINE. Anything else is an error. */
 export type Sent = Readonly<Omit<PublishResult, "error">>;
 
+/** 30 days. */
+const longestTtlMs = 2_592_000_000;
+
 /** Puts messages on their way. @internal */
 export interface Sender {
   send(publish: Init<Publish>): boolean;
@@ -55,6 +59,8 @@ export class Destination {
    */
   send<S extends PayloadType>(type: S, value: InputOf<S>, options: SendOptions = {}): boolean {
     const { conflate, ttlMs, excludeSelf } = options;
+    checkText("publish.conflation_key", conflate, 64);
+    checkNumber("publish.ttl_ms", ttlMs, longestTtlMs);
     return this.#sender.send({
       channel: this.#wire,
       payload: encodePayload(type, value),
@@ -74,6 +80,7 @@ export class Destination {
    */
   async publish<S extends PayloadType>(type: S, value: InputOf<S>, options: PublishOptions = {}): Promise<Sent> {
     const { ttlMs, excludeSelf, report, signal, timeoutMs } = options;
+    checkNumber("publish.ttl_ms", ttlMs, longestTtlMs);
     const payload = encodePayload(type, value);
     const wantReport = report;
     return this.#sender.publish(

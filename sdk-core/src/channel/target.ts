@@ -1,21 +1,18 @@
-import { FanfareError } from "../error.ts";
-import { ErrorCode, type Channel as WireChannel } from "../wire/schema.ts";
+import { checkName } from "../bounds.ts";
+import type { Channel as WireChannel } from "../wire/schema.ts";
 
 /** A channel by name: one player, one group, or everybody. */
 export type Target = { readonly player: string } | { readonly group: string } | "broadcast";
 
-const names = /^[\w\-.:@/+=~]+$/;
-
 /** The channel of a target. Throws INVALID_ARGUMENT for a name that no server would take. */
 export function toWireChannel(target: Target): WireChannel {
   if (target === "broadcast") return { broadcast: true };
-  const [field, name, longest] =
-    "player" in target ? (["player", target.player, 128] as const) : (["group", target.group, 255] as const);
-  if (names.test(name) && name.length <= longest) return { [field]: name };
-  const allowed = `1 to ${longest} of A-Z a-z 0-9 _ - . : @ / + = ~`;
-  throw new FanfareError(ErrorCode.INVALID_ARGUMENT, `"${name}" is no name of a ${field}: ${allowed}`, {
-    field: `channel.${field}`,
-  });
+  if ("player" in target) {
+    checkName("channel.player", target.player, 128);
+    return { player: target.player };
+  }
+  checkName("channel.group", target.group, 255);
+  return { group: target.group };
 }
 
 /** The target of a channel; undefined for a kind of channel that is not known here. */

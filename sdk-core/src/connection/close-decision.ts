@@ -31,6 +31,20 @@ function reconnectAfter(code: number): Reconnect {
   return range === 43 ? "new-token" : "backoff";
 }
 
+/** Statuses of a refused upgrade that say that the next one would be refused as well. */
+const refusedUpgrades = [400, 401, 403, 404, 405, 410, 426, 501, 505];
+const longestRetryAfterMs = 30_000;
+
+/** What a client does after an upgrade was refused with an HTTP status. `known`: it was welcomed at this address before. */
+export function upgradeDecision(status: number, retryAfterMs: number, known: boolean): CloseDecision {
+  const leastMs = status === 429 || status === 503 ? 1000 : 0;
+  return {
+    reconnect: !known && refusedUpgrades.includes(status) ? "never" : "backoff",
+    sessionEnds: false,
+    minBackoffMs: Math.max(leastMs, Math.min(retryAfterMs, longestRetryAfterMs)),
+  };
+}
+
 const codes: Record<number, ErrorCode> = {
   [CloseCode.DISCONNECTED]: ErrorCode.SESSION_ENDED,
   [CloseCode.PROTOCOL_ERROR]: ErrorCode.MALFORMED,

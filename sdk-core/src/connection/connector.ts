@@ -15,7 +15,7 @@ import {
   type Subscribe,
   type Welcome,
 } from "../wire/schema.ts";
-import { closeDecision, errorCodeOfClose } from "./close-decision.ts";
+import { type CloseDecision, closeDecision, errorCodeOfClose } from "./close-decision.ts";
 import { FrameTap } from "./frame-tap.ts";
 import { Link, type RoundTrip } from "./link.ts";
 import { transition } from "./machine.ts";
@@ -41,8 +41,8 @@ export interface ConnectorEvents {
   rpc(link: Link, id: number, rpc: Rpc): void;
   /** Everything that is delivered in order: messages, skips, presence, subscriptions. */
   deliver(frame: ServerFrame): void;
-  /** What was held could not be held any longer. */
-  overflowed(): void;
+  /** Every live subscription may have missed something. */
+  missed(): void;
   finished(error: FanfareError | undefined): void;
 }
 
@@ -78,6 +78,8 @@ export class Connector {
   #session: Session | undefined;
   #lastAttempt = 0;
   #url: string;
+  /** The address at which the newest `welcome` came. */
+  #welcomedAt = "";
   #handOver = false;
   #reconnectWindowMs = 2000;
   #held: ServerFrame[] | undefined;
@@ -192,6 +194,9 @@ export class Connector {
         if (link !== undefined) this.#events.lost(link);
         break;
       }
+      case "missed":
+        this.#events.missed();
+        break;
       case "forget-session":
         this.#session = undefined;
         break;
@@ -255,13 +260,14 @@ export class Connector {
       {
         opened: () => this.#dispatch({ type: "opened", connection: number }),
         frame: (from, frame) => this.#frame(from, frame),
-        ended: (from, code, reason) => this.#ended(from, code, reason),
+        ended: (from, code, reason, decision) => this.#ended(from, code, reason, decision),
       },
       (roundTrip) => {
         this.latency = roundTrip;
         this.#events.status({ type: "latency", ...roundTrip });
       },
       tap,
+      this.#url === this.#welcomedAt,
     );
     this.#links.set(number, link);
   }
@@ -285,7 +291,7 @@ export class Connector {
     });
   }
 
-  #ended(link: Link, code: number, reason: string): void {
+  #ended(link: Link, code: number, reason: string, decision: CloseDecision): void {
     const { name } = this.#state;
     const text = reason || (code === 1006 ? "the connection was lost" : `the connection was closed (${code})`);
     // What the server said in an `error` frame just before says more than the close reason can.
@@ -294,7 +300,7 @@ export class Connector {
     this.#lastError = new FanfareError(errorCodeOfClose(code), text, { closeCode: code, ...(cause && { cause }) });
     // Where a server has sent this client may be gone before the address it was given.
     if (link !== this.#current() || name === "connecting" || name === "handshaking") this.#url = this.#options.url;
-    this.#dispatch({ type: "ended", connection: link.number, code, decision: closeDecision(code) });
+    this.#dispatch({ type: "ended", connection: link.number, code, decision });
   }
 
   #frame(link: Link, frame: ServerFrame): void {
@@ -322,9 +328,9 @@ export class Connector {
     }
     this.#held.push(frame);
     if (this.#held.length <= maxHeldFrames) return;
-    this.#events.overflowed();
+    // Too much to hold: the old connection is given up, with whatever it still had.
     this.#links.get(state.connection)?.close(1000, "moved");
-    this.#dispatch({ type: "handed-over", connection: state.connection });
+    this.#dispatch({ type: "ended", connection: state.connection, code: 1000, decision: closeDecision(1000) });
   }
 
   #release(): void {
@@ -347,6 +353,7 @@ export class Connector {
     this.#handOver = welcome.features.includes("hand_over");
     this.#reconnectWindowMs = welcome.reconnectWindowMs;
     this.#nodeId = welcome.nodeId;
+    this.#welcomedAt = this.#url;
     this.#serverError = undefined;
     link.welcomed(welcome.heartbeatIntervalMs, welcome.heartbeatTimeoutMs, welcome.limits?.maxFrameBytes ?? 0);
     this.#tokenLives(welcome.tokenExpiresAtMs, welcome.serverTimeUs / 1000);

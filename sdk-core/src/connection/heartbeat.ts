@@ -46,10 +46,10 @@ export class Heartbeat {
     this.#lastChanceAt = undefined;
   }
 
-  /** The connection may be dead: asks, and takes silence for the timeout, at most 5 s, as an answer. */
+  /** The connection may be dead: asks, and takes silence for the timeout as an answer. */
   probe(): void {
     if (this.#intervalMs === 0 || this.#lastChanceAt !== undefined) return;
-    this.#lastChanceAt = this.#clock.now() + Math.min(this.#timeoutMs, 5000);
+    this.#lastChanceAt = this.#clock.now() + this.#timeoutMs;
     this.#ping();
     this.#arm();
   }

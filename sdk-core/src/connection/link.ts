@@ -2,6 +2,7 @@ import type { Clock, Socket, SocketFactory } from "../ports.ts";
 import { decodeServerFrames, type Init, writeClientFrame } from "../wire/codec.ts";
 import { type ClientFrame, CloseCode, type ServerFrame } from "../wire/schema.ts";
 import { Writer } from "../wire/writer.ts";
+import { type CloseDecision, closeDecision, upgradeDecision } from "./close-decision.ts";
 import type { FrameTap } from "./frame-tap.ts";
 import { Heartbeat } from "./heartbeat.ts";
 
@@ -16,7 +17,7 @@ export interface LinkEvents {
   opened(link: Link): void;
   frame(link: Link, frame: ServerFrame): void;
   /** The connection has ended; nothing comes after it. */
-  ended(link: Link, code: number, reason: string): void;
+  ended(link: Link, code: number, reason: string, decision: CloseDecision): void;
 }
 
 /** A round trip to the server. */
@@ -53,6 +54,7 @@ export class Link {
     events: LinkEvents,
     onRoundTrip: (roundTrip: RoundTrip) => void,
     tap: FrameTap | undefined,
+    known: boolean,
   ) {
     this.number = number;
     this.#clock = ports.clock;
@@ -70,12 +72,16 @@ export class Link {
       opened: (spoken) => {
         if (this.#over) return;
         if (spoken === subprotocol) events.opened(this);
-        else this.#fail(CloseCode.UNSUPPORTED_SUBPROTOCOL, "the server does not speak fanfare.v1.proto");
+        else {
+          this.#socket.close(1000, "");
+          this.#end(CloseCode.UNSUPPORTED_SUBPROTOCOL, `the server does not speak ${subprotocol}`);
+        }
       },
       message: (data) => this.#received(data),
-      closed: (code, reason) => {
+      closed: (code, reason, refusal) => {
         this.onClosed?.();
-        this.#end(code, reason);
+        const decision = refusal && upgradeDecision(refusal.status, refusal.retryAfterMs, known);
+        this.#end(code, refusal === undefined ? reason : `the upgrade was refused with ${refusal.status}`, decision);
       },
     });
   }
@@ -128,7 +134,7 @@ export class Link {
   #received(data: Uint8Array | string): void {
     if (this.#over) return;
     this.#heartbeat.received();
-    if (typeof data === "string") return this.#fail(CloseCode.PROTOCOL_ERROR, "text on a binary subprotocol");
+    if (typeof data === "string") return this.#fail("text on a binary subprotocol");
     try {
       decodeServerFrames(data, (frame, size) => {
         this.#tap?.received(frame, size);
@@ -136,7 +142,7 @@ export class Link {
       });
     } catch (thrown) {
       if (!(thrown instanceof RangeError)) throw thrown;
-      this.#fail(CloseCode.PROTOCOL_ERROR, "bytes that are no frame");
+      this.#fail("bytes that are no frame");
     }
   }
 
@@ -166,17 +172,17 @@ export class Link {
     this.#onRoundTrip({ roundTripMs, clockOffsetMs: (t1 - t0) / 1000 - roundTripMs / 2 });
   }
 
-  #fail(code: number, reason: string): void {
-    this.#socket.close(code, reason);
-    // The fault is the server's: it may be gone with the next connection, so this is an ordinary loss.
-    this.#end(code === CloseCode.UNSUPPORTED_SUBPROTOCOL ? code : 1006, reason);
+  /** The server broke the protocol. That may be over with the next connection, but not with this session. */
+  #fail(reason: string): void {
+    this.#socket.close(CloseCode.PROTOCOL_ERROR, reason);
+    this.#end(CloseCode.PROTOCOL_ERROR, reason, { reconnect: "backoff", sessionEnds: true, minBackoffMs: 0 });
   }
 
-  #end(code: number, reason: string): void {
+  #end(code: number, reason: string, decision: CloseDecision = closeDecision(code)): void {
     if (this.#over) return;
     this.#over = true;
     this.#heartbeat.stop();
-    this.#events.ended(this, code, reason);
+    this.#events.ended(this, code, reason, decision);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   handshakeTimeoutMs,
   open,
   type Step,
+  tokenReason,
 } from "./machine.ts";
 import type { Effect, Event, State } from "./states.ts";
 
@@ -59,7 +60,7 @@ function tryAgain(state: Moving): Step {
 
 function oldSays(state: Moving, event: Event & { connection: number }): Step {
   if (event.type === "handed-over") {
-    const [next, effects] = oldIsGone(state);
+    const [next, effects] = oldIsGone(state, []);
     return [next, [close(state.connection, 1000, "moved"), ...effects]];
   }
   if (event.type !== "ended") return [state, []];
@@ -72,22 +73,23 @@ function oldSays(state: Moving, event: Event & { connection: number }): Step {
     const [next, more] = ended(state, state.connection, code, decision);
     return [next, [...effects, ...more]];
   }
-  if (state.stage !== "due" && state.stage !== "needs-token") return oldIsGone(state);
+  if (state.stage === "connecting") return oldIsGone(state, []);
+  // The server takes the move for a hand-over that loses nothing, and does not know that its end was cut off.
+  if (state.stage === "handshaking" || state.stage === "holding") return oldIsGone(state, [{ do: "missed" }]);
   const [next, effects] = ended(state, state.connection, code, decision);
   return [next, [{ do: "release" }, ...effects]];
 }
 
 /** The old connection has delivered everything it will. */
-function oldIsGone(state: Moving): Step {
-  const lost: Effect = { do: "lost", connection: state.connection };
+function oldIsGone(state: Moving, missed: Effect[]): Step {
+  const lost: Effect[] = [{ do: "lost", connection: state.connection }, ...missed, { do: "release" }];
   switch (state.stage) {
     case "holding":
-      return toNext(state, [lost, { do: "release" }]);
+      return toNext(state, lost);
     case "connecting":
     case "handshaking": {
       const effects: Effect[] = [
-        lost,
-        { do: "release" },
+        ...lost,
         { do: "clear-timers", timers: ["move-handshake", "stable"] },
         { do: "set-timer", timer: "handshake", afterMs: handshakeTimeoutMs },
       ];
@@ -95,7 +97,7 @@ function oldIsGone(state: Moving): Step {
     }
     default: {
       const [next, effects] = askToken(state, "connect");
-      return [next, [lost, { do: "release" }, ...effects]];
+      return [next, [...lost, ...effects]];
     }
   }
 }
@@ -136,10 +138,13 @@ function nextEnded(state: Moving, event: Event & { type: "ended" }): Step {
     return [stay, [...effects, { do: "clear-timers", timers: ["move", "move-handshake"] }, { do: "release" }]];
   }
   if (event.decision.reconnect === "new-token" && state.stage === "handshaking") {
-    const reason = event.code === CloseCode.TOKEN_REVOKED ? "revoked" : "expired";
     return [
       { ...state, stage: "needs-token", next: 0 },
-      [...effects, { do: "clear-timers", timers: ["move-handshake"] }, { do: "get-token", reason }],
+      [
+        ...effects,
+        { do: "clear-timers", timers: ["move-handshake"] },
+        { do: "get-token", reason: tokenReason(event.code) },
+      ],
     ];
   }
   const [next, more] = tryAgain(state);

@@ -59,7 +59,7 @@ export function transition(state: State, event: Event): Step {
     case "wake":
       return state.name === "waiting" && state.suspended ? askToken(state, state.reason) : [state, []];
     case "timer":
-      if (event.timer === "stable") return [{ ...state, retries: 0 }, []];
+      if (event.timer === "stable") return [{ ...state, retries: 0, soonUsed: false }, []];
   }
   switch (state.name) {
     case "idle":
@@ -101,7 +101,7 @@ export function open(state: State, connection: number): Step {
     { do: "attach", connection },
     { do: "set-timer", timer: "stable", afterMs: stableAfterMs },
   ];
-  return [{ ...common(state), name: "open", connection }, effects];
+  return [{ ...common(state), tokenRefused: false, name: "open", connection }, effects];
 }
 
 /** After `goaway`. */
@@ -126,15 +126,22 @@ export function ended(state: State, connection: number, code: number, decision: 
 
 function afterEnd(state: State, code: number, decision: CloseDecision): Step {
   const { reconnect, minBackoffMs } = decision;
-  const reason: TokenReason =
-    reconnect !== "new-token" ? "connect" : code === CloseCode.TOKEN_REVOKED ? "revoked" : "expired";
+  const reason = reconnect === "new-token" ? tokenReason(code) : "connect";
   if (reconnect === "never") return [{ ...common(state), name: "closed" }, [{ do: "finished", code }]];
-  if (reconnect === "new-token" && state.retries === 0) return askToken({ ...state, retries: 1 }, reason);
-  if (reconnect !== "soon" || state.retries > 0 || !state.online) return backOff(state, reason, minBackoffMs);
+  if (reconnect === "new-token") {
+    const next = { ...state, tokenRefused: state.name !== "open" && state.name !== "moving" };
+    return state.tokenRefused ? backOff(next, reason, minBackoffMs) : askToken(next, reason);
+  }
+  if (reconnect !== "soon" || state.soonUsed || !state.online) return backOff(state, reason, minBackoffMs);
   return [
-    { ...common(state), retries: 1, name: "waiting", suspended: false, reason },
+    { ...common(state), soonUsed: true, name: "waiting", suspended: false, reason },
     [{ do: "draw-timer", timer: "retry", overMs: "reconnect-window", atLeastMs: minBackoffMs }],
   ];
+}
+
+/** What to ask the token provider for after this close code. */
+export function tokenReason(code: number): TokenReason {
+  return code === CloseCode.TOKEN_REVOKED ? "revoked" : "expired";
 }
 
 /** Waits as long as the number of failures demands. Without a network the delay is fixed, and the attempt does not count. */
@@ -173,7 +180,7 @@ function tokenCame(state: State & { name: "needs-token" }, changed: boolean): St
 }
 
 function online(state: State): Step {
-  return state.name === "waiting" && !state.suspended ? askToken({ ...state, retries: 0 }, state.reason) : [state, []];
+  return state.name === "waiting" && !state.suspended ? askToken(state, state.reason) : [state, []];
 }
 
 function suspend(state: State): Step {
@@ -206,6 +213,6 @@ export function close(connection: number, code: number, reason: string): Effect 
 }
 
 /** What is kept when one state follows another. */
-export function common({ issued, retries, online }: State) {
-  return { issued, retries, online };
+export function common({ issued, retries, soonUsed, tokenRefused, online }: State) {
+  return { issued, retries, soonUsed, tokenRefused, online };
 }

@@ -9,8 +9,12 @@ export type TimerName = "retry" | "handshake" | "stable" | "move" | "move-handsh
 /** What every state knows. Connections are numbered; `issued` is the number of the newest. */
 interface Common {
   issued: number;
-  /** Attempts that failed since a connection was last stable. */
+  /** Back-off delays drawn since a connection was last stable. */
   retries: number;
+  /** Has come back soon, without a back-off, since a connection was last stable. */
+  soonUsed: boolean;
+  /** The last connection was refused for its token. */
+  tokenRefused: boolean;
   /** The device says that it has a network. */
   online: boolean;
 }
@@ -90,6 +94,8 @@ export type Effect =
   | { do: "release" }
   /** This connection is gone: what it did not answer is unanswered. */
   | { do: "lost"; connection: number }
+  /** Live messages may be missing, and the server will not say so. */
+  | { do: "missed" }
   | { do: "forget-session" }
   | { do: "set-timer"; timer: TimerName; afterMs: number }
   /** A timer after a delay drawn uniformly from 0 to `overMs` (or the server's reconnect window), at least `atLeastMs`. */
@@ -99,4 +105,11 @@ export type Effect =
   | { do: "finished"; code: number };
 
 /** The state before anything happened. */
-export const initialState: State = { name: "idle", issued: 0, retries: 0, online: true };
+export const initialState: State = {
+  name: "idle",
+  issued: 0,
+  retries: 0,
+  soonUsed: false,
+  tokenRefused: false,
+  online: true,
+};

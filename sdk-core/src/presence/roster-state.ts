@@ -59,6 +59,8 @@ export class RosterState {
     else if (event.counts !== undefined) {
       this.counts = event.counts;
       this.complete = true;
+      this.members.clear();
+      this.#sections.clear();
     }
     return result;
   }
@@ -121,7 +123,7 @@ export class RosterState {
     for (const leave of diff.left) {
       const entry = this.members.get(leave.origin);
       // A late leave of a former node does not remove the entry of a newer one.
-      if (entry !== undefined && entry.member.generation <= leave.generation) {
+      if (entry?.section === diff.section && entry.member.generation <= leave.generation) {
         this.#remove(leave.origin, entry, leave.reason, result);
       }
     }
