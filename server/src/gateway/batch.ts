@@ -1,3 +1,4 @@
+import type { Clock } from "../clock.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import { type FrameFormat, joinFrames } from "./join-frames.ts";
 
@@ -35,8 +36,8 @@ export class Batch {
     return this.#lastChild;
   }
 
-  /** The frames in their order; of volatile ones with a conflation key, only the newest of each. */
-  frames(): OutboundFrame[] {
+  /** The frames in their order, without expired ones; of volatile ones with a conflation key, only the newest of each. */
+  frames(nowMs: number): OutboundFrame[] {
     const frames: OutboundFrame[] = [];
     let seen: Set<string> | undefined;
     for (let node: Batch | undefined = this; node?.frame !== undefined; node = node.parent) {
@@ -46,18 +47,22 @@ export class Batch {
         if (seen.has(conflation)) continue;
         seen.add(conflation);
       }
-      frames.push(node.frame);
+      const { expiresAtMs } = node.frame;
+      if (expiresAtMs === 0 || expiresAtMs > nowMs) frames.push(node.frame);
     }
     return frames.reverse();
   }
 
-  /** The frames as WebSocket messages, made at the first call and shared from then on. */
-  wire(format: FrameFormat): Buffer {
+  /**
+   * The frames as WebSocket messages, made at the first call and shared from then on; empty if all have expired.
+   * @param clock tells the wall clock, for what expires
+   */
+  wire(format: FrameFormat, clock: Pick<Clock, "nowMs">): Buffer {
     if (format === "proto") {
-      this.#binary ??= joinFrames(this.frames(), format);
+      this.#binary ??= joinFrames(this.frames(clock.nowMs()), format);
       return this.#binary;
     }
-    this.#text ??= joinFrames(this.frames(), format);
+    this.#text ??= joinFrames(this.frames(clock.nowMs()), format);
     return this.#text;
   }
 }

@@ -10,6 +10,8 @@ export const maxJoinedBytes = 64 * 1024;
 const textPrefix = '{"frames":[';
 const textSuffix = "]}";
 
+const nothing = Buffer.alloc(0);
+
 /** Bytes one frame takes in a joined message. */
 export function frameLength(frame: OutboundFrame, format: FrameFormat): number {
   return format === "proto" ? frame.bytes.length : frame.jsonByteLength + 1;
@@ -22,6 +24,7 @@ function emptyLength(format: FrameFormat): number {
 
 /** The frames as WebSocket messages, headers included: one as long as they fit, otherwise several, one behind the other. */
 export function joinFrames(frames: readonly OutboundFrame[], format: FrameFormat): Buffer {
+  if (frames.length === 0) return nothing;
   if (frames.length === 1 || fits(frames, format)) return messageOf(frames, format);
   const messages: Buffer[] = [];
   let start = 0;

@@ -21,12 +21,13 @@ export function publish(requester: Requester, id: number, request: Publish): voi
   const seq = Number(request.seq);
   if (session.results.isRepeat(seq, request.volatile)) return answerRepeat(requester, id, seq);
   session.results.see(seq, request.volatile);
+  const isRemembered = id !== 0 && !request.volatile; // what a client may repeat
   const channel = request.channel as Channel; // the validator has seen to it
   try {
     admit(requester, channel, request);
   } catch (reason) {
     const error = FanfareError.from(reason);
-    if (id !== 0) session.results.remember(seq, Outcome.FAILED, error.code);
+    if (isRemembered) session.results.remember(seq, Outcome.FAILED, error.code);
     connection.context.counters.publishesByOutcome[Outcome.FAILED]!++;
     throw error;
   }
@@ -49,7 +50,8 @@ export function publish(requester: Requester, id: number, request: Publish): voi
   app.router.publish(message, excluded, (result) => {
     answered = true;
     connection.pendingRequests.delete(id);
-    if (id !== 0) session.results.remember(seq, result.outcome, "code" in result ? result.code : ErrorCode.UNSPECIFIED);
+    if (isRemembered)
+      session.results.remember(seq, result.outcome, "code" in result ? result.code : ErrorCode.UNSPECIFIED);
     counters.publishesByOutcome[result.outcome]!++;
     answer(requester, id, result, request.wantReport);
   });

@@ -107,11 +107,13 @@ export class SendQueue implements Flushable {
     const batch = this.#pending;
     if (batch === undefined) return;
     this.#pending = undefined;
-    if (this.#blockedSinceMs !== undefined) for (const frame of batch.frames()) this.#wait(frame);
-    else this.#write(batch.wire(this.#options.format), nowMs);
+    const { clock, format } = this.#options;
+    if (this.#blockedSinceMs !== undefined) for (const frame of batch.frames(clock.nowMs())) this.#wait(frame);
+    else this.#write(batch.wire(format, clock), nowMs);
   }
 
   #write(data: Buffer, nowMs: number): void {
+    if (data.length === 0) return;
     const { socket, counters } = this.#options;
     socket.write(data);
     this.lastWriteMs = nowMs;

@@ -245,14 +245,17 @@ export class AppHub implements LocalDelivery<Session> {
     return [playerKey(session.playerId), broadcastKey, ...[...groups].map(groupKey)];
   }
 
-  /** Closes a group's subscription if it rested on a membership that is gone and the client may not keep it. */
+  /** Closes a group's subscription if it rested on a membership that is gone; one that the client asked for, if it may not keep it. */
   #loseMembership(session: Session, group: string): void {
     if (this.isMember(session, group)) return;
     const subscription = session.subscriptions.get(groupKey(group));
     if (subscription === undefined) return;
     subscription.byServer = false;
-    if (subscription.byClient && this.subscriptions.isAllowed(session, subscription.channel.channel)) return;
-    this.subscriptions.closeByServer(subscription, SubscriptionCloseReason.LEFT, LeaveReason.KICKED);
+    if (!subscription.byClient) {
+      this.subscriptions.closeByServer(subscription, SubscriptionCloseReason.LEFT, LeaveReason.KICKED);
+    } else if (!this.subscriptions.isAllowed(session, subscription.channel.channel)) {
+      this.subscriptions.closeByServer(subscription, SubscriptionCloseReason.PERMISSION, LeaveReason.KICKED);
+    }
   }
 
   #unlink(session: Session): void {

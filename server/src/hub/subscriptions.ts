@@ -115,7 +115,7 @@ export class Subscriptions {
     return create(SubscribedSchema, {
       deliveryClass: DeliveryClass.LIVE,
       presence: subscription.watchesPresence,
-      byServer: subscription.byServer,
+      byServer: this.#isOwed(subscription.session, subscription.channel.key),
     });
   }
 
@@ -135,11 +135,16 @@ export class Subscriptions {
 
   #isAllowedBy(policy: ChannelPolicy, session: Session, channel: Channel): boolean {
     const key = channelKey(channel);
-    if (key === broadcastKey || key === playerKey(session.playerId)) return true;
-    const group = groupOf(key);
-    if (group === undefined) return false;
+    if (key === broadcastKey) return true;
     const { capabilities } = session.credentials;
-    return maySubscribe(policy, channel, { capabilities, isMember: this.#hub.isMember(session, group) });
+    return maySubscribe(policy, channel, { capabilities, isMember: this.#isOwed(session, key) });
+  }
+
+  /** Whether the server subscribes the session by itself: its own channel, broadcast, and groups of which the player is a member. */
+  #isOwed(session: Session, key: ChannelKey): boolean {
+    const group = groupOf(key);
+    if (group !== undefined) return this.#hub.isMember(session, group);
+    return key === broadcastKey || key === playerKey(session.playerId);
   }
 
   #add(session: Session, key: ChannelKey, opener: "client" | "server"): Subscription {
