@@ -3,7 +3,7 @@ import { loadCore, pinThisProcess } from "./measure/pinning.ts";
 import { runMicro } from "./micro/run-micro.ts";
 import { helpText, type Options, parseOptions, UsageError } from "./options.ts";
 import { machineLines, scenarioLines, table } from "./report.ts";
-import { DeliveryError } from "./run/round.ts";
+import { DeliveryError } from "./run/check-deliveries.ts";
 import { runScenario } from "./run/scenario-run.ts";
 import { judge } from "./verdict.ts";
 

@@ -78,7 +78,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     only: contendersOf(values.only),
     seconds: positive("--seconds", values.seconds, short ? 1 : 5),
     rounds: Math.ceil(positive("--rounds", values.rounds, short ? 1 : 3)),
-    trialSeconds: short ? 1 : 3,
+    trialSeconds: short ? 1 : 5,
     searchSteps: short ? 1 : 4,
     strict: values.strict ?? !short,
     json: values.json ?? false,

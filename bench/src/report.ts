@@ -42,11 +42,10 @@ export function scenarioLines(
     `${scenario.name}: ${scenario.description}`,
     ...table([heads, ...results.map((one) => row(one, floorUs))]),
   ];
-  for (const { name, rate } of results.filter((one) => one.rate.saturated)) {
+  for (const { name } of results.filter((one) => one.rate.saturated)) {
     lines.push(
       `* ${name} does not keep up with ${scenario.messagesPerSecond} messages/s; it is measured at the highest rate it sustains.`,
     );
-    if (rate.messagesPerSecond <= 0) lines.push("  It sustains none.");
   }
   const foreign = Math.max(...results.flatMap(({ rounds }) => rounds.map((round) => round.foreignShare ?? 0)));
   if (foreign > maxForeignShare) {

@@ -5,6 +5,7 @@ import { coreBusyMs } from "../measure/core-use.ts";
 import { canPin, serverCore } from "../measure/pinning.ts";
 import { quantile } from "../measure/statistics.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
+import { checkDeliveries } from "./check-deliveries.ts";
 import { pace } from "./pacer.ts";
 
 /** What one contender did in one round. */
@@ -29,11 +30,6 @@ export interface Round {
   readonly bytesPerDelivery: number;
   /** Delivered messages that shared a WebSocket message, on the average. */
   readonly deliveriesPerWebSocketMessage: number;
-}
-
-/** A round that lost, doubled or disordered messages, or broke a connection. */
-export class DeliveryError extends Error {
-  override readonly name = "DeliveryError";
 }
 
 /** Without any delivery for this long, what is missing is taken for lost. */
@@ -67,7 +63,7 @@ export async function runRound(
   const wallMs = performance.now() - startedMs;
   const coreAfter = coreBusyMs(serverCore);
   await sleep(settleMs);
-  check(fleet, messages, expected);
+  checkDeliveries(fleet, messages);
   const cpuUs = after.userUs + after.systemUs - before.userUs - before.systemUs;
   return {
     messagesPerSecond,
@@ -99,17 +95,4 @@ async function allDelivered(fleet: Fleet, expected: number): Promise<void> {
     } else if (performance.now() - lastProgressMs > lostAfterMs) return;
     await sleep(1);
   }
-}
-
-function check(fleet: Fleet, messages: number, expected: number): void {
-  const { deliveries, unanswered } = fleet;
-  const wrong = deliveries.membersOtherThan(messages);
-  if (wrong === 0 && unanswered === 0 && deliveries.problems.length === 0) return;
-  const found = [
-    `${deliveries.total} of ${expected} messages were delivered`,
-    `${wrong} of ${deliveries.members} members did not get each of ${messages} messages once`,
-    `${unanswered} publishes were not answered`,
-    ...deliveries.problems,
-  ];
-  throw new DeliveryError(found.join("; "));
 }

@@ -4,8 +4,9 @@ import type { Fleet } from "../load/fleet.ts";
 import { serverCore } from "../measure/pinning.ts";
 import type { ContenderName, Options } from "../options.ts";
 import type { Scenario } from "../scenarios/scenario.ts";
+import { DeliveryError } from "./check-deliveries.ts";
 import { writeProfile } from "./profile.ts";
-import { DeliveryError, type Round, runRound } from "./round.ts";
+import { type Round, runRound } from "./round.ts";
 import { findSustainableRate, type SustainableRate } from "./sustainable-rate.ts";
 
 /** What one contender did in a scenario. */

@@ -45,6 +45,17 @@ describe("findSustainableRate", () => {
     expect(messagesPerSecond).toBeGreaterThan(600);
   });
 
+  it("repeats a trial that failed while others used the core", async () => {
+    const { trial, tried } = serverOf(3_000);
+    let disturbed = 2;
+    const shared = async (rate: number) => {
+      const round = await trial(rate);
+      return disturbed-- > 0 ? { ...round, drainMs: 900, foreignShare: 0.5 } : round;
+    };
+    expect(await findSustainableRate(2_000, 4, shared)).toEqual({ messagesPerSecond: 2_000, saturated: false });
+    expect(tried).toEqual([2_000, 2_000, 2_000]);
+  });
+
   it("gives up where no rate is kept up with", async () => {
     const { trial } = serverOf(1_000);
     const hopeless = async (rate: number) => ({ ...(await trial(rate)), cpuShare: 1 });
