@@ -1,5 +1,6 @@
 import { SubscriptionCloseReason } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { textOf } from "../testing/test-client.ts";
 import { broadcast, ControlFixture, group, player, refusalNames, text } from "./testing/control-fixture.ts";
 
 let fixture: ControlFixture;
@@ -14,17 +15,17 @@ describe("memberships", () => {
     const phone = await fixture.player("ann");
     expect(await client.joinGroup({ playerId: "ann", group: "team:red" })).toMatchObject({ changed: true });
     expect(await client.joinGroup({ playerId: "ann", group: "team:red" })).toMatchObject({ changed: false });
-    const opened = (await phone.next("subscription")).kind.value;
+    const opened = await phone.frame("subscription");
     expect(opened).toMatchObject({ channel: group("team:red"), event: { case: "opened", value: { byServer: true } } });
 
     const tab = await fixture.player("ann");
     expect(tab.welcome.subscriptions.map(({ channel }) => channel?.kind.value)).toContain("team:red");
     await client.publish({ publications: [{ channels: [group("team:red")], payload: text("go") }] });
-    expect([await phone.nextText(), await tab.nextText()]).toEqual(["go", "go"]);
+    expect([textOf(await phone.frame("message")), textOf(await tab.frame("message"))]).toEqual(["go", "go"]);
 
     expect((await client.leaveGroup({ playerId: "ann", group: "team:red" })).changed).toBe(true);
     expect((await client.leaveGroup({ playerId: "ann", group: "team:red" })).changed).toBe(false);
-    const closed = (await phone.next("subscription")).kind.value;
+    const closed = await phone.frame("subscription");
     expect(closed.event).toMatchObject({ case: "closed", value: { reason: SubscriptionCloseReason.LEFT } });
   });
 
@@ -135,14 +136,14 @@ describe("namespaces", () => {
     const ann = await own.player("ann");
     const channel = group("arena:1");
     ann.send({ id: 1, kind: { case: "subscribe", value: { channel } } });
-    expect((await ann.next("reply")).kind.value.result.case).toBe("error");
+    expect((await ann.frame("reply")).result.case).toBe("error");
     const arena = { name: "arena", rules: { subscribe: 4 } };
     expect((await client.putNamespace({ namespace: arena })).created).toBe(true);
     ann.send({ id: 2, kind: { case: "subscribe", value: { channel } } });
-    expect((await ann.next("reply")).kind.value.result.case).toBe("subscribed");
+    expect((await ann.frame("reply")).result.case).toBe("subscribed");
 
     expect((await client.deleteNamespace({ name: "arena" })).changed).toBe(true);
-    const { event } = (await ann.next("subscription")).kind.value;
+    const { event } = await ann.frame("subscription");
     expect(event).toMatchObject({ case: "closed", value: { reason: SubscriptionCloseReason.NAMESPACE } });
     expect((await client.deleteNamespace({ name: "arena" })).changed).toBe(false);
     expect((await client.listGroups({})).groups).toEqual([]);

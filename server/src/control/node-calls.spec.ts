@@ -2,7 +2,6 @@ import { NodeState } from "@fanfare/proto/control/v1";
 import { CloseCode, GoawayReason } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { ControlFixture, refusalNames, testConfig } from "./testing/control-fixture.ts";
-import { TestPlayer } from "./testing/test-player.ts";
 
 describe("ListNodes", () => {
   it("tells of the one node there is", async () => {
@@ -27,13 +26,13 @@ describe("Drain", () => {
     const ann = await fixture.player("ann", { features: ["resume", "hand_over"] });
     const { sessions } = await fixture.client().drain({ windowMs: 1000, deadlineMs: 30_000 });
     expect(sessions).toBe(1);
-    expect((await ann.next("goaway")).kind.value).toMatchObject({ reason: GoawayReason.DRAINING, deadlineMs: 30_000 });
+    expect(await ann.frame("goaway")).toMatchObject({ reason: GoawayReason.DRAINING, deadlineMs: 30_000 });
     const token = await fixture.token("bob");
-    using late = await TestPlayer.open(fixture.server.url, { token });
-    expect(await late.closed).toBe(CloseCode.GOING_AWAY);
+    const late = await fixture.hello({ token });
+    expect((await late.ended()).code).toBe(CloseCode.GOING_AWAY);
     expect((await fixture.client().listNodes({})).nodes[0]?.state).toBe(NodeState.DRAINING);
     expect((await fixture.client().drain({})).sessions).toBe(0);
-    ann[Symbol.dispose]();
+    ann.cut();
     await fixture.server.closed;
   });
 
@@ -47,7 +46,7 @@ describe("Drain", () => {
     await using fixture = await ControlFixture.start();
     const ann = await fixture.player("ann", { features: ["resume", "hand_over"] });
     await fixture.client().drain({ windowMs: 1, deadlineMs: 50 });
-    expect(await ann.closed).toBe(CloseCode.GOING_AWAY);
+    expect((await ann.ended()).code).toBe(CloseCode.GOING_AWAY);
     await fixture.server.closed;
   });
 
@@ -57,7 +56,7 @@ describe("Drain", () => {
     );
     const ann = await fixture.player("ann");
     await fixture.client().drain({});
-    expect((await ann.next("goaway")).kind.value.deadlineMs).toBe(40_000);
+    expect((await ann.frame("goaway")).deadlineMs).toBe(40_000);
   });
 
   it("knows no other node", async () => {

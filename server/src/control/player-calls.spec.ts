@@ -1,7 +1,6 @@
 import { CloseCode, ErrorCode, LeaveReason, type PresenceDiff } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ControlFixture, group, refusalNames } from "./testing/control-fixture.ts";
-import { TestPlayer } from "./testing/test-player.ts";
 
 let fixture: ControlFixture;
 beforeAll(async () => {
@@ -10,15 +9,13 @@ beforeAll(async () => {
 afterAll(() => fixture[Symbol.asyncDispose]());
 
 /** How a new hello of a player is answered: `welcome`, or the close code. */
-async function attempt(hello: Parameters<typeof TestPlayer.open>[1]): Promise<string | number> {
-  using player = await TestPlayer.open(fixture.server.url, hello);
-  return await Promise.race([
-    player.closed,
-    player
-      .next("welcome")
-      .then(() => "welcome")
-      .catch(() => player.closed),
-  ]);
+async function attempt(hello: Parameters<ControlFixture["hello"]>[0]): Promise<string | number> {
+  const client = await fixture.hello(hello);
+  const answer = client.frame("welcome").then(
+    () => "welcome",
+    async () => (await client.ended()).code,
+  );
+  return answer;
 }
 
 describe("ListSessions", () => {
@@ -65,8 +62,8 @@ describe("Disconnect", () => {
       reason: "maintenance",
     });
     expect(sessions).toBe(2);
-    expect([await one.closed, await two.closed]).toEqual([CloseCode.KICKED, CloseCode.KICKED]);
-    expect(bystander.pendingKinds).not.toContain("error");
+    expect([(await one.ended()).code, (await two.ended()).code]).toEqual([CloseCode.KICKED, CloseCode.KICKED]);
+    expect(bystander.kinds).not.toContain("error");
     const resume = { sessionId: one.welcome.sessionId, secret: one.welcome.resumeSecret };
     const token = await fixture.token("dan");
     expect(await attempt({ token, features: ["resume"], attempt: 2, resume })).toBe(CloseCode.KICKED);
@@ -80,14 +77,14 @@ describe("Disconnect", () => {
     const target = { case: "sessionId" as const, value: one.welcome.sessionId };
     const seen = async (what: (diff: PresenceDiff) => boolean) => {
       for (;;) {
-        const { event } = (await watcher.next("presenceEvent")).kind.value;
+        const { event } = await watcher.frame("presenceEvent");
         if (event.case === "diff" && what(event.value)) return event.value;
         if (event.case === "snapshot" && event.value.members.some(({ playerId }) => playerId === "dot")) return;
       }
     };
     await seen(({ joined }) => joined.some(({ playerId }) => playerId === "dot"));
     expect((await fixture.client().disconnect({ target })).sessions).toBe(1);
-    expect(await one.closed).toBe(CloseCode.KICKED);
+    expect((await one.ended()).code).toBe(CloseCode.KICKED);
     const rest = (await fixture.client().listSessions({ playerId: "dot" })).sessions;
     expect(rest.map(({ sessionId }) => sessionId)).toEqual([two.welcome.sessionId]);
     const diff = await seen(({ left }) => left.length > 0);
@@ -102,11 +99,11 @@ describe("Ban", () => {
     const player = await fixture.player("eve");
     const client = fixture.client();
     expect((await client.ban({ playerId: "eve", reason: "cheating" })).sessions).toBe(1);
-    expect(await player.closed).toBe(CloseCode.BANNED);
+    expect((await player.ended()).code).toBe(CloseCode.BANNED);
     const token = await fixture.token("eve");
     expect(await attempt({ token })).toBe(CloseCode.BANNED);
-    using refused = await TestPlayer.open(fixture.server.url, { token });
-    expect((await refused.next("error")).kind.value).toMatchObject({ code: ErrorCode.BANNED, message: "cheating" });
+    const refused = await fixture.hello({ token });
+    expect(await refused.frame("error")).toMatchObject({ code: ErrorCode.BANNED, message: "cheating" });
     expect([
       (await client.unban({ playerId: "eve" })).changed,
       (await client.unban({ playerId: "eve" })).changed,
@@ -121,10 +118,10 @@ describe("RevokeTokens", () => {
     const fresh = await fixture.token("rex", "game", -2_000);
     const [one, two] = [await fixture.player("rex", { token: old }), await fixture.player("rex", { token: fresh })];
     expect((await fixture.client().revokeTokens({ playerId: "rex" })).connections).toBe(1);
-    expect(await one.closed).toBe(CloseCode.TOKEN_REVOKED);
+    expect((await one.ended()).code).toBe(CloseCode.TOKEN_REVOKED);
     expect(await attempt({ token: old })).toBe(CloseCode.TOKEN_REVOKED);
     two.send({ id: 5, kind: { case: "refresh", value: { token: old } } });
-    expect((await two.next("reply")).kind.value.result).toMatchObject({
+    expect((await two.frame("reply")).result).toMatchObject({
       case: "error",
       value: { code: ErrorCode.TOKEN_REVOKED },
     });
@@ -138,7 +135,7 @@ describe("RevokeTokens", () => {
     const issuedBeforeMs = BigInt(Date.now() - 120_000);
     expect((await client.revokeTokens({ playerId: "roy", issuedBeforeMs })).connections).toBe(0);
     expect((await client.revokeTokens({ playerId: "roy", issuedBeforeMs: BigInt(Date.now()) })).connections).toBe(1);
-    expect(await player.closed).toBe(CloseCode.TOKEN_REVOKED);
+    expect((await player.ended()).code).toBe(CloseCode.TOKEN_REVOKED);
   });
 });
 
@@ -149,7 +146,7 @@ describe("ErasePlayer", () => {
     await client.joinGroup({ playerId: "zoe", group: "team:a" });
     await client.joinGroup({ playerId: "zoe", group: "team:b" });
     expect(await client.erasePlayer({ playerId: "zoe" })).toMatchObject({ sessions: 1, memberships: 2 });
-    expect(await player.closed).toBe(CloseCode.KICKED);
+    expect((await player.ended()).code).toBe(CloseCode.KICKED);
     expect((await client.listMemberships({ playerId: "zoe" })).groups).toEqual([]);
     expect((await client.listMembers({ group: "team:a" })).playerIds).toEqual([]);
     await client.ban({ playerId: "zoe" });

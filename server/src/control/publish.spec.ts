@@ -1,5 +1,6 @@
 import { ErrorCode, Outcome } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { textOf } from "../testing/test-client.ts";
 import { broadcast, ControlFixture, group, keyWith, masterKey, player, text } from "./testing/control-fixture.ts";
 
 let fixture: ControlFixture;
@@ -24,12 +25,12 @@ describe("Publish", () => {
       ],
     });
     expect(outcomes(response)).toEqual([["DELIVERED"], ["DELIVERED"], ["DELIVERED"]]);
-    expect([await ann.nextText(), await ann.nextText(), await ann.nextText()]).toEqual([
-      "to ann",
-      "to the hall",
-      "to all",
-    ]);
-    expect(await bob.nextText()).toBe("to all");
+    expect([
+      textOf(await ann.frame("message")),
+      textOf(await ann.frame("message")),
+      textOf(await ann.frame("message")),
+    ]).toEqual(["to ann", "to the hall", "to all"]);
+    expect(textOf(await bob.frame("message"))).toBe("to all");
   });
 
   it("sends messages of one origin, growing, from nobody", async () => {
@@ -38,7 +39,7 @@ describe("Publish", () => {
     await fixture.client().publish({ publications: [publication, publication] });
     await fixture.client(keyWith(1)).publish({ publications: [publication] });
     const messages = [];
-    for (let i = 0; i < 3; i++) messages.push((await carl.next("message")).kind.value);
+    for (let i = 0; i < 3; i++) messages.push(await carl.frame("message"));
     const [first, second, third] = messages;
     expect(first?.origin).not.toBe(0n);
     expect(new Set(messages.map(({ origin }) => origin)).size).toBe(1);
@@ -76,7 +77,7 @@ describe("Publish", () => {
     const channels = [group("chat:counted")];
     const events = fixture.client().watchEvents({ playerId: "finn" })[Symbol.asyncIterator]();
     await events.next();
-    left[Symbol.dispose]();
+    left.cut();
     await events.next();
     const { results } = await fixture
       .client()
@@ -98,11 +99,11 @@ describe("Publish", () => {
     expect(again.results[0]?.results[0]).toMatchObject({ outcome: Outcome.DELIVERED, repeated: true });
     await publish(player("gina"), "other channel");
     await publish(group("chat:once"), "other key", keyWith(1));
-    expect([await gina.nextText(), await gina.nextText(), await gina.nextText()]).toEqual([
-      "first",
-      "other channel",
-      "other key",
-    ]);
+    expect([
+      textOf(await gina.frame("message")),
+      textOf(await gina.frame("message")),
+      textOf(await gina.frame("message")),
+    ]).toEqual(["first", "other channel", "other key"]);
   });
 
   it("tries again under the key of a publish that failed", async () => {

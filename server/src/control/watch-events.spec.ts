@@ -47,7 +47,7 @@ describe("WatchEvents", () => {
     });
     await fixture.client().joinGroup({ playerId: "ann", group: "team:a" });
     expect(await stream.cases(3)).toEqual(["subscribed", "membershipJoined", "subscribed"]);
-    ann[Symbol.dispose]();
+    ann.cut();
     expect(await stream.next()).toMatchObject({ event: { case: "sessionDetached", value: { closeCode: 1006 } } });
     const resume = { sessionId: ann.welcome.sessionId, secret: ann.welcome.resumeSecret };
     await fixture.player("ann", { attempt: 2, resume });

@@ -11,13 +11,12 @@ import {
   type TimingSchema,
 } from "@fanfare/proto/config/v1";
 import { ControlService, ErrorDetailSchema } from "@fanfare/proto/control/v1";
-import type { HelloSchema } from "@fanfare/proto/v1";
-import { ErrorCode, type Error as ErrorMessage } from "@fanfare/proto/v1";
+import { ErrorCode, type Error as ErrorMessage, type Welcome } from "@fanfare/proto/v1";
 import { mintDevToken } from "../../auth/mint.ts";
 import { type ResolvedConfig, resolveConfig } from "../../config/resolved-config.ts";
 import type { Log } from "../../observe/log.ts";
 import { type FanfareServer, startServer } from "../../server.ts";
-import { TestPlayer } from "./test-player.ts";
+import { TestClient } from "../../testing/test-client.ts";
 
 const secret = "secret-of-the-tests-secret-of-the-tests";
 const scopes = [Scope.PUBLISH, Scope.READ, Scope.GROUPS, Scope.PLAYERS, Scope.MESSAGES, Scope.ADMIN];
@@ -66,10 +65,15 @@ export function testConfig(changes: ConfigChanges = {}): ResolvedConfig {
   return resolveConfig(create(ServerConfigSchema, { ...base, ...changes }), { environment: {} });
 }
 
+type HelloInit = Parameters<TestClient["sayHello"]>[0];
+
+/** A client that has been welcomed. */
+export type ConnectedClient = TestClient & { readonly welcome: Welcome };
+
 /** A server on a free port, its clients and its players. Everything is closed at the end. */
 export class ControlFixture implements AsyncDisposable {
   readonly server: FanfareServer;
-  readonly #players: TestPlayer[] = [];
+  readonly #clients: TestClient[] = [];
 
   private constructor(server: FanfareServer) {
     this.server = server;
@@ -94,21 +98,24 @@ export class ControlFixture implements AsyncDisposable {
     return (await mintDevToken({ appId, playerId, secret, keyId: "", nowMs })).token;
   }
 
+  /** A connection that has said `hello`; what came of it is for the test to see. */
+  async hello(hello: HelloInit): Promise<TestClient> {
+    const client = await TestClient.connect(`${this.server.url.replace("http", "ws")}/v1/connect`);
+    this.#clients.push(client);
+    client.sayHello(hello);
+    return client;
+  }
+
   /** A connected player with the features `resume`, `presence` and `server_rpc`. */
-  async player(
-    playerId: string,
-    hello: MessageInitShape<typeof HelloSchema> & { appId?: string } = {},
-  ): Promise<TestPlayer> {
-    const { appId, ...rest } = hello;
-    const token = await this.token(playerId, appId);
-    const features = ["resume", "presence", "server_rpc"];
-    const player = await TestPlayer.connect(this.server.url, { token, features, ...rest });
-    this.#players.push(player);
-    return player;
+  async player(playerId: string, { appId, ...hello }: HelloInit & { appId?: string } = {}): Promise<ConnectedClient> {
+    const token = hello.token ?? (await this.token(playerId, appId));
+    const client = await this.hello({ features: ["resume", "presence", "server_rpc"], ...hello, token });
+    client.welcome = await client.frame("welcome");
+    return client as ConnectedClient;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const player of this.#players) player[Symbol.dispose]();
+    for (const client of this.#clients) client.cut();
     await this.server.close();
   }
 }
