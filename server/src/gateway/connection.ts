@@ -9,13 +9,13 @@ import type { SessionLink } from "../hub/session-link.ts";
 import { encodeFrame } from "../wire/frame-encoding.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import { closeCodeOf } from "./close-code.ts";
-import { decodeFrames, frameViolation } from "./frame-codec.ts";
+import { decodeFrames, frameViolation, maxFrames } from "./frame-codec.ts";
 import type { GatewayApp, GatewayContext } from "./gateway-context.ts";
 import { shakeHands } from "./handshake.ts";
 import { HeartbeatTimer } from "./heartbeat-timer.ts";
 import { InboundLimits } from "./inbound-limits.ts";
 import type { FrameFormat } from "./join-frames.ts";
-import { handleRequest, replyIdOf } from "./requests.ts";
+import { handleRequest } from "./requests.ts";
 import { SendQueue, type WritableSocket } from "./send-queue.ts";
 
 /** What a connection begins with. */
@@ -275,19 +275,26 @@ export class Connection implements SessionLink {
     } catch (reason) {
       const error = FanfareError.from(reason);
       if (error.code === ErrorCode.MALFORMED) this.refuse(error, CloseCode.PROTOCOL_ERROR);
-      else if (error.code === ErrorCode.INVALID_ARGUMENT) this.sendError(0, error);
+      else if (error.code === ErrorCode.INVALID_ARGUMENT) this.#refuseMessage(error, data.length);
       else this.refuse(error, CloseCode.INTERNAL);
     }
   }
 
+  /** A message with too many frames is refused as a whole, and costs what it would have cost. */
+  #refuseMessage(error: FanfareError, bytes: number): void {
+    if (this.#state !== "open") return this.refuse(error, CloseCode.PROTOCOL_ERROR);
+    this.#heartbeat?.received();
+    this.#admit(maxFrames, bytes);
+    this.sendError(0, error);
+  }
+
   #handle(frames: readonly ClientFrame[], bytes: number): void {
     this.context.counters.framesIn += frames.length;
-    const limited = this.#admit(frames.length, bytes);
+    const limited = this.#admit(Math.max(1, frames.length), bytes); // an empty message is not for free
     for (const frame of frames) {
       if (!this.isAlive) return;
-      if (this.#state !== "open") this.#handleFirst(frame);
-      else if (limited === undefined || frame.kind.case === "pong") handleRequest(this, frame);
-      else if (frame.kind.case !== "ping") this.sendError(replyIdOf(frame), limited);
+      if (this.#state === "open") handleRequest(this, frame, limited);
+      else this.#handleFirst(frame);
     }
   }
 

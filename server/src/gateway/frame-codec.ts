@@ -5,7 +5,7 @@ import { FanfareError } from "../fanfare-error.ts";
 import type { FrameFormat } from "./join-frames.ts";
 
 /** The most frames of one WebSocket message; the bound of ClientFrames.frames. */
-const maxFrames = 1024;
+export const maxFrames = 1024;
 
 const validateFrame = validatorFor(ClientFrameSchema);
 

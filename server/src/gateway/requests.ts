@@ -42,15 +42,24 @@ const featureOfKind = new Map<string, string>(
 const unanswered: ReadonlySet<string> = new Set(["hello", "ping", "pong", "rpcResult", "disconnect"]);
 
 /** The id that a refusal of this frame is answered under; 0: it goes into an `error` frame. */
-export function replyIdOf({ id, kind }: ClientFrame): number {
+function replyIdOf({ id, kind }: ClientFrame): number {
   return kind.case !== undefined && unanswered.has(kind.case) ? 0 : id;
 }
 
-/** Handles one frame of an open connection. Never throws. */
-export function handleRequest(connection: Connection, frame: ClientFrame): void {
+/**
+ * Handles one frame of an open connection. Never throws.
+ * @param limited set while the connection has sent too much: what requests are refused with
+ */
+export function handleRequest(connection: Connection, frame: ClientFrame, limited?: FanfareError): void {
   const { session, app } = connection;
   if (session === undefined || app === undefined) return;
+  const kind = frame.kind.case;
+  if (kind === "hello") {
+    return connection.refuse(new FanfareError(ErrorCode.FAILED_PRECONDITION, "hello is sent once"));
+  }
+  if (limited !== undefined && kind === "ping") return;
   try {
+    if (limited !== undefined && kind !== "pong" && kind !== "disconnect") throw limited;
     check(connection, session, frame);
     dispatch({ connection, session, app }, frame);
   } catch (reason) {
@@ -105,10 +114,6 @@ function dispatch(requester: Requester, frame: ClientFrame): void {
       return refresh(requester, id, kind.value.token);
     case "disconnect":
       return app.hub.end(session, disconnected(kind.value.reason));
-    case "hello": {
-      const error = new FanfareError(ErrorCode.FAILED_PRECONDITION, "hello is sent once");
-      return connection.refuse(error);
-    }
     case undefined:
       if (id !== 0) throw new FanfareError(ErrorCode.UNIMPLEMENTED, "the kind of this frame is not known here");
       connection.context.counters.framesIgnored++;
