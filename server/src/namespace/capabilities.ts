@@ -17,7 +17,7 @@ export class CapabilityError extends Error {
 }
 
 /** The most capabilities of one token. */
-export const MAX_CAPABILITIES = 256;
+const MAX_CAPABILITIES = 256;
 
 const violationOf = validatorFor(ChannelSchema);
 
