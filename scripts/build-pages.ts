@@ -1,7 +1,6 @@
 import { existsSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { cp, rm } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
-import { build } from "esbuild";
 import { root } from "./packages.ts";
 
 /** Browser pages: `main.ts` is bundled to `dist/main.js`, every file beside it that is no TypeScript is copied to `dist/`. */
@@ -19,6 +18,8 @@ for (const page of pages) {
 }
 
 async function buildPage(folder: string): Promise<void> {
+  // Not at the top: most runs find every page fresh, and then start sooner without it.
+  const { build } = await import("esbuild");
   const out = join(folder, "dist");
   await rm(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
