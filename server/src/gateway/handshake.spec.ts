@@ -136,8 +136,14 @@ describe("the handshake", () => {
 
   it("claims neither resume nor hand_over without a window", async () => {
     await using server = await startTestServer({ timing: { resumeWindowMs: 0 } });
-    const client = await server.join("alice", { hello: { token, features: allFeatures } });
+    const client = await server.join("alice", { hello: { features: allFeatures } });
     expect([...(client.welcome?.features ?? [])].sort()).toEqual(["presence", "report", "server_rpc"]);
+  });
+
+  it("puts hand_over in force only with resume", async () => {
+    await using server = await startTestServer();
+    const client = await server.join("alice", { hello: { features: ["hand_over", "report"] } });
+    expect(client.welcome?.features).toEqual(["report"]);
   });
 
   it("closes with 4102 when no hello comes in time", async () => {

@@ -66,8 +66,7 @@ function refuse(connection: Connection, error: ErrorCode, close: CloseCode, mess
 
 function admit(connection: Connection, hello: Hello, app: GatewayApp, credentials: Credentials): void {
   const { config, admission } = connection.context;
-  const claimed = new Set(hello.features);
-  const features = new Set(serverFeatures(config).filter((feature) => claimed.has(feature)));
+  const features = negotiateFeatures(hello, config);
   const arrival: Arrival = { credentials, features, attempt: hello.attempt, link: connection };
   const resumed =
     features.has("resume") && hello.resume ? findSession(connection, app, credentials, hello.resume) : undefined;
@@ -213,6 +212,13 @@ function welcome(
   });
   hub.attach(session, connection);
   connection.opened(session, { hub, ...app }, heartbeatIntervalMs);
+}
+
+/** What both sides claim; `hand_over` is nothing without `resume` (FF-FE-005). */
+function negotiateFeatures(hello: Hello, config: ResolvedConfig): ReadonlySet<string> {
+  const claimed = new Set(hello.features);
+  if (!claimed.has("resume")) claimed.delete("hand_over");
+  return new Set(serverFeatures(config).filter((feature) => claimed.has(feature)));
 }
 
 function negotiateHeartbeat(wishedMs: number, { timing }: ResolvedConfig): number {
