@@ -149,6 +149,7 @@ export class AppHub implements LocalDelivery<Session> {
     session.attempt = arrival.attempt;
     session.features = arrival.features;
     if (former !== undefined) this.#unlink(session);
+    session.calls.failAll(connectionEnded);
     session.cancelWindow?.();
     session.cancelWindow = undefined;
     this.applyCredentials(session, arrival.credentials);
@@ -167,7 +168,7 @@ export class AppHub implements LocalDelivery<Session> {
   detach(session: Session, link: SessionLink, closeCode: number): void {
     if (session.link !== link || session.ended) return;
     this.#unlink(session);
-    session.calls.failAll("the connection was lost before an answer; the call may have been carried out");
+    session.calls.failAll(connectionEnded);
     this.events.emit({ type: "session-detached", sessionId: session.id, playerId: session.playerId, closeCode });
     const windowMs = session.features.has("resume") ? this.#options.timing.resumeWindowMs : 0;
     const ending: Ending = { reason: "timeout", code: CloseCode.UNSPECIFIED, message: "" };
@@ -272,6 +273,8 @@ export class AppHub implements LocalDelivery<Session> {
     this.#options.counters.sessionsDetached--;
   }
 }
+
+const connectionEnded = "the connection ended before an answer; the call may have been carried out";
 
 const leaveReasons: Record<SessionEndReason, LeaveReason> = {
   left: LeaveReason.LEFT,
