@@ -77,10 +77,10 @@ export class Session {
     this.publishBucket = init.publishBucket;
   }
 
-  /** Subscriptions the client asked for; what Limits.max_subscriptions bounds. */
+  /** Subscriptions that only the client asked for; what Limits.max_subscriptions bounds. */
   get clientSubscriptions(): number {
     let count = 0;
-    for (const subscription of this.subscriptions.values()) if (subscription.byClient) count++;
+    for (const subscription of this.subscriptions.values()) if (!subscription.byServer) count++;
     return count;
   }
 }

@@ -45,7 +45,7 @@ export class Subscriptions {
     this.#check(session, channel);
     const key = channelKey(channel);
     const known = session.subscriptions.get(key);
-    if (!known?.byClient && session.clientSubscriptions >= this.#maxPerSession) {
+    if (known === undefined && session.clientSubscriptions >= this.#maxPerSession) {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `a session may open ${this.#maxPerSession} subscriptions`);
     }
     const subscription = known ?? this.#add(session, key, "client");
@@ -95,7 +95,6 @@ export class Subscriptions {
     if (!subscription.active) return;
     subscription.active = false;
     session.subscriptions.delete(channel.key);
-    session.channelBuckets?.delete(channel.key);
     channel.presence?.leave(subscription, leave);
     channel.subscribers.remove(subscription);
     this.#hub.channels.release(channel);

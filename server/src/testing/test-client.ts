@@ -266,7 +266,7 @@ export class TestClient {
       throw new Error("the server has sent text on the binary subprotocol, or the reverse");
     const { frames } = this.#isJson
       ? fromJsonString(ServerFramesSchema, data.toString())
-      : fromBinary(ServerFramesSchema, data);
+      : fromBinary(ServerFramesSchema, new Uint8Array(data));
     for (const frame of frames) this.#take(frame);
   }
 
