@@ -32,6 +32,11 @@ export const checkSteps: readonly CheckStep[] = [
   })),
   ...typeSteps(),
   { name: "unused", hint: "knip.json has the entry points", run: () => command(["knip", "--no-progress"]) },
+  {
+    name: "bundle-size",
+    hint: "node scripts/bundle-size.ts shows what takes the room",
+    run: () => script("bundle-size.ts", "--check"),
+  },
   { name: "packages", hint: "node scripts/packed-packages.ts", run: () => script("packed-packages.ts") },
 ];
 
