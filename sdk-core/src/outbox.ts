@@ -1,3 +1,4 @@
+import { isLonger } from "./bounds.ts";
 import type { Link } from "./connection/link.ts";
 import { setDeadline } from "./deadline.ts";
 import { cancelled, FanfareError, fromWireError } from "./error.ts";
@@ -20,6 +21,8 @@ export interface PublishWait {
 interface Item {
   publish: Init<Publish>;
   bytes: number;
+  /** By the clock here; past it, it is not sent any more. */
+  expiresAt: number;
   seq: number;
   /** Id of the frame it was last sent in. */
   id: number;
@@ -73,11 +76,11 @@ export class Outbox {
   /** Sends a message and waits for what became of it. */
   publish(publish: Init<Publish>, { signal, timeoutMs }: PublishWait): Promise<PublishResult> {
     if (signal?.aborted) return Promise.reject(cancelled(signal, { outcome: Outcome.FAILED }));
-    const bytes = sizeOf(publish);
+    const bytes = weightOf(publish);
     const failed = (code: ErrorCode, message: string, field = "") =>
       Promise.reject(new FanfareError(code, message, { field, outcome: Outcome.FAILED }));
     if (this.#tooLarge(publish)) {
-      return failed(ErrorCode.TOO_LARGE, `${bytes} bytes; at most ${this.maxPayloadBytes}`, "publish.payload");
+      return failed(ErrorCode.TOO_LARGE, `a payload has at most ${this.maxPayloadBytes} bytes`, "publish.payload");
     }
     const { maxCount, maxBytes } = this.#limits;
     if (this.#queue.size >= maxCount || (this.#queuedBytes + bytes > maxBytes && this.#queue.size > 0)) {
@@ -105,6 +108,7 @@ export class Outbox {
       const item: Item = {
         publish,
         bytes,
+        expiresAt: this.#clock.now() + (publish.ttlMs || Number.POSITIVE_INFINITY),
         seq: 0,
         id: 0,
         link: undefined,
@@ -173,6 +177,10 @@ export class Outbox {
       if (this.#inFlight.size >= this.window) return;
       if (link.bufferedBytes > socketBufferBytes) return this.#recheckSoon();
       this.#unqueue(item);
+      if (this.#clock.now() >= item.expiresAt) {
+        item.settle(new FanfareError(ErrorCode.EXPIRED, "its time to live has passed", { outcome: Outcome.FAILED }));
+        continue;
+      }
       item.seq = ++this.#seq;
       this.#transmit(item, link);
     }
@@ -200,7 +208,7 @@ export class Outbox {
   }
 
   #tooLarge(publish: Init<Publish>): boolean {
-    return this.maxPayloadBytes > 0 && dataSize(publish) > this.maxPayloadBytes;
+    return this.maxPayloadBytes > 0 && isTooLarge(publish, this.maxPayloadBytes);
   }
 }
 
@@ -217,11 +225,12 @@ function sessionGone(): FanfareError {
   return new FanfareError(ErrorCode.SESSION_ENDED, message, { outcome: Outcome.UNKNOWN });
 }
 
-/** Bytes of the data, of strings at most: three for each UTF-16 unit is exact enough for a bound, but not for a refusal. */
-function dataSize({ payload }: Init<Publish>): number {
-  return payload?.binary?.length ?? payload?.text?.length ?? payload?.json?.length ?? 0;
+function isTooLarge({ payload }: Init<Publish>, most: number): boolean {
+  const text = payload?.text ?? payload?.json;
+  return text === undefined ? (payload?.binary?.length ?? 0) > most : isLonger(text, most);
 }
 
-function sizeOf(publish: Init<Publish>): number {
-  return dataSize(publish) + 128;
+/** What a publish counts for in the queue: its data, and something for itself. A bound of memory, so strings count as they lie there. */
+function weightOf({ payload }: Init<Publish>): number {
+  return 128 + (payload?.binary?.length ?? 2 * (payload?.text ?? payload?.json ?? "").length);
 }

@@ -33,6 +33,7 @@ export class Requests {
   /** Waiting for a connection or a free place at the server, in order, and sent: both by id. */
   readonly #pending = new Map<number, Pending>();
   #link: Link | undefined;
+  #closed: FanfareError | undefined;
   #sent = 0;
   /** How many may wait for their reply at once. */
   window = 16;
@@ -59,6 +60,7 @@ export class Requests {
     { signal, timeoutMs = this.#defaultTimeoutMs }: WaitOptions = {},
     onResult?: (reply: Reply) => void,
   ): Promise<Reply> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
     if (signal?.aborted) return Promise.reject(cancelled(signal));
     if (this.#pending.size >= maxRequests) {
       return Promise.reject(new FanfareError(ErrorCode.LIMIT_EXCEEDED, `${maxRequests} requests wait for their reply`));
@@ -116,8 +118,9 @@ export class Requests {
     this.#pump();
   }
 
-  /** Rejects everything. */
+  /** Rejects everything, also what comes later. */
   close(error: FanfareError): void {
+    this.#closed = error;
     this.#link = undefined;
     for (const pending of [...this.#pending.values()]) pending.settle(error);
   }

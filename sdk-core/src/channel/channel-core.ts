@@ -71,7 +71,6 @@ export class ChannelCore {
 
   addSink(sink: Sink): () => void {
     this.#sinks.set(sink, codecOf(sink.type) as unknown as Codec<unknown, never>);
-    if (this.over) sink.end?.(undefined);
     return () => this.#sinks.delete(sink);
   }
 

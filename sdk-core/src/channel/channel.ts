@@ -77,7 +77,7 @@ export class Channel extends Destination {
       },
       end: (error: FanfareError | undefined) => stream.end(error),
     });
-    if (signal?.aborted) end();
+    if (signal?.aborted || this.#core.over) end();
     else signal?.addEventListener("abort", end, { once: true });
     return stream;
   }

@@ -252,7 +252,9 @@ export class Connector {
 
   #open(number: number): void {
     const { onFrame } = this.#options;
-    const tap = onFrame && new FrameTap(number, onFrame);
+    const report = (thrown: unknown) =>
+      this.#events.status({ type: "error", source: "callback", error: FanfareError.from(thrown) });
+    const tap = onFrame && new FrameTap(number, onFrame, report);
     const link: Link = new Link(
       number,
       this.#url,

@@ -1,3 +1,4 @@
+import { callGuarded, type ReportThrown } from "../listeners.ts";
 import type { Init } from "../wire/codec.ts";
 import type { ClientFrame, ServerFrame } from "../wire/schema.ts";
 
@@ -19,10 +20,12 @@ export interface TappedFrame {
 export class FrameTap {
   readonly #connection: number;
   readonly #onFrame: (frame: TappedFrame) => void;
+  readonly #report: ReportThrown;
 
-  constructor(connection: number, onFrame: (frame: TappedFrame) => void) {
+  constructor(connection: number, onFrame: (frame: TappedFrame) => void, report: ReportThrown) {
     this.#connection = connection;
     this.#onFrame = onFrame;
+    this.#report = report;
   }
 
   sent(frame: Init<ClientFrame>, bytes: number): void {
@@ -44,7 +47,7 @@ export class FrameTap {
 
   #show(direction: "in" | "out", frame: Init<ClientFrame> | ServerFrame, bytes: number): void {
     const kind = Object.keys(frame).find((key) => key !== "id") ?? "";
-    this.#onFrame({ direction, connection: this.#connection, kind, frame, bytes });
+    callGuarded(() => this.#onFrame({ direction, connection: this.#connection, kind, frame, bytes }), this.#report);
   }
 }
 
