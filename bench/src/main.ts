@@ -26,12 +26,12 @@ async function measure(options: Options): Promise<number> {
     if (!options.json) console.log(`${lines.join("\n")}\n`);
   };
   say(machineLines(machine));
-  let past = false;
+  let failed = false;
   const measured: object[] = [];
   for (const scenario of options.scenarios) {
     const results = await runScenario(scenario, options, progress);
     const verdict = judge(scenario, results);
-    past ||= options.strict && verdict?.within === false;
+    failed ||= options.strict && verdict !== undefined && (!verdict.within || verdict.disturbed);
     measured.push({ scenario, results, verdict, checked: options.strict });
     say(scenarioLines(scenario, results, verdict, options.strict));
   }
@@ -46,7 +46,7 @@ async function measure(options: Options): Promise<number> {
     say(table([["micro", "ns/op", "min", "max"], ...rows]));
   }
   if (options.json) console.log(JSON.stringify({ machine, scenarios: measured, micro }, null, 2));
-  return past ? 1 : 0;
+  return failed ? 1 : 0;
 }
 
 try {

@@ -1,12 +1,10 @@
 import type { Machine } from "./measure/machine.ts";
 import { spreadOf } from "./measure/statistics.ts";
+import { isDisturbed } from "./run/disturbance.ts";
 import type { Round } from "./run/round.ts";
 import type { ContenderResult } from "./run/scenario-run.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 import type { Verdict } from "./verdict.ts";
-
-/** Others may use this much of the server's core before the report warns. */
-const maxForeignShare = 0.1;
 
 const heads = [
   "contender",
@@ -47,10 +45,11 @@ export function scenarioLines(
       `* ${name} does not keep up with ${scenario.messagesPerSecond} messages/s; it is measured at the highest rate it sustains.`,
     );
   }
-  const foreign = Math.max(...results.flatMap(({ rounds }) => rounds.map((round) => round.foreignShare ?? 0)));
-  if (foreign > maxForeignShare) {
+  const disturbed = results.flatMap(({ rounds }) => rounds.filter(isDisturbed));
+  if (disturbed.length > 0) {
+    const most = Math.max(...disturbed.map((round) => round.foreignShare ?? 0));
     lines.push(
-      `Warning: other processes used up to ${(foreign * 100).toFixed(0)} % of the server's core during a round.`,
+      `Warning: in ${disturbed.length} rounds other processes used the server's core, up to ${(most * 100).toFixed(0)} % of it.`,
     );
   }
   if (verdict !== undefined) lines.push(checked ? verdict.sentence : `${verdict.sentence} (Not checked.)`);

@@ -4,8 +4,8 @@ import type { ContenderResult } from "./run/scenario-run.ts";
 import { firehose } from "./scenarios/firehose.ts";
 import { judge } from "./verdict.ts";
 
-function result(name: ContenderResult["name"], cpuUs: readonly number[]): ContenderResult {
-  const rounds = cpuUs.map((cpuUsPerDelivery) => ({ cpuUsPerDelivery }) as Round);
+function result(name: ContenderResult["name"], cpuUs: readonly number[], foreignShare = 0): ContenderResult {
+  const rounds = cpuUs.map((cpuUsPerDelivery) => ({ cpuUsPerDelivery, foreignShare }) as Round);
   return { name, rate: { messagesPerSecond: 2_000, saturated: false }, rounds };
 }
 
@@ -21,6 +21,12 @@ describe("judge", () => {
     expect(verdict?.sentence).toBe(
       "firehose: Fanfare takes 0.53 times the floor's CPU for a delivered message, PAST the bound of 0.5.",
     );
+  });
+
+  it("proves nothing where others used the core", () => {
+    const verdict = judge(firehose, [result("floor", [4]), result("fanfare", [1], 0.3)]);
+    expect(verdict).toMatchObject({ within: true, disturbed: true });
+    expect(verdict?.sentence).toContain("NOT PROVEN");
   });
 
   it("judges nothing without both", () => {

@@ -26,7 +26,6 @@ const config = create(ServerConfigSchema, {
     publishBurst: 1_000_000,
     framesPerSecond: 1_000_000,
     bytesPerSecond: 1_073_741_824,
-    maxPendingRequests: 10_000,
     maxConnections: members * 2,
     maxConnectionsPerAddress: members * 2,
     maxUnauthenticated: members * 2,

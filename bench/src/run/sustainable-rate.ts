@@ -1,3 +1,4 @@
+import { isDisturbed, leastDisturbed } from "./disturbance.ts";
 import type { Round } from "./round.ts";
 
 /** From this share of a core on a server has no reserve: it is past saturation, whatever still arrives. */
@@ -7,10 +8,8 @@ const maxDrainMs = 250;
 /** So often below what was delivered before, the search has gone wrong: another process uses the core. */
 const maxReductions = 6;
 
-/** Where others used more of the server's core than this, a trial that failed says nothing. */
-const maxForeignShare = 0.05;
-/** So often such a trial is repeated. */
-const maxRepeats = 3;
+/** So often a trial that failed is repeated where others may have been why. */
+const maxTries = 4;
 
 /** The highest rate that a contender keeps up with. */
 export interface SustainableRate {
@@ -25,16 +24,6 @@ export function keptUp(round: Round): boolean {
   return round.cpuShare <= maxCpuShare && round.drainMs <= maxDrainMs;
 }
 
-/** Runs a trial, again where it failed and other processes may have been why. */
-async function undisturbed(trial: () => Promise<Round>): Promise<Round> {
-  let round = await trial();
-  for (let repeats = 0; repeats < maxRepeats; repeats++) {
-    if (keptUp(round) || (round.foreignShare ?? 0) <= maxForeignShare) break;
-    round = await trial();
-  }
-  return round;
-}
-
 /**
  * Tries the scenario's rate, and if the contender does not keep up, searches its highest sustainable one: from what it delivered when it
  * was saturated downwards, then `steps` times by halves of what is left in doubt.
@@ -44,7 +33,13 @@ export async function findSustainableRate(
   steps: number,
   trial: (messagesPerSecond: number) => Promise<Round>,
 ): Promise<SustainableRate> {
-  const first = await undisturbed(() => trial(target));
+  const undisturbed = (rate: number): Promise<Round> =>
+    leastDisturbed(
+      maxTries,
+      (round) => keptUp(round) || !isDisturbed(round),
+      () => trial(rate),
+    );
+  const first = await undisturbed(target);
   if (keptUp(first)) return { messagesPerSecond: target, saturated: false };
   let tooHigh = Math.min(target, first.achievedPerSecond);
   let candidate = tooHigh * 0.88;
@@ -52,8 +47,7 @@ export async function findSustainableRate(
   for (let tries = 0; good === 0 || tries < steps; tries++) {
     if (tries >= steps + maxReductions)
       throw new Error(`not even ${tooHigh.toFixed(1)} messages a second are kept up with`);
-    const rate = candidate;
-    if (keptUp(await undisturbed(() => trial(rate)))) good = candidate;
+    if (keptUp(await undisturbed(candidate))) good = candidate;
     else tooHigh = candidate;
     candidate = good === 0 ? tooHigh * 0.8 : (good + tooHigh) / 2;
   }
