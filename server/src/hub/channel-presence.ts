@@ -67,7 +67,9 @@ export class ChannelPresence {
     const member = memberOf(subscription);
     this.#members.set(session.origin, member);
     this.#players.set(session.playerId, (this.#players.get(session.playerId) ?? 0) + 1);
-    this.#joined.set(session.origin, member);
+    // A diff is applied in the order joined, updated, left: who left and came back within one tick has changed, and is not told as gone.
+    if (this.#left.delete(session.origin)) this.#updated.set(session.origin, member);
+    else this.#joined.set(session.origin, member);
     this.#changed();
   }
 
