@@ -20,6 +20,7 @@ import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
 import type { Connection } from "./connection.ts";
 import { type GatewayApp, serverFeatures } from "./gateway-context.ts";
 import { isOriginAllowed } from "./page-origin.ts";
+import { openSubscription } from "./requests.ts";
 
 /** The revision of the protocol that this server speaks. */
 const revision = 1;
@@ -84,7 +85,7 @@ function admit(connection: Connection, hello: Hello, app: GatewayApp, credential
     return connection.refuse(FanfareError.from(reason));
   }
   connection.context.counters.handshakesNew++;
-  const results = openSubscriptions(app, session, hello.subscriptions, () => undefined);
+  const results = openSubscriptions(app, session, hello.subscriptions, config.limits.maxPayloadBytes, () => undefined);
   welcome(connection, hello, app, session, false, results);
 }
 
@@ -125,7 +126,8 @@ function resume(connection: Connection, hello: Hello, app: GatewayApp, session: 
   else counters.handshakesResumed++;
   const gap = (key: ChannelKey) => (before.has(key) && !handsOver ? detachedGap : undefined);
   dropUnnamed(app, session, hello.subscriptions);
-  const results = openSubscriptions(app, session, hello.subscriptions, gap);
+  const { maxPayloadBytes } = connection.context.config.limits;
+  const results = openSubscriptions(app, session, hello.subscriptions, maxPayloadBytes, gap);
   welcome(connection, hello, app, session, true, results);
   if (handsOver) former?.handOver();
   else former?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
@@ -133,20 +135,21 @@ function resume(connection: Connection, hello: Hello, app: GatewayApp, session: 
 
 const detachedGap: Gap = create(GapSchema, { reason: GapReason.DETACHED });
 
-/** Closes what the client had opened and no longer names. */
+/** Closes what the client had opened and no longer names; what the server opened loses what the client had asked for in it. */
 function dropUnnamed({ hub }: GatewayApp, session: Session, named: readonly Subscribe[]): void {
   const keys = new Set(named.map(({ channel }) => channel && channelKey(channel)));
   for (const subscription of [...session.subscriptions.values()]) {
-    if (!subscription.byClient || keys.has(subscription.channel.key)) continue;
-    subscription.byClient = false;
-    if (!subscription.byServer) hub.subscriptions.closeByClient(session, subscription.channel.channel);
+    if (keys.has(subscription.channel.key)) continue;
+    if (subscription.byServer) hub.subscriptions.forgetClient(subscription);
+    else hub.subscriptions.closeByClient(session, subscription.channel.channel);
   }
 }
 
 function openSubscriptions(
-  { hub }: GatewayApp,
+  app: GatewayApp,
   session: Session,
   named: readonly Subscribe[],
+  maxPayloadBytes: number,
   gap: (key: ChannelKey) => Gap | undefined,
 ): SubscriptionResult[] {
   const results: SubscriptionResult[] = [];
@@ -154,19 +157,18 @@ function openSubscriptions(
   const stands = (subscription: Subscription): void => {
     const { key, channel } = subscription.channel;
     told.add(key);
-    const value = hub.subscriptions.describe(subscription);
+    const value = app.hub.subscriptions.describe(subscription);
     const missed = gap(key);
     if (missed !== undefined) value.gap = missed;
     results.push(create(SubscriptionResultSchema, { channel, result: { case: "subscribed", value } }));
   };
-  for (const { channel, presence, presenceData } of named) {
-    if (channel === undefined) continue; // the validator has seen to it
+  for (const [i, request] of named.entries()) {
     try {
-      stands(hub.subscriptions.open(session, channel, { presence, presenceData }));
+      stands(openSubscription(app, session, request, maxPayloadBytes));
     } catch (reason) {
       const value = FanfareError.from(reason).toProto();
-      told.add(channelKey(channel));
-      results.push(create(SubscriptionResultSchema, { channel, result: { case: "error", value } }));
+      if (value.field !== "") value.field = `hello.subscriptions[${i}].${value.field}`;
+      results.push(create(SubscriptionResultSchema, { channel: request.channel, result: { case: "error", value } }));
     }
   }
   for (const subscription of session.subscriptions.values())

@@ -16,6 +16,7 @@ import {
 import { FanfareError } from "../fanfare-error.ts";
 import type { Ending } from "../hub/app-hub.ts";
 import type { Session } from "../hub/session.ts";
+import type { Subscription } from "../hub/subscription.ts";
 import { unknownNamespace } from "../hub/subscriptions.ts";
 import { mayQueryPresence } from "../namespace/access.ts";
 import { channelKey, groupOf } from "../wire/channel-key.ts";
@@ -63,9 +64,21 @@ export function handleRequest(connection: Connection, frame: ClientFrame, limite
     check(connection, session, frame);
     dispatch({ connection, session, app }, frame);
   } catch (reason) {
-    connection.sendError(replyIdOf(frame), FanfareError.from(reason));
+    connection.sendError(replyIdOf(frame), fromFrameOn(frame, FanfareError.from(reason)));
   }
 }
+
+/** The error with the path of its field from the frame on; below the gateway it is named from the request on. */
+function fromFrameOn({ kind }: ClientFrame, error: FanfareError): FanfareError {
+  const name = kind.case === undefined ? undefined : protoNameOfKind.get(kind.case);
+  const { code, message, field, retryAfterMs, cause } = error;
+  if (name === undefined || field === "" || field === "id" || field.startsWith(`${name}.`)) return error;
+  return new FanfareError(code, message, { field: `${name}.${field}`, retryAfterMs, cause });
+}
+
+const protoNameOfKind = new Map<string, string>(
+  ClientFrameSchema.fields.map(({ localName, name }) => [localName, name]),
+);
 
 function check(connection: Connection, session: Session, frame: ClientFrame): void {
   const { kind } = frame;
@@ -138,11 +151,27 @@ function answerPing(connection: Connection, id: number, pingSentAtUs: bigint): v
 }
 
 function subscribe({ connection, session, app }: Requester, id: number, request: Subscribe): void {
-  const { presence, presenceData } = request;
-  if (presenceData !== undefined) checkPayload(presenceData, connection.context.config.limits.maxPayloadBytes);
-  const { subscriptions } = app.hub;
-  const subscription = subscriptions.open(session, required(request.channel), { presence, presenceData });
-  reply(connection, id, { case: "subscribed", value: subscriptions.describe(subscription) });
+  const subscription = openSubscription(app, session, request, connection.context.config.limits.maxPayloadBytes);
+  reply(connection, id, { case: "subscribed", value: app.hub.subscriptions.describe(subscription) });
+}
+
+/**
+ * Opens what a `subscribe`, or an entry of a `hello`, asks for. Its presence counts only where the feature is in force (FF-FR-017).
+ * @throws FanfareError
+ */
+export function openSubscription(
+  { hub }: GatewayApp,
+  session: Session,
+  request: Subscribe,
+  maxPayloadBytes: number,
+): Subscription {
+  const inForce = session.features.has("presence");
+  const presenceData = inForce ? request.presenceData : undefined;
+  if (presenceData !== undefined) checkPayload(presenceData, maxPayloadBytes);
+  return hub.subscriptions.open(session, required(request.channel), {
+    presence: inForce && request.presence,
+    presenceData,
+  });
 }
 
 function answerCall(session: Session, id: number, result: RpcResult): void {

@@ -19,7 +19,7 @@ import type { AppHub } from "./app-hub.ts";
 import type { Session } from "./session.ts";
 import { Subscription } from "./subscription.ts";
 
-/** What a client asks for beside the channel. */
+/** What a client asks for beside the channel; nothing of it where the feature `presence` is not in force. */
 export interface SubscribeOptions {
   readonly presence: boolean;
   readonly presenceData: Payload | undefined;
@@ -70,6 +70,12 @@ export class Subscriptions {
     const event = { case: "opened" as const, value: this.describe(subscription) };
     const value = { channel: subscription.channel.channel, event };
     session.link?.enqueue(encodeFrame({ kind: { case: "subscription", value } }));
+  }
+
+  /** Leaves of a subscription what the server opened it for. */
+  forgetClient(subscription: Subscription): void {
+    subscription.byClient = false;
+    this.#applyPresence(subscription, { presence: false, presenceData: undefined }, true);
   }
 
   /**
@@ -159,14 +165,13 @@ export class Subscriptions {
 
   #applyPresence(subscription: Subscription, options: SubscribeOptions, known: boolean): void {
     const { presence } = subscription.channel;
-    const speaksPresence = subscription.session.features.has("presence");
-    const presenceData = speaksPresence ? options.presenceData : undefined;
-    const watches = options.presence && speaksPresence && presence !== undefined;
-    subscription.watchesPresence = watches;
-    if (known && presenceData !== undefined) presence?.update(subscription, presenceData);
-    else subscription.presenceData = presenceData ?? subscription.presenceData;
+    const { presenceData } = options;
+    subscription.watchesPresence = options.presence && presence !== undefined;
+    const changes = presenceData !== undefined || subscription.presenceData !== undefined;
+    subscription.presenceData = presenceData;
+    if (known && changes) presence?.update(subscription, presenceData);
     presence?.join(subscription);
-    if (watches) presence?.watch(subscription);
+    if (subscription.watchesPresence) presence?.watch(subscription);
     else presence?.unwatch(subscription);
   }
 
