@@ -1,0 +1,108 @@
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { CliProcess, runCli } from "../testing/cli-process.ts";
+import { startDevServer } from "../testing/dev-server.ts";
+
+describe("fanfare serve --dev", () => {
+  it("tells people the page, lines to try, a token and the API key, and that it is no server for anything else", async () => {
+    await using server = new CliProcess(["serve", "--dev", "--port", "0"]);
+    await server.line("stdout", /Ctrl-C stops it/);
+    const url = (await server.line("stdout", /Page/)).trim().split(/\s+/)[1]?.slice(0, -1) ?? "";
+    expect(await server.line("stdout", /DEVELOPMENT SERVER/)).toBeDefined();
+    expect(await server.line("stdout", /Receive/)).toContain(`npx fanfare sub --group lobby --url ${url}`);
+    expect(await server.line("stdout", /Send/)).toContain(`npx fanfare pub --group lobby hello --url ${url}`);
+    expect(await server.line("stdout", /^ +eyJ/)).toMatch(/^ {2}[\w-]+\.[\w-]+\.[\w-]+$/);
+    expect(await server.line("stdout", /API key/)).toContain("ffdev_");
+    expect(await (await fetch(`${url}/readyz`)).text()).toBe("ready\n");
+    const page = await fetch(url);
+    expect([200, 404]).toContain(page.status); // 404 where nobody has built it
+  });
+
+  it.each(["SIGTERM", "SIGINT"] as const)("ends with 0 on %s", async (signal) => {
+    const { process } = await startDevServer();
+    await using server = process;
+    server.kill(signal);
+    expect(await server.ended()).toMatchObject({ code: 0 });
+  });
+
+  it("sends its clients away first, and ends at once on a second signal", async () => {
+    const { process, url } = await startDevServer();
+    await using server = process;
+    await using client = new CliProcess(["sub", "--group", "lobby", "--url", url]);
+    await client.line("stderr", /receiving/);
+    server.kill("SIGTERM");
+    await server.line("stderr", /Sending 1 client away/);
+    await client.line("stderr", /the server goes away/);
+    server.kill("SIGTERM");
+    expect((await server.ended()).code).toBe(143);
+  });
+
+  it("says in one sentence what to do when the port is taken", async () => {
+    const { process, url } = await startDevServer();
+    await using _ = process;
+    const { code, stderr } = await runCli(["serve", "--dev", "--port", new URL(url).port]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/is in use, perhaps by another fanfare serve\n.*choose another port with --port/);
+    expect(stderr).not.toContain("    at ");
+  });
+
+  it("takes the address from the environment, and the command line before it", async () => {
+    const env = { PORT: "0", HOST: "localhost" };
+    await using server = new CliProcess(["serve", "--dev", "--json", "--host", "127.0.0.1"], { env });
+    const { url } = JSON.parse(await server.line("stdout", /"serving"/)) as { url: string };
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(url).not.toMatch(/:8080$/);
+  });
+
+  it("refuses to listen anywhere but on this machine", async () => {
+    const { code, stderr } = await runCli(["serve", "--dev"], { env: { HOST: "0.0.0.0", PORT: "0" } });
+    expect(code).toBe(2);
+    expect(stderr).toContain("listen.host (HOST) is 0.0.0.0, and development mode");
+  });
+});
+
+describe("fanfare serve --config", () => {
+  const config = `
+listen: {port: 0}
+apps:
+  - id: game
+    player_auth:
+      keys: [{id: a, algorithm: TOKEN_ALGORITHM_HS256, secret: "0123456789abcdef0123456789abcdef"}]
+`;
+
+  it("serves what the file says, and gives nobody development credentials", async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
+    await writeFile(join(folder.path, "fanfare.yaml"), config);
+    await using server = new CliProcess(["serve", "--config", join(folder.path, "fanfare.yaml"), "--json"]);
+    const line = JSON.parse(await server.line("stdout", /"serving"/)) as { url: string; dev: boolean };
+    expect(line).toMatchObject({ dev: false });
+    expect(line).not.toHaveProperty("apiKey");
+    expect((await fetch(`${line.url}/dev/credentials`)).status).toBe(404);
+    const refused = await runCli(["sub", "--group", "lobby", "--url", line.url]);
+    expect(refused.code).toBe(4);
+    expect(refused.stderr).toContain("pass a player's token with --token");
+  });
+
+  it("names the line that is wrong", async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
+    const file = join(folder.path, "fanfare.yaml");
+    await writeFile(file, config.replace("port: 0", "port: 70000"));
+    const { code, stderr } = await runCli(["serve", "--config", file]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${file}: line 2: listen.port`);
+  });
+
+  it.each([
+    [["serve"], /nothing says what to serve/],
+    [["serve", "--dev", "--config", "x.yaml"], /leave out --config/],
+    [["serve", "--config", "no-such-file.yaml"], /no-such-file.yaml cannot be read: does not exist/],
+    [["serve", "--dev", "--port", "70000"], /whole number from 0 to 65535/],
+    [["serve", "--dve"], /Did you mean --dev/],
+  ])("refuses %j", async (args, message) => {
+    const { code, stderr } = await runCli(args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+});
