@@ -1,0 +1,65 @@
+// node main.ts [--seconds 30] [--at 2026-08-26T00:00:00Z] [--json]: a development server, the publisher, a subscriber and the page, until
+// Ctrl-C or so many seconds.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { devConfig, loadConfig, startServer } from "@fanfare/server";
+import { developmentCredentials } from "./development-credentials.ts";
+import { servePage } from "./page-server.ts";
+import { processSignal } from "./process-signal.ts";
+
+const { values } = parseArgs({
+  options: { seconds: { type: "string" }, at: { type: "string" }, json: { type: "boolean", default: false } },
+});
+const told = processSignal();
+const ended = new AbortController();
+const stop = AbortSignal.any([
+  told,
+  ended.signal,
+  ...(values.seconds === undefined ? [] : [AbortSignal.timeout(Number(values.seconds) * 1000)]),
+]);
+
+const { config, tokenSecret, apiKey } = devConfig();
+const environment = { FANFARE_LISTEN_PORT: "0" };
+await using server = await startServer({
+  config: loadConfig({ base: config, environment }),
+  devSecrets: { tokenSecret, apiKey },
+});
+await using page = await servePage({
+  fanfareUrl: server.url,
+  mintToken: async () => (await developmentCredentials(server.url, "viewer")).token,
+});
+if (values.json) console.log(JSON.stringify({ page: page.url, fanfare: server.url }));
+else console.log(`The map:  ${page.url}\nFanfare:  ${server.url}\nCtrl-C ends it.\n`);
+
+const children = [
+  start("publisher.ts", values.at === undefined ? [] : ["--at", values.at]),
+  start("subscriber.ts", values.json ? ["--json"] : []),
+];
+if (!stop.aborted) await once(stop, "abort");
+await Promise.all(children.map(end));
+await server.drain({ windowMs: 0, deadlineMs: 500 }).done;
+
+/** Runs a script beside this one as a process of its own. When it ends by itself, so does everything. */
+function start(script: string, args: readonly string[]): ChildProcess {
+  const file = new URL(script, import.meta.url).pathname;
+  const child = spawn(process.execPath, [...process.execArgv, file, "--url", server.url, ...args], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  child.once("exit", (code, signal) => {
+    if (stop.aborted) return;
+    console.error(`${script} has ended (${signal ?? code})`);
+    process.exitCode = 1;
+    ended.abort();
+  });
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGTERM");
+  const late = sleep(3000, undefined, { ref: false }).then(() => child.kill("SIGKILL"));
+  await Promise.race([exited, late]);
+}
