@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { type Node, NodeSchema, NodeState } from "@fanfare/proto/control/v1";
+import type { Channel } from "@fanfare/proto/v1";
 import { Bans } from "./auth/bans.ts";
 import { fetchKeySet } from "./auth/key-set-fetch.ts";
 import { PlayerTokenVerifier } from "./auth/player-token.ts";
@@ -14,6 +15,10 @@ import type { GatewayApp, GatewayContext } from "./gateway/gateway-context.ts";
 import { AppHub } from "./hub/app-hub.ts";
 import { FanOut } from "./hub/fan-out.ts";
 import type { Credentials, Session } from "./hub/session.ts";
+import { CoalescedCursors } from "./log/coalesced-cursors.ts";
+import { MemoryCursorStore } from "./log/memory/memory-cursor-store.ts";
+import { MemoryMessageLog } from "./log/memory/memory-message-log.ts";
+import type { MessageLog } from "./log/message-log.ts";
 import { NamespaceRegistry } from "./namespace/namespace-registry.ts";
 import { Counters } from "./observe/counters.ts";
 import type { Log } from "./observe/log.ts";
@@ -38,6 +43,8 @@ export class FanfareNode implements GatewayContext {
   readonly admission: Admission;
   readonly resumeSecrets: ResumeSecrets;
   readonly apps: ReadonlyMap<string, GatewayApp>;
+  readonly messageLog: MessageLog;
+  readonly cursors: CoalescedCursors;
   readonly bans: Bans;
   readonly revocations: Revocations;
   readonly incarnation = randomId();
@@ -54,6 +61,8 @@ export class FanfareNode implements GatewayContext {
     this.scheduler = new FlushScheduler(clock, config.timing.maxLingerMs);
     this.admission = new Admission(config.limits, clock, this.counters);
     this.resumeSecrets = new ResumeSecrets(config.clusterKeys);
+    this.messageLog = new MemoryMessageLog({ clock });
+    this.cursors = new CoalescedCursors(new MemoryCursorStore(clock), clock);
     this.bans = new Bans(() => clock.nowMs());
     this.revocations = new Revocations(() => clock.nowMs());
     this.#verifier = new PlayerTokenVerifier({ apps: config.apps, clock, fetch: fetchKeySet, log });
@@ -84,10 +93,14 @@ export class FanfareNode implements GatewayContext {
   }
 
   #openApp(app: ResolvedApp, fanOut: FanOut): GatewayApp {
-    const { clock, counters, config } = this;
+    const { clock, counters, config, messageLog, cursors, log } = this;
+    const namespaces = new NamespaceRegistry(app, config.limits.maxPayloadBytes);
     const hub = new AppHub({
       appId: app.id,
-      namespaces: new NamespaceRegistry(app, config.limits.maxPayloadBytes),
+      namespaces,
+      messageLog,
+      cursors,
+      log,
       clock,
       timing: config.timing,
       limits: config.limits,
@@ -97,7 +110,9 @@ export class FanfareNode implements GatewayContext {
       randomOrigin: randomId,
       randomSessionId: () => randomBytes(16).toString("base64url"),
     });
-    return { hub, router: new Router<Session>(hub, clock, counters), allowedOrigins: app.allowedOrigins };
+    const policyFor = (channel: Channel) => namespaces.policyFor(channel);
+    const router = new Router<Session>({ appId: app.id, local: hub, messageLog, clock, counters, policyFor });
+    return { hub, router, allowedOrigins: app.allowedOrigins };
   }
 }
 

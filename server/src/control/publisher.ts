@@ -1,10 +1,17 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Publication } from "@fanfare/proto/control/v1";
-import { type Channel, ErrorCode, Outcome, type PublishResult, PublishResultSchema } from "@fanfare/proto/v1";
+import {
+  type Channel,
+  DeliveryClass,
+  ErrorCode,
+  Outcome,
+  type PublishResult,
+  PublishResultSchema,
+} from "@fanfare/proto/v1";
 import type { Caller } from "../auth/api-keys.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import { unknownNamespace } from "../hub/subscriptions.ts";
-import type { RouteResult } from "../router/router.ts";
+import { publishResultOf } from "../router/publish-result.ts";
 import { channelKey } from "../wire/channel-key.ts";
 import { payloadBytes } from "../wire/payload-bytes.ts";
 import type { ControlApp, ControlNode } from "./control-context.ts";
@@ -75,14 +82,14 @@ export class Publisher {
     channel: Channel,
   ): PublishResult | Promise<PublishResult> {
     const { idempotencyKey } = publication;
-    if (idempotencyKey === "") return this.#send(app, publication, channel);
+    if (idempotencyKey === "") return this.#send(app, caller, publication, channel);
     const key = [caller.appId, caller.keyId, idempotencyKey, channelKey(channel)].join("\n");
     const first = this.#repeats.get(key);
     if (first !== undefined) {
       this.#node.counters.messagesRepeated++;
       return first instanceof Promise ? first.then(asRepeated) : asRepeated(first);
     }
-    const result = this.#send(app, publication, channel);
+    const result = this.#send(app, caller, publication, channel);
     this.#remember(key, result);
     return result;
   }
@@ -100,7 +107,12 @@ export class Publisher {
   }
 
   /** As a rule the result is there at once; a promise while a large fan-out is under way. Never rejects. */
-  #send(app: ControlApp, publication: Publication, channel: Channel): PublishResult | Promise<PublishResult> {
+  #send(
+    app: ControlApp,
+    caller: Caller,
+    publication: Publication,
+    channel: Channel,
+  ): PublishResult | Promise<PublishResult> {
     const { counters, producer } = this.#node;
     try {
       admit(app, publication, channel);
@@ -109,14 +121,17 @@ export class Publisher {
     }
     const { payload, volatile, conflationKey, ttlMs, wantReport } = publication;
     if (volatile) counters.messagesInVolatile++;
+    else if (isDurable(app, channel)) counters.messagesInDurable++;
     else counters.messagesInLive++;
     const identity = { origin: producer.origin, seq: producer.nextSeq() };
-    const message = { channel, ...identity, payload, from: "", volatile, conflationKey, ttlMs };
+    const { keyId } = caller;
+    const idempotencyKey = publication.idempotencyKey === "" ? "" : `${keyId}\n${publication.idempotencyKey}`;
+    const message = { channel, ...identity, payload, from: "", volatile, conflationKey, ttlMs, idempotencyKey };
     let settled: PublishResult | undefined;
     let settle: (result: PublishResult) => void = (result) => {
       settled = result;
     };
-    app.router.publish(message, undefined, (result) => settle(this.#counted(resultOf(result, wantReport))));
+    app.router.publish(message, undefined, (result) => settle(this.#counted(publishResultOf(result, wantReport))));
     return (
       settled ??
       new Promise((resolve) => {
@@ -132,13 +147,17 @@ export class Publisher {
 }
 
 /** @throws FanfareError why this publication cannot go to this channel */
-function admit({ hub }: ControlApp, publication: Publication, channel: Channel): void {
-  const policy = hub.namespaces.policyFor(channel);
+function admit(app: ControlApp, publication: Publication, channel: Channel): void {
+  const policy = app.hub.namespaces.policyFor(channel);
   if (policy === undefined) throw unknownNamespace(channel);
   if (publication.conflationKey !== "" && !publication.volatile) {
     throw new FanfareError(ErrorCode.INVALID_ARGUMENT, "only volatile messages are conflated", {
       field: "conflation_key",
     });
+  }
+  if (publication.volatile && isDurable(app, channel)) {
+    const message = "a volatile message is never stored, and this channel is durable";
+    throw new FanfareError(ErrorCode.INVALID_ARGUMENT, message, { field: "volatile" });
   }
   const length = payloadBytes(publication.payload);
   if (length > policy.maxPayloadBytes) {
@@ -147,11 +166,8 @@ function admit({ hub }: ControlApp, publication: Publication, channel: Channel):
   }
 }
 
-function resultOf(result: RouteResult, wantReport: boolean) {
-  if (result.outcome === Outcome.FAILED) {
-    return { outcome: result.outcome, error: new FanfareError(result.code, result.message).toProto() };
-  }
-  return wantReport ? { outcome: result.outcome, report: result.report } : { outcome: result.outcome };
+function isDurable({ hub }: ControlApp, channel: Channel): boolean {
+  return hub.namespaces.policyFor(channel)?.deliveryClass === DeliveryClass.DURABLE;
 }
 
 function asRepeated(first: PublishResult): PublishResult {

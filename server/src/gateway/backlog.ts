@@ -67,10 +67,12 @@ export class Backlog {
         const next = frameLength(frame, this.#format);
         if (taken.length > 0 && length + next >= maxJoinedBytes) break;
         this.#remove(this.#head);
-        if (frame.expiresAtMs !== 0 && frame.expiresAtMs <= nowMs) this.counts.expired++;
-        else {
-          taken.push(frame);
-          length += next;
+        const hasExpired = frame.expiresAtMs !== 0 && frame.expiresAtMs <= nowMs;
+        if (hasExpired) this.counts.expired++;
+        const sent = hasExpired ? frame.substitute : frame;
+        if (sent !== undefined) {
+          taken.push(sent);
+          length += frameLength(sent, this.#format);
         }
       }
       this.#head++;

@@ -47,8 +47,9 @@ export class Batch {
         if (seen.has(conflation)) continue;
         seen.add(conflation);
       }
-      const { expiresAtMs } = node.frame;
+      const { expiresAtMs, substitute } = node.frame;
       if (expiresAtMs === 0 || expiresAtMs > nowMs) frames.push(node.frame);
+      else if (substitute !== undefined) frames.push(substitute);
     }
     return frames.reverse();
   }

@@ -127,6 +127,10 @@ export class Connection implements SessionLink {
     return this.queue.queuedBytes;
   }
 
+  writable(): Promise<void> {
+    return this.queue.writable();
+  }
+
   enqueue(frame: OutboundFrame): void {
     this.queue.enqueue(frame);
   }

@@ -1,10 +1,12 @@
 import { type Channel, DeliveryClass, ErrorCode, Outcome, type Publish } from "@fanfare/proto/v1";
 import type { ChannelPolicy } from "../config/channel-policy.ts";
 import { FanfareError } from "../fanfare-error.ts";
+import type { RememberedResult } from "../hub/publish-results.ts";
 import type { Session } from "../hub/session.ts";
 import { unknownNamespace } from "../hub/subscriptions.ts";
 import { TokenBucket } from "../limits/token-bucket.ts";
 import { mayPublish } from "../namespace/access.ts";
+import { publishResultOf } from "../router/publish-result.ts";
 import type { RouteResult } from "../router/router.ts";
 import { type ChannelKey, channelKey, groupOf } from "../wire/channel-key.ts";
 import { checkPayload, type Requester, reply } from "./requests.ts";
@@ -18,18 +20,26 @@ const maxChannelBuckets = 256;
  */
 export function publish(requester: Requester, id: number, request: Publish): void {
   const { connection, session, app } = requester;
+  const { counters } = connection.context;
   const seq = Number(request.seq);
-  if (session.results.isRepeat(seq, request.volatile)) return answerRepeat(requester, id, seq);
-  session.results.see(seq, request.volatile);
   const isRemembered = id !== 0 && !request.volatile; // what a client may repeat
   const channel = request.channel as Channel; // the validator has seen to it
-  try {
-    admit(requester, channel, request);
-  } catch (reason) {
-    const error = FanfareError.from(reason);
-    if (isRemembered) session.results.remember(seq, Outcome.FAILED, error.code);
-    connection.context.counters.publishesByOutcome[Outcome.FAILED]!++;
-    throw error;
+  const isDurable = app.hub.namespaces.policyFor(channel)?.deliveryClass === DeliveryClass.DURABLE;
+  if (session.results.isRepeat(seq, request.volatile)) {
+    counters.messagesRepeated++;
+    const first = session.results.resultOf(seq);
+    // Of what was not refused the log knows more: whether, and where, it is stored.
+    if (!isDurable || first.outcome === Outcome.FAILED) return answerRepeat(requester, id, first);
+  } else {
+    session.results.see(seq, request.volatile);
+    try {
+      admit(requester, channel, request);
+    } catch (reason) {
+      const error = FanfareError.from(reason);
+      if (isRemembered) session.results.remember(seq, Outcome.FAILED, error.code);
+      counters.publishesByOutcome[Outcome.FAILED]!++;
+      throw error;
+    }
   }
   const { volatile, conflationKey, payload, ttlMs } = request;
   const message = {
@@ -43,8 +53,8 @@ export function publish(requester: Requester, id: number, request: Publish): voi
     ttlMs,
   };
   const excluded = request.excludeSelf ? session : undefined;
-  const { counters } = connection.context;
   if (volatile) counters.messagesInVolatile++;
+  else if (isDurable) counters.messagesInDurable++;
   else counters.messagesInLive++;
   let answered = false;
   app.router.publish(message, excluded, (result) => {
@@ -110,9 +120,7 @@ function channelBucket(
   return bucket;
 }
 
-function answerRepeat({ connection, session }: Requester, id: number, seq: number): void {
-  connection.context.counters.messagesRepeated++;
-  const { outcome, code } = session.results.resultOf(seq);
+function answerRepeat({ connection }: Requester, id: number, { outcome, code }: RememberedResult): void {
   const message = outcome === Outcome.FAILED ? "refused when it was published first" : "published too long ago to know";
   const error = outcome === Outcome.FAILED || outcome === Outcome.UNKNOWN ? { error: { code, message } } : {};
   reply(connection, id, { case: "publishResult", value: { outcome, repeated: true, ...error } });
@@ -120,14 +128,6 @@ function answerRepeat({ connection, session }: Requester, id: number, seq: numbe
 
 function answer({ connection, session }: Requester, id: number, result: RouteResult, wantReport: boolean): void {
   if (id === 0) return;
-  if (result.outcome === Outcome.FAILED) {
-    const { code, message } = result;
-    return reply(connection, id, {
-      case: "publishResult",
-      value: { outcome: Outcome.FAILED, error: { code, message } },
-    });
-  }
-  const { outcome, report } = result;
-  const reported = wantReport && session.features.has("report") ? { report } : {};
-  reply(connection, id, { case: "publishResult", value: { outcome, ...reported } });
+  const value = publishResultOf(result, wantReport && session.features.has("report"));
+  reply(connection, id, { case: "publishResult", value });
 }

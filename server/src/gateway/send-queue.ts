@@ -51,6 +51,7 @@ export class SendQueue implements Flushable {
   #closed = false;
   #untold = 0;
   #onEmpty: (() => void) | undefined;
+  #unblocked: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SendQueueOptions) {
     this.#options = options;
@@ -85,6 +86,13 @@ export class SendQueue implements Flushable {
     this.#writePending(nowMs);
   }
 
+  /** Settles when the kernel has taken what waits; at once if nothing does, or the queue is closed. */
+  writable(): Promise<void> {
+    if (this.#blockedSinceMs === undefined || this.#closed) return Promise.resolve();
+    this.#unblocked ??= Promise.withResolvers();
+    return this.#unblocked.promise;
+  }
+
   /** Takes no more frames, and calls back when everything is with the kernel. */
   finish(onEmpty: () => void): void {
     if (this.#closed) return;
@@ -101,6 +109,12 @@ export class SendQueue implements Flushable {
     this.#onEmpty = undefined;
     this.#blockedSinceMs = undefined;
     this.#account(() => this.#backlog.clear());
+    this.#tellWritable();
+  }
+
+  #tellWritable(): void {
+    this.#unblocked?.resolve();
+    this.#unblocked = undefined;
   }
 
   #writePending(nowMs: number): void {
@@ -137,6 +151,7 @@ export class SendQueue implements Flushable {
       this.#write(joinFrames(frames, format), nowMs);
     }
     if (this.#blockedSinceMs === undefined) {
+      this.#tellWritable();
       this.#onEmpty?.();
       this.#onEmpty = undefined;
     }

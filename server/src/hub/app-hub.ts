@@ -4,12 +4,16 @@ import type { ResolvedLimits } from "../config/resolved-limits.ts";
 import type { ResolvedTiming } from "../config/resolved-timing.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import { TokenBucket } from "../limits/token-bucket.ts";
+import type { CoalescedCursors } from "../log/coalesced-cursors.ts";
+import type { MessageLog } from "../log/message-log.ts";
 import type { NamespaceRegistry } from "../namespace/namespace-registry.ts";
 import type { Counters } from "../observe/counters.ts";
-import type { LocalDelivery, LocalReport } from "../router/router.ts";
+import type { Log } from "../observe/log.ts";
+import type { LocalDelivery, LocalReport, StoredEntry } from "../router/router.ts";
 import { broadcastKey, type ChannelKey, groupKey, playerKey } from "../wire/channel-key.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import { ChannelTable } from "./channel-table.ts";
+import { DurableDelivery } from "./durable/durable-delivery.ts";
 import { HubEvents, type SessionEndReason } from "./events.ts";
 import type { FanOut } from "./fan-out.ts";
 import { Memberships } from "./memberships.ts";
@@ -30,6 +34,9 @@ export interface AppHubOptions {
   readonly limits: ResolvedLimits;
   readonly counters: Counters;
   readonly fanOut: FanOut;
+  readonly messageLog: MessageLog;
+  readonly cursors: CoalescedCursors;
+  readonly log: Log;
   /** Names this node's presence sections; the node's incarnation. */
   readonly section: bigint;
   /** A new random id of 64 bits, not 0. */
@@ -64,6 +71,10 @@ export class AppHub implements LocalDelivery<Session> {
   readonly tombstones: Tombstones;
   readonly channels: ChannelTable;
   readonly subscriptions: Subscriptions;
+  readonly durable: DurableDelivery;
+  /** The player's cursors in durable channels. */
+  readonly cursors: CoalescedCursors;
+  readonly messageLog: MessageLog;
   readonly #options: AppHubOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #players = new Map<string, Set<Session>>();
@@ -78,6 +89,17 @@ export class AppHub implements LocalDelivery<Session> {
     const policyFor = (channel: Channel) => namespaces.policyFor(channel);
     this.channels = new ChannelTable({ clock, tickMs: timing.presenceTickMs, section: options.section, policyFor });
     this.subscriptions = new Subscriptions(this, limits.maxSubscriptions, options.counters);
+    this.messageLog = options.messageLog;
+    this.cursors = options.cursors;
+    this.durable = new DurableDelivery({
+      appId: options.appId,
+      messageLog: options.messageLog,
+      clock,
+      log: options.log,
+      policyFor: ({ channel }) => policyFor(channel),
+      pushBytes: limits.sendQueueBytes / 2,
+      close: (subscription, reason, leave) => this.subscriptions.closeByServer(subscription, reason, leave),
+    });
     namespaces.onChange((change) => applyNamespaceChange(this, change));
   }
 
@@ -105,7 +127,17 @@ export class AppHub implements LocalDelivery<Session> {
       done({ reached: 0, detached: 0, excluded: 0 });
       return true;
     }
-    return this.#options.fanOut.deliver({ subscribers, frame, excluded, done });
+    return this.#options.fanOut.deliver({ subscribers, serve: frame, excluded, done });
+  }
+
+  deliverStored(key: ChannelKey, entry: StoredEntry, done: (report: LocalReport) => void): boolean {
+    const state = this.channels.get(key);
+    const serve = state && this.durable.feed(state, entry);
+    if (state === undefined || serve === undefined) {
+      done({ reached: 0, detached: 0, excluded: 0 });
+      return true;
+    }
+    return this.#options.fanOut.deliver({ subscribers: state.subscribers, serve, excluded: undefined, done });
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Channel } from "@fanfare/proto/v1";
+import type { LogPosition } from "../log/log-position.ts";
 import { type ChannelKey, channelOf } from "../wire/channel-key.ts";
 import type { ChannelPresence } from "./channel-presence.ts";
 import { Subscribers } from "./subscribers.ts";
@@ -10,6 +11,8 @@ export class ChannelState {
   readonly subscribers = new Subscribers();
   /** Undefined where the namespace has no presence. */
   presence: ChannelPresence | undefined;
+  /** Durable: the newest position whose entry was fed to the subscriptions of this node; undefined before the first look at the log. */
+  feedHead: LogPosition | undefined;
 
   constructor(key: ChannelKey, presence: (channel: Channel) => ChannelPresence | undefined) {
     this.key = key;

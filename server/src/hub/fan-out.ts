@@ -14,11 +14,15 @@ export interface FanOutReport {
   excluded: number;
 }
 
+/** How one subscription was served. `later`: from the log, when it has read that far. */
+export type Served = "reached" | "detached" | "excluded" | "later";
+
 /** A message on its way into send queues. */
 export interface FanOutJob {
   readonly subscribers: Subscribers;
-  readonly frame: OutboundFrame;
-  /** The session to leave out. */
+  /** The frame for everybody, or how each subscription is served. */
+  readonly serve: OutboundFrame | ((subscription: Subscription) => Served);
+  /** The session to leave out of a frame for everybody. */
   readonly excluded: Session | undefined;
   /** Called once, when everybody was served. */
   readonly done: (report: FanOutReport) => void;
@@ -86,7 +90,7 @@ export class FanOut {
   /** Serves until the end (true) or until the time is up (false). */
   #slice(running: Running, untilMs: number): boolean {
     const { list, job, report } = running;
-    const { frame, excluded } = job;
+    const { serve, excluded } = job;
     let index = running.next;
     while (index < list.length) {
       const end = Math.min(index + clockStride, list.length);
@@ -94,10 +98,13 @@ export class FanOut {
         const subscription = list[index] as Subscription;
         if (!subscription.active) continue;
         const { session } = subscription;
-        if (session === excluded) report.excluded++;
+        if (typeof serve === "function") {
+          const served = serve(subscription);
+          if (served !== "later") report[served]++;
+        } else if (session === excluded) report.excluded++;
         else if (session.link === undefined) report.detached++;
         else {
-          session.link.enqueue(frame);
+          session.link.enqueue(serve);
           report.reached++;
         }
       }

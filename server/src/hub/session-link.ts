@@ -11,6 +11,8 @@ export interface SessionLink {
   goAway(options: { deadlineMs: number; reconnectAfterMs: number; url: string; rebalancing: boolean }): void;
   /** Sends what is queued, then `handed_over`, then closes: the session has moved to another link. */
   handOver(): void;
+  /** Settles when the kernel has taken what was queued; at once for a link that is closed. */
+  writable(): Promise<void>;
   /** The client was asked to move. */
   readonly goingAway: boolean;
   /** What the client says it is, for operators. */

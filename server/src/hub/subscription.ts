@@ -1,5 +1,6 @@
 import type { Payload } from "@fanfare/proto/v1";
 import type { ChannelState } from "./channel-state.ts";
+import type { DurableReader } from "./durable/durable-reader.ts";
 import type { Session } from "./session.ts";
 
 /** A session receives a channel. */
@@ -16,6 +17,8 @@ export class Subscription {
   watchesPresence = false;
   /** What others see beside the player. */
   presenceData: Payload | undefined;
+  /** How far it was served from the log; undefined in live channels, and without the feature `durable`. */
+  reader: DurableReader | undefined;
   /** Its place in the channel's Subscribers. */
   index = -1;
 

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import {
   type Channel,
+  DeliveryClass,
   type DeliveryReport,
   DeliveryReportSchema,
   ErrorCode,
@@ -8,6 +9,10 @@ import {
   type Payload,
 } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
+import type { ChannelPolicy } from "../config/channel-policy.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import type { LogPosition } from "../log/log-position.ts";
+import type { MessageLog } from "../log/message-log.ts";
 import type { Counters } from "../observe/counters.ts";
 import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
 import { encodeMessageBody, messageFrameBytes } from "../wire/frame-encoding.ts";
@@ -26,6 +31,21 @@ export interface AcceptedMessage {
   readonly conflationKey: string;
   /** 0: never expires. */
   readonly ttlMs: number;
+  /** A second identity in durable channels, scoped by whoever published. Default: none. */
+  readonly idempotencyKey?: string;
+}
+
+/** A message that a log has stored. */
+export interface StoredEntry {
+  readonly position: LogPosition;
+  readonly previousTag: number;
+  /** As `encodeMessageBody` made it. */
+  readonly body: Uint8Array;
+  readonly origin: bigint;
+  /** By the wall clock, in milliseconds; 0: never. */
+  readonly expiresAtMs: number;
+  /** The session `origin` does not get it. */
+  readonly excludeSelf: boolean;
 }
 
 /** Who was reached on this node. */
@@ -44,6 +64,8 @@ export interface LocalDelivery<Exclusion> {
     excluded: Exclusion | undefined,
     done: (report: LocalReport) => void,
   ): boolean;
+  /** Serves the subscriptions of a durable channel what was stored. False: refused, because too much waits; they read it later. */
+  deliverStored(key: ChannelKey, entry: StoredEntry, done: (report: LocalReport) => void): boolean;
   /** Whether the player has a session, connected or within its window. */
   isOnline(playerId: string): boolean;
 }
@@ -51,45 +73,108 @@ export interface LocalDelivery<Exclusion> {
 /** What became of a message. */
 export type RouteResult =
   | { readonly outcome: Outcome.DELIVERED | Outcome.OFFLINE; readonly report: DeliveryReport }
-  | { readonly outcome: Outcome.FAILED; readonly code: ErrorCode; readonly message: string };
+  | {
+      readonly outcome: Outcome.STORED;
+      readonly position: LogPosition;
+      /** It was stored before, under the same identity. */
+      readonly repeated: boolean;
+      readonly report: DeliveryReport;
+    }
+  | {
+      readonly outcome: Outcome.FAILED | Outcome.UNKNOWN;
+      readonly code: ErrorCode;
+      readonly message: string;
+      /** Where it is at the primary, if that is known. */
+      readonly position?: LogPosition;
+    };
+
+/** What a router is made of. */
+export interface RouterOptions<Exclusion> {
+  readonly appId: string;
+  readonly local: LocalDelivery<Exclusion>;
+  readonly messageLog: MessageLog;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly policyFor: (channel: Channel) => ChannelPolicy | undefined;
+}
 
 /** Sends accepted messages of one app to where their receivers are. With the embedded broker that is this node alone. */
 export class Router<Exclusion> {
-  readonly #local: LocalDelivery<Exclusion>;
-  readonly #clock: Clock;
-  readonly #counters: Counters;
+  readonly #options: RouterOptions<Exclusion>;
 
-  constructor(local: LocalDelivery<Exclusion>, clock: Clock, counters: Counters) {
-    this.#local = local;
-    this.#clock = clock;
-    this.#counters = counters;
+  constructor(options: RouterOptions<Exclusion>) {
+    this.#options = options;
   }
 
-  /** Encodes the message once and sends it on. `done` is called once, as a rule before this returns. */
+  /**
+   * Encodes the message once, stores it if its channel is durable, and sends it on. `done` is called once: for a live message as a rule
+   * before this returns. Stored are the messages of one channel in the order of the calls.
+   */
   publish(message: AcceptedMessage, excluded: Exclusion | undefined, done: (result: RouteResult) => void): void {
+    const policy = this.#options.policyFor(message.channel);
+    const sentAtMs = this.#options.clock.nowMs();
+    const expiresAtMs = message.ttlMs === 0 ? 0 : sentAtMs + message.ttlMs;
+    const body = encodeMessageBody({ ...message, sentAtMs, expiresAtMs });
+    if (policy?.deliveryClass === DeliveryClass.DURABLE) {
+      const entry = { body, origin: message.origin, expiresAtMs, excludeSelf: excluded !== undefined };
+      this.#store(message, policy, entry).then(done, (reason: unknown) => done(failure(reason)));
+    } else this.#sendLive(message, body, expiresAtMs, excluded, done);
+  }
+
+  #sendLive(
+    message: AcceptedMessage,
+    body: Uint8Array,
+    expiresAtMs: number,
+    excluded: Exclusion | undefined,
+    done: (result: RouteResult) => void,
+  ): void {
+    const { local, counters } = this.#options;
     const { channel } = message;
-    const offline = channel.kind.case === "player" && !this.#local.isOnline(channel.kind.value);
+    const offline = channel.kind.case === "player" && !local.isOnline(channel.kind.value);
     if (offline) return done({ outcome: Outcome.OFFLINE, report: create(DeliveryReportSchema) });
-    const accepted = this.#local.deliver(channelKey(channel), this.#encode(message), excluded, (report) => {
-      this.#counters.messagesDelivered += report.reached;
+    const volatile = message.volatile ? { conflation: conflationOf(message) } : undefined;
+    const frame = new OutboundFrame(messageFrameBytes(body), { isMessage: true, volatile, expiresAtMs });
+    const accepted = local.deliver(channelKey(channel), frame, excluded, (report) => {
+      counters.messagesDelivered += report.reached;
       done({ outcome: Outcome.DELIVERED, report: create(DeliveryReportSchema, report) });
     });
     if (!accepted) {
-      done({
-        outcome: Outcome.FAILED,
-        code: ErrorCode.UNAVAILABLE,
-        message: "this node has too many messages to send; try again",
-      });
+      const text = "this node has too many messages to send; try again";
+      done({ outcome: Outcome.FAILED, code: ErrorCode.UNAVAILABLE, message: text });
     }
   }
 
-  #encode(message: AcceptedMessage): OutboundFrame {
-    const sentAtMs = this.#clock.nowMs();
-    const expiresAtMs = message.ttlMs === 0 ? 0 : sentAtMs + message.ttlMs;
-    const body = encodeMessageBody({ ...message, sentAtMs, expiresAtMs });
-    const traits = message.volatile ? { conflation: conflationOf(message) } : undefined;
-    return new OutboundFrame(messageFrameBytes(body), true, traits, expiresAtMs);
+  /** @throws FanfareError if nothing was stored */
+  async #store(
+    message: AcceptedMessage,
+    policy: ChannelPolicy,
+    entry: Omit<StoredEntry, "position" | "previousTag">,
+  ): Promise<RouteResult> {
+    const { appId, messageLog, counters } = this.#options;
+    const key = channelKey(message.channel);
+    const { seq, idempotencyKey = "" } = message;
+    const appended = await messageLog.append({ channel: { appId, key }, policy, seq, idempotencyKey, ...entry });
+    if (appended.outcome === "unknown") {
+      const { position, reason } = appended;
+      const unknown = { outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED, message: reason } as const;
+      return position === undefined ? unknown : { ...unknown, position };
+    }
+    const { position, previousTag, repeated, body } = appended;
+    if (body === undefined)
+      return { outcome: Outcome.STORED, position, repeated, report: create(DeliveryReportSchema) };
+    const stored: StoredEntry = { ...entry, body, position, previousTag };
+    const report = await new Promise<LocalReport>((resolve) => {
+      const accepted = this.#options.local.deliverStored(key, stored, resolve);
+      if (!accepted) resolve({ reached: 0, detached: 0, excluded: 0 }); // its subscriptions find the hole and read it
+    });
+    counters.messagesDelivered += report.reached;
+    return { outcome: Outcome.STORED, position, repeated, report: create(DeliveryReportSchema, report) };
   }
+}
+
+function failure(reason: unknown): RouteResult {
+  const { code, message } = FanfareError.from(reason);
+  return { outcome: Outcome.FAILED, code, message };
 }
 
 /** What two volatile messages have in common of which the newer replaces the older. */

@@ -83,8 +83,16 @@ function writePayload(writer: BinaryWriter, payload: Payload): void {
 const framesTag = (1 << 3) | WireType.LengthDelimited; // ServerFrames.frames
 const messageTag = (4 << 3) | WireType.LengthDelimited; // ServerFrame.message
 
-/** Puts an encoded body into ServerFrames { frames { message } }. */
-export function messageFrameBytes(body: Uint8Array): Uint8Array {
+/** A message's place in its log; `fanfare.v1.LogEntry`. */
+export interface LogPlace {
+  readonly offset: number;
+  readonly tag: number;
+  readonly previousTag: number;
+}
+
+/** Puts an encoded body into ServerFrames { frames { message } }, on a durable channel with the place behind it. */
+export function messageFrameBytes(body: Uint8Array, place?: LogPlace): Uint8Array {
+  if (place !== undefined) return messageFrameBytes(Buffer.concat([body, encodePlace(place)]));
   const innerLength = 1 + varintLength(body.length) + body.length;
   const bytes = new Uint8Array(1 + varintLength(innerLength) + innerLength);
   bytes[0] = framesTag;
@@ -93,6 +101,15 @@ export function messageFrameBytes(body: Uint8Array): Uint8Array {
   at = writeVarint(bytes, at, body.length);
   bytes.set(body, at);
   return bytes;
+}
+
+function encodePlace({ offset, tag, previousTag }: LogPlace): Uint8Array {
+  const writer = new BinaryWriter();
+  writer.tag(14, WireType.LengthDelimited).fork();
+  writer.tag(1, WireType.Varint).uint64(offset);
+  if (tag !== 0) writer.tag(2, WireType.Bit32).fixed32(tag);
+  if (previousTag !== 0) writer.tag(3, WireType.Bit32).fixed32(previousTag);
+  return writer.join().finish();
 }
 
 /** Encodes any frame, by reflection. */

@@ -7,6 +7,14 @@ export interface VolatileTraits {
   readonly conflation: string | undefined;
 }
 
+/** What a frame is beside its bytes. */
+export interface FrameTraits {
+  readonly isMessage?: boolean;
+  readonly volatile?: VolatileTraits | undefined;
+  readonly expiresAtMs?: number;
+  readonly substitute?: OutboundFrame | undefined;
+}
+
 /**
  * One frame on its way to one or many connections, encoded once. Its bytes are a complete ServerFrames with this one frame, so
  * that two of them, one behind the other, are a valid ServerFrames too.
@@ -19,14 +27,17 @@ export class OutboundFrame {
   readonly expiresAtMs: number;
   /** It carries a message, whose delivery is counted. */
   readonly isMessage: boolean;
+  /** What is sent in its place when it has expired; undefined: nothing. */
+  readonly substitute: OutboundFrame | undefined;
   #json: string | undefined;
   #jsonByteLength = 0;
 
-  constructor(bytes: Uint8Array, isMessage = false, volatileTraits?: VolatileTraits, expiresAtMs = 0) {
+  constructor(bytes: Uint8Array, traits: FrameTraits = {}) {
     this.bytes = bytes;
-    this.isMessage = isMessage;
-    this.volatileTraits = volatileTraits;
-    this.expiresAtMs = expiresAtMs;
+    this.isMessage = traits.isMessage ?? false;
+    this.volatileTraits = traits.volatile;
+    this.expiresAtMs = traits.expiresAtMs ?? 0;
+    this.substitute = traits.substitute;
   }
 
   /** The frame as the element of a JSON ServerFrames; rendered at the first call and kept. */

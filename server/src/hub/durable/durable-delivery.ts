@@ -1,0 +1,203 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  GapReason,
+  GapSchema,
+  LeaveReason,
+  SubscriptionCloseReason,
+  type SubscriptionEventSchema,
+} from "@fanfare/proto/v1";
+import type { Clock } from "../../clock.ts";
+import type { ChannelPolicy } from "../../config/channel-policy.ts";
+import { type LogPosition, samePosition, toWirePosition } from "../../log/log-position.ts";
+import type { LogChannel, LogItem, MessageLog, ReadResult } from "../../log/message-log.ts";
+import type { Log } from "../../observe/log.ts";
+import type { StoredEntry } from "../../router/router.ts";
+import { encodeFrame } from "../../wire/frame-encoding.ts";
+import type { ChannelState } from "../channel-state.ts";
+import type { Served } from "../fan-out.ts";
+import type { SessionLink } from "../session-link.ts";
+import type { Subscription } from "../subscription.ts";
+import { DurableReader } from "./durable-reader.ts";
+import { EntryFrames, skipFrame } from "./log-frames.ts";
+import { gapOf, positionAfter, type StartPlan } from "./start-plan.ts";
+
+/** What durable delivery needs from outside. */
+export interface DurableDeliveryOptions {
+  readonly appId: string;
+  readonly messageLog: MessageLog;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly policyFor: (state: ChannelState) => ChannelPolicy | undefined;
+  /** Bytes in a send queue from which on a session is served from the log instead. */
+  readonly pushBytes: number;
+  /** Ends a subscription whose log cannot be read. */
+  readonly close: (subscription: Subscription, reason: SubscriptionCloseReason, leave: LeaveReason) => void;
+}
+
+/** Entries and bytes of one page of a replay. */
+const pageEntries = 256;
+const pageBytes = 64 * 1024;
+/** How long after a failure the log is read again, in milliseconds, and how often. */
+const retryMs = 500;
+const maxRetries = 20;
+
+/** Serves the subscriptions of durable channels of one app: what is stored now, and what was stored before. */
+export class DurableDelivery {
+  readonly #options: DurableDeliveryOptions;
+
+  constructor(options: DurableDeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Serves a subscription of a connected session from where the plan says; ends what served it before. */
+  start(subscription: Subscription, { position, head }: StartPlan): void {
+    this.stop(subscription);
+    const reader = new DurableReader(position, head.offset > position.offset);
+    subscription.reader = reader;
+    const { feedHead } = subscription.channel;
+    if (feedHead !== undefined && samePosition(feedHead, position)) reader.mode = "live";
+    else this.#read(subscription, reader);
+  }
+
+  /** Serves a subscription no more. */
+  stop(subscription: Subscription): void {
+    if (subscription.reader !== undefined) subscription.reader.current = false;
+    subscription.reader = undefined;
+  }
+
+  /** How each subscription of a channel is served an entry that was stored. Moves the channel's feed on; undefined for an old entry. */
+  feed(state: ChannelState, entry: StoredEntry): ((subscription: Subscription) => Served) | undefined {
+    const { feedHead } = state;
+    const isOld =
+      feedHead !== undefined && feedHead.epoch === entry.position.epoch && feedHead.offset >= entry.position.offset;
+    if (isOld) return undefined;
+    state.feedHead = entry.position;
+    const { position, ...rest } = entry;
+    const frames = new EntryFrames(state.channel, { ...rest, offset: position.offset, tag: position.tag });
+    return (subscription) => this.#serve(subscription, entry, frames);
+  }
+
+  /** The log was cleared: everybody goes on at its new head. */
+  cleared(state: ChannelState, head: LogPosition): void {
+    state.feedHead = head;
+    for (const subscription of state.subscribers) {
+      const { reader } = subscription;
+      if (reader === undefined) continue;
+      const from = reader.position;
+      this.stop(subscription);
+      subscription.reader = new DurableReader(head, false);
+      subscription.reader.mode = "live";
+      const gap = { reason: GapReason.EPOCH, from: toWirePosition(from), to: toWirePosition(head) };
+      tell(subscription, { case: "gap", value: create(GapSchema, gap) });
+    }
+  }
+
+  #serve(subscription: Subscription, entry: StoredEntry, frames: EntryFrames): Served {
+    const { session, reader } = subscription;
+    const { link } = session;
+    if (link === undefined) return "detached";
+    const isExcluded = entry.excludeSelf && entry.origin === session.origin;
+    if (reader === undefined) {
+      if (session.features.has("durable")) return "later"; // its start is being planned
+      if (isExcluded) return "excluded";
+      link.enqueue(frames.message);
+      return "reached";
+    }
+    if (reader.mode !== "live" || reader.position.offset >= entry.position.offset) return "later";
+    const follows =
+      reader.position.epoch === entry.position.epoch &&
+      reader.position.offset === entry.position.offset - 1 &&
+      reader.position.tag === entry.previousTag;
+    if (!follows || link.queuedBytes > this.#options.pushBytes) {
+      reader.mode = "reading";
+      this.#read(subscription, reader);
+      return "later";
+    }
+    reader.position = entry.position;
+    link.enqueue(isExcluded ? frames.excluded : frames.message);
+    return isExcluded ? "excluded" : "reached";
+  }
+
+  #read(subscription: Subscription, reader: DurableReader): void {
+    this.#readToEnd(subscription, reader).catch((reason: unknown) => {
+      if (!reader.current) return;
+      this.#options.log.warn("a log could not be read; its subscription is closed", {
+        channel: subscription.channel.key,
+        error: String(reason),
+      });
+      this.#options.close(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);
+    });
+  }
+
+  async #readToEnd(subscription: Subscription, reader: DurableReader): Promise<void> {
+    const { link } = subscription.session;
+    if (link === undefined) return;
+    const isCurrent = () => reader.current && subscription.active && subscription.session.link === link;
+    while (isCurrent()) {
+      await link.writable();
+      await this.#yield();
+      if (!isCurrent()) return;
+      const page = await this.#page(subscription, reader);
+      if (!isCurrent()) return;
+      if (page.verdict !== "ok") {
+        const to = positionAfter(page.verdict, page);
+        tell(subscription, { case: "gap", value: gapOf(page.verdict, reader.position, to) });
+        reader.position = to;
+        continue;
+      }
+      for (const item of page.items) this.#send(subscription, link, item);
+      reader.position = page.next;
+      if (page.atEnd && this.#joinFeed(subscription.channel, reader)) break;
+    }
+    if (!isCurrent()) return;
+    if (reader.announces) {
+      reader.announces = false;
+      tell(subscription, { case: "caughtUp", value: { position: toWirePosition(reader.position) } });
+    }
+  }
+
+  /** Goes over to what is stored from now on, unless something was that the page did not have yet. */
+  #joinFeed(state: ChannelState, reader: DurableReader): boolean {
+    const { feedHead } = state;
+    const isBehind =
+      feedHead !== undefined && feedHead.epoch === reader.position.epoch && feedHead.offset > reader.position.offset;
+    if (isBehind) return false;
+    if (feedHead === undefined || feedHead.epoch < reader.position.epoch) state.feedHead = reader.position;
+    reader.mode = "live";
+    return true;
+  }
+
+  #send({ channel, session }: Subscription, link: SessionLink, item: LogItem): void {
+    if (item.kind === "skip") return link.enqueue(skipFrame(channel.channel, item));
+    const frames = new EntryFrames(channel.channel, item);
+    link.enqueue(item.excludeSelf && item.origin === session.origin ? frames.excluded : frames.message);
+  }
+
+  async #page({ channel: state }: Subscription, reader: DurableReader): Promise<ReadResult> {
+    const channel: LogChannel = { appId: this.#options.appId, key: state.key };
+    for (let retries = 0; ; retries++) {
+      const policy = this.#options.policyFor(state);
+      if (policy === undefined) throw new RangeError("the channel's namespace is gone");
+      try {
+        const from = reader.position;
+        const limits = { limit: pageEntries, maxBytes: pageBytes };
+        return await this.#options.messageLog.read({ channel, policy, direction: "forward", from, ...limits });
+      } catch (reason) {
+        if (retries === maxRetries || !reader.current) throw reason;
+        await new Promise<void>((resolve) => this.#options.clock.setTimer(retryMs, resolve));
+      }
+    }
+  }
+
+  /** Lets what has arrived be handled between two pages. */
+  #yield(): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.defer(resolve));
+  }
+}
+
+function tell(
+  { session, channel }: Subscription,
+  event: MessageInitShape<typeof SubscriptionEventSchema>["event"],
+): void {
+  session.link?.enqueue(encodeFrame({ kind: { case: "subscription", value: { channel: channel.channel, event } } }));
+}
