@@ -3,9 +3,11 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 /**
- * How large the browser SDK is for whoever loads a page: everything it exports, with the Protobuf runtime, minified and gzipped. The
- * second figure adds a generated schema of an app's own, which brings the part of the runtime that reads descriptors. `--check` fails
- * if the larger one is past the limit.
+ * How large the browser SDK is for whoever loads a page: everything it exports, with the Protobuf runtime that it uses, minified and
+ * gzipped. `--check` fails if that is past the limit.
+ *
+ * The second figure is that of a page with generated Protobuf code of its own: such code brings the rest of the runtime, which
+ * reads descriptors, and the SDK makes no use of it. It is shown so that nobody is surprised, and has no limit.
  */
 const limitBytes = 30 * 1024;
 
@@ -65,8 +67,8 @@ if (import.meta.main) {
     for (const [part, bytes] of size.parts) console.log(`  ${String(bytes).padStart(7)} ${part}`);
   }
   console.log(`limit: ${limitBytes} bytes gzipped`);
-  if (process.argv.includes("--check") && withSchema.gzipped > limitBytes) {
-    console.error(`the browser SDK is ${withSchema.gzipped - limitBytes} bytes too large`);
+  if (process.argv.includes("--check") && alone.gzipped > limitBytes) {
+    console.error(`the browser SDK is ${alone.gzipped - limitBytes} bytes too large`);
     process.exitCode = 1;
   }
 }
