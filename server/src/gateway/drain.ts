@@ -14,7 +14,8 @@ export interface DrainOptions {
 }
 
 /**
- * Sends connections away: each is asked to move at a time of its own within the window, and closed at the deadline.
+ * Sends connections away: each is asked to move at a time of its own within the window, and closed at the deadline. Those that have not
+ * been welcomed cannot be asked and are closed at once.
  * @returns how many were told, and when the last of them has gone
  */
 export function drain(
@@ -23,6 +24,7 @@ export function drain(
   options: DrainOptions,
 ): { told: number; done: Promise<void> } {
   const all = [...connections];
+  for (const connection of all) if (!connection.isOpen) connection.close(CloseCode.GOING_AWAY, goingAway);
   const leaving = all.filter((connection) => connection.isOpen && !connection.goingAway);
   const stepMs = leaving.length === 0 ? 0 : options.windowMs / leaving.length;
   for (const [i, connection] of leaving.entries()) {
@@ -33,9 +35,11 @@ export function drain(
   return { told: leaving.length, done: allGone(all, clock, options.deadlineMs) };
 }
 
+const goingAway = "this node is going away";
+
 function allGone(connections: readonly Connection[], clock: Clock, deadlineMs: number): Promise<void> {
   const timer = clock.setTimer(deadlineMs, () => {
-    for (const connection of connections) connection.close(CloseCode.GOING_AWAY, "this node is going away");
+    for (const connection of connections) connection.close(CloseCode.GOING_AWAY, goingAway);
   });
   return Promise.all(connections.map((connection) => connection.gone)).then(() => timer.cancel());
 }
