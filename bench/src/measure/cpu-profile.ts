@@ -4,7 +4,7 @@ import type { Profiler } from "node:inspector";
 export interface SelfTime {
   /** Name and place, for instance `flush server/src/gateway/send-queue.ts:41`. */
   readonly where: string;
-  /** 0 to 1, of the time that was not idle. */
+  /** 0 to 1, of the time that was neither idle nor the profiler's own. */
   readonly share: number;
 }
 
@@ -15,7 +15,7 @@ export function topSelfTimes(profile: Profiler.Profile, root: string, count: num
   let busyUs = 0;
   profile.samples?.forEach((id, index) => {
     const frame = byId.get(id);
-    if (frame === undefined || frame.functionName === "(idle)") return;
+    if (frame === undefined || isNoWork(frame)) return;
     const us = profile.timeDeltas?.[index] ?? 0;
     const where = describeFrame(frame, root);
     selfUs.set(where, (selfUs.get(where) ?? 0) + us);
@@ -25,6 +25,10 @@ export function topSelfTimes(profile: Profiler.Profile, root: string, count: num
     .map(([where, us]) => ({ where, share: us / busyUs }))
     .sort((a, b) => b.share - a.share)
     .slice(0, count);
+}
+
+function isNoWork({ functionName, url }: CallFrame): boolean {
+  return functionName === "(idle)" || url === "node:inspector";
 }
 
 type CallFrame = Profiler.ProfileNode["callFrame"];
