@@ -1,7 +1,11 @@
 import { version } from "@fanfare/server";
 import { Command } from "commander";
+import { addDrain } from "./commands/drain.ts";
+import { addNodes } from "./commands/nodes.ts";
+import { addPub } from "./commands/pub.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSub } from "./commands/sub.ts";
+import { addToken } from "./commands/token.ts";
 import { exitCodeHelp } from "./exit-code.ts";
 
 /** The whole command line. Errors of usage are thrown as CommanderError, nothing exits the process. */
@@ -24,6 +28,10 @@ Every command has its own --help with examples. FANFARE_URL says where the serve
 ${exitCodeHelp}`,
     );
   addServe(program);
+  addToken(program);
+  addPub(program);
   addSub(program);
+  addNodes(program);
+  addDrain(program);
   return program;
 }

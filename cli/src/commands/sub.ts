@@ -2,9 +2,9 @@ import { anyPayload, type Channel, type Client, type MessageMeta, type Payload }
 import { type Command, Option } from "commander";
 import { CliError } from "../cli-error.ts";
 import { exitCodeHelp } from "../exit-code.ts";
-import { playerError } from "../server/player-error.ts";
 import { openPlayerSession } from "../server/player-session.ts";
 import { httpUrl, type ServerOptions, withServerOptions } from "../server/server-options.ts";
+import { toCliError } from "../server/to-cli-error.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { repeated, wholeNumber } from "../terminal/number-option.ts";
 import { Output } from "../terminal/output.ts";
@@ -75,7 +75,7 @@ async function subscribe(options: SubOptions, output: Output): Promise<void> {
     onStatus: (event) => {
       const text = statusText(event);
       if (text !== undefined) output.note(text);
-      if (event.type === "closed" && event.error !== undefined) ended.reject(playerError(url, event.error));
+      if (event.type === "closed" && event.error !== undefined) ended.reject(toCliError(url, event.error));
     },
   }).catch((error: unknown) => {
     if (interrupted.signal.aborted) return undefined;
@@ -98,7 +98,7 @@ async function subscribe(options: SubOptions, output: Output): Promise<void> {
   if (broadcast !== undefined) receive(client.broadcast);
   for (const name of groups) {
     const channel = await client.join(name).catch((error: unknown) => {
-      throw playerError(url, error);
+      throw toCliError(url, error);
     });
     receive(channel);
   }

@@ -1,7 +1,7 @@
 import { type Client, connect, type StatusEvent } from "@fanfare/sdk-node";
 import { CliError } from "../cli-error.ts";
 import { devCredentials } from "./dev-credentials.ts";
-import { playerError } from "./player-error.ts";
+import { toCliError } from "./to-cli-error.ts";
 
 /** Who connects, and with what. */
 export interface PlayerSessionOptions {
@@ -33,6 +33,6 @@ export async function openPlayerSession(options: PlayerSessionOptions): Promise<
   try {
     return await connect({ url, getToken, onStatus, connectTimeoutMs, signal });
   } catch (error) {
-    throw playerError(url, error);
+    throw toCliError(url, error);
   }
 }

@@ -17,7 +17,7 @@ const outOfReach: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** What the SDK's error means for the command. */
-export function playerError(url: string, error: unknown): CliError {
+export function toCliError(url: string, error: unknown): CliError {
   if (error instanceof CliError) return error;
   const { code, message, cause } = FanfareError.from(error);
   // A token provider that failed is wrapped by the SDK.

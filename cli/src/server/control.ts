@@ -1,0 +1,33 @@
+import { type ControlClient, createControlClient } from "@fanfare/sdk-node/control";
+import type { CliError } from "../cli-error.ts";
+import { devCredentials } from "./dev-credentials.ts";
+import { httpUrl } from "./server-options.ts";
+import { toCliError } from "./to-cli-error.ts";
+
+/** Options of commands that use the control API. */
+export interface ControlOptions {
+  readonly url: string;
+  readonly apiKey?: string;
+}
+
+/** The control API of one server, for one command. */
+export interface Control {
+  /** The server's address, as http. */
+  readonly url: string;
+  readonly client: ControlClient;
+  /** What a failed call means for the command. */
+  readonly failure: (error: unknown) => CliError;
+}
+
+/** Reaches the control API, with the key of a development server on this machine unless one is given. @throws CliError */
+export async function openControl(options: ControlOptions): Promise<Control> {
+  const url = httpUrl(options.url);
+  const failure = (error: unknown) => toCliError(url, error);
+  const instead = "the key of its control API with --api-key or FANFARE_API_KEY";
+  const apiKey = options.apiKey ?? (await devCredentials(url, "cli", instead)).apiKey;
+  try {
+    return { url, client: createControlClient({ url, apiKey }), failure };
+  } catch (error) {
+    throw failure(error);
+  }
+}
