@@ -3,48 +3,16 @@ import { FanfareError, fromWireError } from "../error.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { Ports } from "../ports.ts";
 import type { StatusEvent } from "../status.ts";
+import { TokenRefresh } from "../token-refresh.ts";
 import { TokenSource } from "../token-source.ts";
 import { followedUrl } from "../url.ts";
-import type { Init } from "../wire/codec.ts";
-import {
-  ErrorCode,
-  type Goaway,
-  type Reply,
-  type Rpc,
-  type ServerFrame,
-  type Subscribe,
-  type Welcome,
-} from "../wire/schema.ts";
+import { ErrorCode, type Goaway, type ServerFrame, type Welcome } from "../wire/schema.ts";
 import { type CloseDecision, closeDecision, errorCodeOfClose } from "./close-decision.ts";
+import type { ConnectorEvents } from "./connector-events.ts";
 import { FrameTap } from "./frame-tap.ts";
 import { Link, type RoundTrip } from "./link.ts";
 import { transition } from "./machine.ts";
 import { type Effect, type Event, initialState, type State, type TimerName, type TokenReason } from "./states.ts";
-
-/** What the rest of the client does for, and learns from, its connections. */
-export interface ConnectorEvents {
-  status(event: StatusEvent): void;
-  /** The subscriptions to name in `hello`. */
-  subscriptions(): Init<Subscribe>[];
-  /** A `welcome`, before anything is sent on its connection. `fresh`: of a new session. */
-  welcomed(link: Link, welcome: Welcome, fresh: boolean): void;
-  /** What `welcome` says about subscriptions: at once, or when the connection takes over. */
-  subscribed(welcome: Welcome, fresh: boolean): void;
-  /** Requests and publishes go out here. */
-  attached(link: Link, fresh: boolean): void;
-  /** Requests go out here, publishes as soon as the old connection owes no answer. */
-  moving(link: Link): void;
-  lost(link: Link): void;
-  reply(id: number, reply: Reply): void;
-  /** Sends a new token; resolves with when it expires, in milliseconds by the server's clock. */
-  refresh(token: string): Promise<number>;
-  rpc(link: Link, id: number, rpc: Rpc): void;
-  /** Everything that is delivered in order: messages, skips, presence, subscriptions. */
-  deliver(frame: ServerFrame): void;
-  /** Every live subscription may have missed something. */
-  missed(): void;
-  finished(error: FanfareError | undefined): void;
-}
 
 /** What is known of the session; lives in memory only, so that a copy of a page is a session of its own. */
 interface Session {
@@ -58,10 +26,6 @@ interface Session {
 export const features = ["resume", "hand_over", "presence", "report", "server_rpc"] as const;
 /** Frames that are held during a move; more than that, and the old connection is not waited for any longer. */
 const maxHeldFrames = 10_000;
-/** The share of a token's life after which a new one is asked for. */
-const refreshAfterShare = 0.8;
-/** The delay after a refresh that failed. */
-const refreshRetryMs = 5000;
 
 /** Carries out what the state machine wants: opens and closes connections, runs timers, asks for tokens. */
 export class Connector {
@@ -69,6 +33,7 @@ export class Connector {
   readonly #options: ResolvedOptions;
   readonly #events: ConnectorEvents;
   readonly #tokens: TokenSource;
+  readonly #refresh: TokenRefresh;
   readonly #links = new Map<number, Link>();
   readonly #timers = new Map<TimerName, () => void>();
   readonly #unwatch: (() => void) | undefined;
@@ -89,7 +54,6 @@ export class Connector {
   #serverError: FanfareError | undefined;
   #delayMs = 0;
   #nodeId = "";
-  #clearRefresh: (() => void) | undefined;
   /** The newest answered heartbeat. */
   latency: RoundTrip | undefined;
 
@@ -99,6 +63,13 @@ export class Connector {
     this.#events = events;
     this.#url = options.url;
     this.#tokens = new TokenSource(ports.clock, options.getToken);
+    this.#refresh = new TokenRefresh(ports.clock, this.#tokens, {
+      send: (token) =>
+        this.#state.name === "open" || this.#state.name === "moving" ? events.refresh(token) : undefined,
+      clockOffsetMs: () => this.latency?.clockOffsetMs ?? 0,
+      refreshed: (expiresAtMs) => events.status({ type: "token-refreshed", expiresAt: new Date(expiresAtMs) }),
+      failed: (thrown) => void this.#tokenFailed(thrown),
+    });
     this.#unwatch = ports.lifecycle?.watch((event) => {
       if (event === "check" || event === "offline" || event === "online")
         for (const link of this.#links.values()) link.probe();
@@ -358,7 +329,7 @@ export class Connector {
     this.#welcomedAt = this.#url;
     this.#serverError = undefined;
     link.welcomed(welcome.heartbeatIntervalMs, welcome.heartbeatTimeoutMs, welcome.limits?.maxFrameBytes ?? 0);
-    this.#tokenLives(welcome.tokenExpiresAtMs, welcome.serverTimeUs / 1000);
+    this.#refresh.schedule(welcome.tokenExpiresAtMs, welcome.serverTimeUs / 1000);
     this.#events.welcomed(link, welcome, fresh);
     if (moving && !fresh) {
       this.#held ??= [];
@@ -373,37 +344,6 @@ export class Connector {
     this.#url = followedUrl(this.#url, goaway.url, this.#options.allowedOrigins) ?? this.#url;
     const { reconnectAfterMs: afterMs } = goaway;
     this.#dispatch({ type: "goaway", connection: link.number, afterMs, handOver: this.#handOver });
-  }
-
-  /** The token in use expires then, by the server's clock, at which it is `serverNowMs`. 0: it was not said. */
-  #tokenLives(expiresAtMs: number, serverNowMs: number): void {
-    this.#clearRefresh?.();
-    if (expiresAtMs === 0) return;
-    const remainingMs = Math.max(expiresAtMs - serverNowMs, 0);
-    this.#tokens.livesFor(remainingMs);
-    this.#refreshAfter(remainingMs * refreshAfterShare);
-  }
-
-  #refreshAfter(delayMs: number): void {
-    const { clock } = this.#ports;
-    this.#clearRefresh = setDeadline(clock, clock.now() + delayMs, () => void this.#refresh());
-  }
-
-  async #refresh(): Promise<void> {
-    if (this.#state.name === "closed") return;
-    try {
-      const { token } = await this.#tokens.ask("refresh");
-      // Without a connection the next `hello` brings it.
-      if (this.#state.name !== "open" && this.#state.name !== "moving") return this.#tokens.use(token);
-      const expiresAtMs = await this.#events.refresh(token);
-      this.#tokens.use(token);
-      const serverNowMs = this.#ports.clock.now() + (this.latency?.clockOffsetMs ?? 0);
-      this.#tokenLives(expiresAtMs, serverNowMs);
-      this.#events.status({ type: "token-refreshed", expiresAt: new Date(expiresAtMs) });
-    } catch (thrown) {
-      this.#tokenFailed(thrown);
-      if (this.state.name !== "closed") this.#refreshAfter(refreshRetryMs);
-    }
   }
 
   #announce(before: State, state: State): void {
@@ -428,7 +368,7 @@ export class Connector {
 
   #finish(code: number): void {
     this.#unwatch?.();
-    this.#clearRefresh?.();
+    this.#refresh.stop();
     for (const clear of this.#timers.values()) clear();
     const error = code === 0 ? undefined : this.#lastError;
     this.#events.finished(error);
