@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { createControlClient } from "@fanfare/sdk-node";
+import { createControlClient } from "@fanfare/sdk-node/control";
 import { developmentCredentials } from "./development-credentials.ts";
 import { readElementSet } from "./element-set.ts";
 import { GroundTrackSchema, PositionSchema } from "./gen/iss/v1/telemetry_pb.ts";

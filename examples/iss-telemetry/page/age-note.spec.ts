@@ -5,8 +5,8 @@ const epoch = new Date("2026-08-25T15:51:11Z");
 const note = (at: string) => ageNote("ISS (ZARYA)", epoch, new Date(at));
 
 it("states how old the elements are, before their epoch as after it", () => {
-  expect(note("2026-08-25T20:00:00Z")).toContain("elements of 25 August 2026, 4 hours away");
-  expect(note("2026-08-22T15:00:00Z")).toContain("3 days away");
+  expect(note("2026-08-25T20:00:00Z")).toContain("elements of 25 August 2026, 4 hours old");
+  expect(note("2026-08-22T15:00:00Z")).toContain("3 days ahead");
 });
 
 it.each([

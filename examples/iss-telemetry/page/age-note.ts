@@ -2,10 +2,11 @@ const dayMs = 86_400_000;
 
 /** How old orbital elements are, and what that means for what is computed from them. */
 export function ageNote(satellite: string, epoch: Date, at: Date): string {
-  const days = Math.abs(at.getTime() - epoch.getTime()) / dayMs;
+  const signed = (at.getTime() - epoch.getTime()) / dayMs;
+  const days = Math.abs(signed);
   const date = epoch.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
   const age = days < 1.5 ? `${Math.round(days * 24)} hours` : `${Math.round(days)} days`;
-  return `${satellite}, computed by SGP4 from elements of ${date}, ${age} away. ${accuracy(days)}`;
+  return `${satellite}, computed by SGP4 from elements of ${date}, ${age} ${signed < 0 ? "ahead" : "old"}. ${accuracy(days)}`;
 }
 
 /** Along the orbit; height and the orbit's plane stay right for much longer. */

@@ -25,7 +25,6 @@ export class WorldMap {
 
   constructor() {
     this.#station.append(svg("circle", { class: "halo", r: 4.5 }), svg("circle", { class: "dot", r: 1.8 }));
-    // Lines go on beyond the date line; copies a turn to the east and west bring what is cut off there.
     const overlay = svg(
       "g",
       { id: "overlay" },
@@ -36,10 +35,11 @@ export class WorldMap {
       { viewBox: "-180 -90 360 180", role: "img", "aria-label": "World map with the station's path over the ground" },
       svg("rect", { class: "sea", x: -180, y: -90, width: 360, height: 180 }),
       svg("path", { class: "graticule", d: graticule() }),
-      svg("path", { class: "land", d: landPath() }),
+      svg("path", { class: "land", id: "land", d: landPath() }),
+      ...copies("#land"),
       this.#night,
       overlay,
-      ...[-360, 360].map((x) => svg("use", { href: "#overlay", x })),
+      ...copies("#overlay"),
     );
   }
 
@@ -65,6 +65,11 @@ export class WorldMap {
   gap(): void {
     this.#trail.length = 0;
   }
+}
+
+/** Lines go on beyond the date line; copies a turn to the east and to the west bring what is cut off there. */
+function copies(href: string): SVGUseElement[] {
+  return [-360, 360].map((x) => svg("use", { href, x }));
 }
 
 /** Meridians and parallels every 30 degrees. */
