@@ -11,6 +11,9 @@ export interface BacklogCounts {
   expired: number;
 }
 
+/** Places that may be empty without being given back. */
+const slack = 64;
+
 /**
  * The frames that wait because the socket does not take more. A newer volatile frame replaces the unsent older one of its key, and
  * takes its own place at the end, so that the order of one origin holds.
@@ -20,9 +23,11 @@ export class Backlog {
   readonly #format: FrameFormat;
   #frames: (OutboundFrame | undefined)[] = [];
   #head = 0;
-  /** Absolute index (position plus `#removed`) of the unsent frame of a conflation key. */
+  /** Position of the unsent frame of a conflation key. */
   #byKey: Map<string, number> | undefined;
-  #removed = 0;
+  /** Before this position there is nothing volatile. */
+  #volatileFrom = 0;
+  #count = 0;
   #bytes = 0;
 
   constructor(format: FrameFormat) {
@@ -37,23 +42,32 @@ export class Backlog {
     return this.#bytes === 0;
   }
 
+  /** Places it takes, of frames that wait and of those that are gone. At most twice the frames that wait, and some. */
+  get slots(): number {
+    return this.#frames.length;
+  }
+
   push(frame: OutboundFrame): void {
     const conflation = frame.volatileTraits?.conflation;
     if (conflation !== undefined) {
       this.#byKey ??= new Map();
       const older = this.#byKey.get(conflation);
-      if (older !== undefined && this.#remove(older - this.#removed)) this.counts.conflated++;
-      this.#byKey.set(conflation, this.#frames.length + this.#removed);
+      if (older !== undefined && this.#remove(older)) this.counts.conflated++;
+      this.#byKey.set(conflation, this.#frames.length);
     }
     this.#frames.push(frame);
+    this.#count++;
     this.#bytes += frameLength(frame, this.#format);
+    if (this.#frames.length > 2 * this.#count + slack) this.#compact();
   }
 
   /** Throws volatile frames away, the oldest first, until no more than `maxBytes` are left. False: the rest is still too much. */
   shedVolatile(maxBytes: number): boolean {
-    for (let i = this.#head; i < this.#frames.length && this.#bytes > maxBytes; i++) {
+    let i = Math.max(this.#head, this.#volatileFrom);
+    for (; i < this.#frames.length && this.#bytes > maxBytes; i++) {
       if (this.#frames[i]?.volatileTraits !== undefined && this.#remove(i)) this.counts.dropped++;
     }
+    this.#volatileFrom = i;
     return this.#bytes <= maxBytes;
   }
 
@@ -77,13 +91,15 @@ export class Backlog {
       }
       this.#head++;
     }
-    this.#compact();
+    if (this.#head > slack && this.#frames.length > 2 * this.#count + slack) this.#compact();
     return taken;
   }
 
   clear(): void {
     this.#frames = [];
     this.#head = 0;
+    this.#volatileFrom = 0;
+    this.#count = 0;
     this.#bytes = 0;
     this.#byKey = undefined;
   }
@@ -92,18 +108,22 @@ export class Backlog {
     const frame = this.#frames[index];
     if (frame === undefined) return false;
     this.#frames[index] = undefined;
+    this.#count--;
     this.#bytes -= frameLength(frame, this.#format);
     const conflation = frame.volatileTraits?.conflation;
-    if (conflation !== undefined && this.#byKey?.get(conflation) === index + this.#removed)
-      this.#byKey.delete(conflation);
+    if (conflation !== undefined && this.#byKey?.get(conflation) === index) this.#byKey.delete(conflation);
     return true;
   }
 
-  /** Gives the space of frames that are gone back, when they are at least half of the array. */
+  /** Gives back the places of frames that are gone. */
   #compact(): void {
-    if (this.#head < 64 || this.#head * 2 < this.#frames.length) return;
-    this.#frames = this.#frames.slice(this.#head);
-    this.#removed += this.#head;
+    this.#frames = this.#frames.filter((frame) => frame !== undefined);
     this.#head = 0;
+    this.#volatileFrom = 0;
+    if (this.#byKey === undefined) return;
+    for (const [i, frame] of this.#frames.entries()) {
+      const conflation = frame?.volatileTraits?.conflation;
+      if (conflation !== undefined) this.#byKey.set(conflation, i);
+    }
   }
 }
