@@ -8,6 +8,7 @@ import {
   type TimingSchema,
   TokenAlgorithm,
 } from "@fanfare/proto/config/v1";
+import { DeliveryClass } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import { resolveConfig } from "../config/resolved-config.ts";
 import type { Log } from "../observe/log.ts";
@@ -52,6 +53,7 @@ const open = { subscribe: Access.ANYONE, publish: Access.ANYONE };
  * | game | anyone | anyone | counts | |
  * | members-only | members | members | members | |
  * | no-presence | anyone | anyone | off | |
+ * | durable | anyone | anyone | members | kept: 100 messages, all of which can be rewound |
  * | limited | anyone | anyone | members, at most 2 | 2 publishes a second, 16 bytes |
  */
 const namespaces = [
@@ -60,6 +62,16 @@ const namespaces = [
   { name: "game", rules: { ...open, presence: PresenceMode.COUNTS } },
   { name: "members-only", rules: { publish: Access.MEMBERS, presence: PresenceMode.MEMBERS } },
   { name: "no-presence", rules: open },
+  {
+    name: "durable",
+    rules: {
+      ...open,
+      presence: PresenceMode.MEMBERS,
+      deliveryClass: DeliveryClass.DURABLE,
+      maxRewind: 100,
+      retention: { maxMessages: 100 },
+    },
+  },
   {
     name: "limited",
     rules: {

@@ -1,0 +1,27 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { systemClock } from "../clock.ts";
+import type { LogUnderTest } from "../log/message-log.contract.ts";
+import { LogConnections, type LogConnectionsOptions } from "../log/valkey/log-connections.ts";
+import { ValkeyCursorStore } from "../log/valkey/valkey-cursor-store.ts";
+import { ValkeyMessageLog } from "../log/valkey/valkey-message-log.ts";
+import { silentLog } from "../observe/log.ts";
+import type { ValkeyServers } from "./valkey-processes.ts";
+
+/** A log on real servers. It does not end them. */
+export async function openValkeyLog(
+  servers: ValkeyServers,
+  options: Partial<LogConnectionsOptions> = {},
+): Promise<LogUnderTest & { readonly connections: LogConnections }> {
+  const { addresses, isCluster } = servers;
+  const valkey = { addresses, cluster: isCluster, requestTimeoutMs: 500 };
+  const connections = await LogConnections.open({ valkey, clock: systemClock, log: silentLog, ...options });
+  const log = new ValkeyMessageLog(connections);
+  return {
+    connections,
+    log,
+    cursors: new ValkeyCursorStore(connections),
+    elapse: (ms) => delay(ms),
+    nowMs: () => systemClock.nowMs(),
+    [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,239 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** One `valkey-server`, killed with whoever started it. */
+export class ValkeyProcess {
+  readonly port: number;
+  readonly folder: string;
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+
+  private constructor(port: number, folder: string, args: readonly string[]) {
+    this.port = port;
+    this.folder = folder;
+    this.#args = args;
+  }
+
+  /** Starts a server on a free port of loopback, with nothing written to disk. */
+  static async start(args: readonly string[] = []): Promise<ValkeyProcess> {
+    const [port = 0, busPort = 0] = await freePorts(2);
+    const folder = await mkdtemp(join(tmpdir(), "fanfare-valkey-"));
+    const isCluster = args.includes("--cluster-enabled");
+    const own = ["--port", `${port}`, "--dir", folder, ...(isCluster ? ["--cluster-port", `${busPort}`] : [])];
+    const started = new ValkeyProcess(port, folder, [...fixedArgs, ...own, ...args]);
+    await started.restart();
+    return started;
+  }
+
+  get address(): { host: string; port: number } {
+    return { host: "127.0.0.1", port: this.port };
+  }
+
+  /** Starts it again after `kill`, with the same arguments and no data. */
+  async restart(): Promise<void> {
+    const child = spawn(process.env.FANFARE_VALKEY_SERVER ?? "valkey-server", this.#args, { stdio: "ignore" });
+    this.#child = child;
+    const exited = once(child, "exit").then(() => {
+      throw new Error(`valkey-server on port ${this.port} exited while it started`);
+    });
+    exited.catch(() => {});
+    await Promise.race([exited, until(async () => (await this.command("PING")) === "PONG")]);
+  }
+
+  /** Ends the process without notice. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGCONT");
+    child.kill("SIGKILL");
+    await exited;
+  }
+
+  /** Stands still until `resume`: its connections stay open and nothing is answered. */
+  pause(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#child?.kill("SIGCONT");
+  }
+
+  /** Asks by the command line client. @returns its output as text; errors of Valkey are texts too */
+  async command(...args: string[]): Promise<string> {
+    const { stdout } = await run("valkey-cli", ["-p", `${this.port}`, ...args], { timeout: 10_000 });
+    return stdout.trim();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+const fixedArgs = [
+  ...["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--enable-debug-command", "yes"],
+  ...["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--loglevel", "warning"],
+];
+
+/** Servers that belong together. */
+export class ValkeyServers {
+  readonly processes: ValkeyProcess[];
+  readonly isCluster: boolean;
+
+  constructor(processes: ValkeyProcess[], isCluster: boolean) {
+    this.processes = processes;
+    this.isCluster = isCluster;
+  }
+
+  get addresses(): { host: string; port: number }[] {
+    return this.processes.map(({ address }) => address);
+  }
+
+  /** The process that serves a key as primary. */
+  async primaryOf(key: string): Promise<ValkeyProcess> {
+    if (!this.isCluster) return this.processes[0] as ValkeyProcess;
+    const slot = Number(await this.#anyLive((process) => process.command("CLUSTER", "KEYSLOT", key)));
+    const rows = (await this.#anyLive((process) => process.command("CLUSTER", "NODES"))).split("\n");
+    const row = rows.find((one) => {
+      const [, , flags = "", , , , , ...ranges] = one.split(" ");
+      if (!flags.includes("master") || flags.includes("fail")) return false;
+      return ranges.some((range) => {
+        const [first, last = first] = range.split("-").map(Number);
+        return first !== undefined && last !== undefined && first <= slot && slot <= last;
+      });
+    });
+    const port = Number(/:(\d+)@/.exec(row ?? "")?.[1]);
+    const found = this.processes.find((process) => process.port === port);
+    if (found === undefined) throw new Error(`no primary serves ${key}`);
+    return found;
+  }
+
+  /** The replicas of a primary that take part in replication. */
+  async replicasOf(primary: ValkeyProcess): Promise<ValkeyProcess[]> {
+    const info = await primary.command("INFO", "replication");
+    const ports = [...info.matchAll(/slave\d+:ip=[^,]+,port=(\d+),state=online/g)].map((match) => Number(match[1]));
+    return this.processes.filter(({ port }) => ports.includes(port));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.processes.map((process) => process[Symbol.asyncDispose]()));
+  }
+
+  async #anyLive<Result>(ask: (process: ValkeyProcess) => Promise<Result>): Promise<Result> {
+    let last: unknown;
+    for (const process of this.processes) {
+      try {
+        return await ask(process);
+      } catch (reason) {
+        last = reason;
+      }
+    }
+    throw last;
+  }
+}
+
+/** One primary with replicas that are in sync. */
+export async function startStandalone(replicas = 0): Promise<ValkeyServers> {
+  const primary = await ValkeyProcess.start();
+  const servers = new ValkeyServers([primary], false);
+  try {
+    for (let i = 0; i < replicas; i++) {
+      servers.processes.push(await ValkeyProcess.start(["--replicaof", `127.0.0.1 ${primary.port}`]));
+    }
+    await until(async () => (await servers.replicasOf(primary)).length === replicas);
+    return servers;
+  } catch (reason) {
+    await servers[Symbol.asyncDispose]();
+    throw reason;
+  }
+}
+
+/** Arguments of a node of a cluster that notices the death of another within 2 s. */
+const clusterArgs = [
+  "--cluster-enabled",
+  "yes",
+  "--cluster-node-timeout",
+  "2000",
+  "--cluster-replica-validity-factor",
+  "0",
+];
+
+/** A cluster of three primaries with a replica each, all in sync. */
+export async function startCluster(): Promise<ValkeyServers> {
+  const processes = await Promise.all(Array.from({ length: 6 }, () => ValkeyProcess.start(clusterArgs)));
+  const servers = new ValkeyServers(processes, true);
+  try {
+    const nodes = processes.map(({ port }) => `127.0.0.1:${port}`);
+    await run("valkey-cli", ["--cluster", "create", ...nodes, "--cluster-replicas", "1", "--cluster-yes"]);
+    await untilSettled(servers);
+    return servers;
+  } catch (reason) {
+    await servers[Symbol.asyncDispose]();
+    throw reason;
+  }
+}
+
+/** One more node, without slots and without functions, that the cluster knows. */
+export async function addNode(servers: ValkeyServers): Promise<ValkeyProcess> {
+  const added = await ValkeyProcess.start(clusterArgs);
+  servers.processes.push(added);
+  await (servers.processes[0] as ValkeyProcess).command(
+    "CLUSTER",
+    "MEET",
+    "127.0.0.1",
+    `${added.port}`,
+    await busPortOf(added),
+  );
+  await until(async () => /cluster_known_nodes:7/.test(await added.command("CLUSTER", "INFO")));
+  await until(async () => /cluster_state:ok/.test(await added.command("CLUSTER", "INFO")));
+  return added;
+}
+
+/** Waits until every node sees all slots served and every primary has its replica. */
+export async function untilSettled(servers: ValkeyServers, replicasOfEach = 1): Promise<void> {
+  await until(async () => {
+    for (const process of servers.processes) {
+      if (!/cluster_state:ok/.test(await process.command("CLUSTER", "INFO"))) return false;
+      const info = await process.command("INFO", "replication");
+      const online = info.match(/state=online/g)?.length ?? 0;
+      if (/role:master/.test(info) && online < replicasOfEach) return false;
+      if (/role:slave/.test(info) && !/master_link_status:up/.test(info)) return false;
+    }
+    return true;
+  });
+}
+
+async function busPortOf(process: ValkeyProcess): Promise<string> {
+  return /@(\d+)/.exec(await process.command("CLUSTER", "NODES"))?.[1] ?? "";
+}
+
+/** Asks until the answer is yes. A question that fails is a no. @throws after 20 s */
+export async function until(question: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await question().catch(() => false))) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${question}`);
+    await delay(20);
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return ports;
+}
