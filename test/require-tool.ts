@@ -12,6 +12,12 @@ const tools = {
     ],
     install: "Chromium (Debian: apt-get install chromium), or set CHROMIUM_PATH to a Chrome's path",
   },
+  "valkey-server": {
+    variable: "FANFARE_VALKEY_SERVER",
+    names: ["valkey-server"],
+    paths: [],
+    install: "valkey-server and valkey-tools 8 (Debian bookworm: from its backports)",
+  },
 } as const;
 
 /** What the search depends on, replaced in tests. */

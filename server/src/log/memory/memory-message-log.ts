@@ -206,7 +206,7 @@ export class MemoryMessageLog implements MessageLog {
   }
 
   #nextEpoch(): number {
-    this.#lastEpoch = Math.max(this.#lastEpoch + 1, Math.trunc(this.#clock.nowMs()));
+    this.#lastEpoch = Math.max(this.#lastEpoch + 1, Math.trunc(this.#clock.nowMs() * 1000));
     return this.#lastEpoch;
   }
 }

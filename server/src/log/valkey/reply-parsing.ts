@@ -1,0 +1,58 @@
+import type { Reply } from "../../valkey/valkey-client.ts";
+import type { LogPosition } from "../log-position.ts";
+import type { LogMessage } from "../message-log.ts";
+
+/** Flags in an entry's header. */
+export const excludeSelfFlag = 1;
+
+/** The line of numbers that every function of the log answers with, alone or as the first of an array. */
+export function lineOf(reply: Reply): string[] {
+  const line = Array.isArray(reply) ? reply[0] : reply;
+  return String(line).split(" ");
+}
+
+/** Which run of which node answered, and its how many-th answer that was. */
+export interface Mark {
+  /** Id of the node, empty outside of a cluster. */
+  readonly node: string;
+  /** Begins anew with the process. */
+  readonly run: string;
+  readonly number: number;
+}
+
+/** The mark in an answer of a function. */
+export function markOf(reply: Reply | undefined): Mark {
+  const [node = "", run = "", number] = reply === undefined ? [] : (lineOf(reply)[1] ?? "").split(":");
+  return { node, run, number: Number(number) };
+}
+
+/** A position from an epoch and an id `<offset>-<tag>`. */
+export function parsePosition(epoch: string | undefined, id: string | undefined): LogPosition {
+  const [offset, tag] = String(id).split("-");
+  return { epoch: Number(epoch), offset: Number(offset), tag: Number(tag) };
+}
+
+/** Id, header and body, as `read` answers them from index 1 on. */
+export function parseEntries(reply: Reply): LogMessage[] {
+  const parts = reply as readonly Reply[];
+  const entries: LogMessage[] = [];
+  for (let i = 1; i + 2 < parts.length; i += 3) {
+    const { offset, tag } = parsePosition("0", String(parts[i]));
+    entries.push({ kind: "message", offset, tag, ...parseHeader(String(parts[i + 1])), body: parts[i + 2] as Buffer });
+  }
+  return entries;
+}
+
+/** The header of an entry, described in `lua/log-state.ts`; what only the functions need is left out. */
+function parseHeader(
+  header: string,
+): Pick<LogMessage, "previousTag" | "expiresAtMs" | "origin" | "seq" | "excludeSelf"> {
+  const [previousTag, expiresAtMs, origin, seq, flags] = header.split(" ");
+  return {
+    previousTag: Number(previousTag),
+    expiresAtMs: Number(expiresAtMs),
+    origin: BigInt(`0x${origin}`),
+    seq: Number(seq),
+    excludeSelf: (Number(flags) & excludeSelfFlag) !== 0,
+  };
+}

@@ -1,0 +1,25 @@
+import { describe } from "vitest";
+import { requireTool } from "../../../../test/require-tool.ts";
+import { openValkeyLog } from "../../testing/valkey-log.ts";
+import { startCluster, startStandalone, type ValkeyServers } from "../../testing/valkey-processes.ts";
+import { describeMessageLog, type LogUnderTest } from "../message-log.contract.ts";
+
+/** A log on servers of its own, which end with it. */
+async function openOn(start: () => Promise<ValkeyServers>): Promise<LogUnderTest> {
+  const servers = await start();
+  const under = await openValkeyLog(servers);
+  const close = under[Symbol.asyncDispose];
+  return {
+    ...under,
+    async [Symbol.asyncDispose]() {
+      await close();
+      await servers[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe.skipIf(requireTool("valkey-server") === undefined)("on real servers", () => {
+  describeMessageLog("one Valkey", () => openOn(() => startStandalone()));
+  describeMessageLog("a Valkey with a replica", () => openOn(() => startStandalone(1)));
+  describeMessageLog("a Valkey cluster, 3 + 3", () => openOn(startCluster));
+});

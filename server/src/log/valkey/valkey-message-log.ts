@@ -1,0 +1,237 @@
+import { randomBytes } from "node:crypto";
+import { Acknowledgement } from "@fanfare/proto/config/v1";
+import { ErrorCode } from "@fanfare/proto/v1";
+import type { ResolvedRetention } from "../../config/channel-policy.ts";
+import { FanfareError } from "../../fanfare-error.ts";
+import type { Command, Reply } from "../../valkey/valkey-client.ts";
+import { repeatWindow } from "../identity-table.ts";
+import type { LogPosition } from "../log-position.ts";
+import type {
+  AppendRequest,
+  AppendResult,
+  LogChannel,
+  LogEnds,
+  LogPolicy,
+  MessageLog,
+  PositionVerdict,
+  ReadRequest,
+  ReadResult,
+} from "../message-log.ts";
+import { backwardPage, forwardPage } from "../read-page.ts";
+import type { CallResult } from "./grouped-calls.ts";
+import type { LogConnections } from "./log-connections.ts";
+import { type LogKeys, logKeys } from "./log-keys.ts";
+import { ProvenHeads } from "./proven-heads.ts";
+import { excludeSelfFlag, lineOf, parseEntries, parsePosition } from "./reply-parsing.ts";
+
+/** How often a read is begun anew because the log changed while its head was proven. */
+const maxReadTries = 4;
+
+/**
+ * The log in Valkey. Entries are appended by one server-side function; what a reader gets is proven to be replicated, by what this node has
+ * appended or proven before, or by a WAIT of the read's own.
+ */
+export class ValkeyMessageLog implements MessageLog {
+  readonly #connections: LogConnections;
+  readonly #proven = new ProvenHeads();
+
+  /** The connections are closed with the log. */
+  constructor(connections: LogConnections) {
+    this.#connections = connections;
+  }
+
+  async append(request: AppendRequest): Promise<AppendResult> {
+    const { channel, policy, origin, seq, idempotencyKey, body, expiresAtMs, excludeSelf } = request;
+    const { acknowledgement } = policy;
+    const keys = this.#keys(channel);
+    const command = this.#call("append", keys, [
+      String(randomBytes(4).readUInt32LE() || 1),
+      BigInt.asUintN(64, origin).toString(16),
+      String(seq),
+      idempotencyKey,
+      String(excludeSelf ? excludeSelfFlag : 0),
+      String(Math.trunc(expiresAtMs)),
+      body,
+      ...retentionArguments(policy.retention),
+      acknowledgement === Acknowledgement.REPLICA_STRICT ? "1" : "0",
+      String(repeatWindow.windowMs),
+      String(repeatWindow.maxIdentities),
+      String(repeatWindow.maxLookBack),
+    ]);
+    const result = await this.#calls(policy).call(keys.tag, command, body.length + 300);
+    const { reply, triedBefore } = result;
+    if (reply === undefined) return { outcome: "unknown", position: undefined, reason: "no answer in time" };
+    const [verdict, , epoch, id, previousTag] = lineOf(reply);
+    switch (verdict) {
+      case "unreplicated":
+        throw new FanfareError(
+          ErrorCode.NOT_REPLICATED,
+          "the channel's shard has no replica, and its policy demands one",
+        );
+      case "overtaken":
+        throw new FanfareError(ErrorCode.UNAVAILABLE, "a later message of this publisher is stored already");
+      case "forgotten":
+        return { outcome: "unknown", position: undefined, reason: "identity forgotten" };
+    }
+    const position = parsePosition(epoch, id);
+    if (!satisfies(result, policy)) return { outcome: "unknown", position, reason: "not replicated in time" };
+    this.#proven.note(keys.tag, position);
+    const isRepeat = verdict === "repeated";
+    return {
+      outcome: "stored",
+      position,
+      previousTag: Number(previousTag),
+      repeated: isRepeat && !triedBefore,
+      acknowledged: result.acknowledged ?? "primary",
+      body: isRepeat ? ((reply as readonly Reply[])[2] as Buffer | undefined) : body,
+    };
+  }
+
+  async read(request: ReadRequest): Promise<ReadResult> {
+    const { channel, policy, direction, from, limit, maxBytes } = request;
+    const isForward = direction === "forward";
+    const keys = this.#keys(channel);
+    const command = this.#call("read", keys, [
+      isForward ? "f" : "b",
+      ...(from === undefined ? ["", "", ""] : [String(from.epoch), String(from.offset), String(from.tag)]),
+      String(limit),
+      String(maxBytes),
+      ...retentionArguments(policy.retention),
+    ]);
+    return await this.#proved(keys, policy, command, (reply, { head, tail }, readable): ReadResult => {
+      const line = lineOf(reply);
+      const verdict = line[0] as PositionVerdict;
+      if (verdict !== "ok") return { verdict, head: readable, tail };
+      const all = parseEntries(reply);
+      const entries = all.filter(({ offset }) => offset <= readable.offset);
+      const exhausted = line.at(-1) === "1" || (isForward && entries.length < all.length);
+      const nowMs = this.#connections.clock.nowMs();
+      const start = from ?? (isForward ? tail : readable);
+      const page = isForward
+        ? forwardPage({ from: start, entries, exhausted, end: readable, nowMs })
+        : backwardPage({ from: start, entries, exhausted, end: tail, nowMs });
+      const isEmptied = !isForward && entries.length === 0 && all.length > 0;
+      const next = isEmptied ? { ...head, ...lastOf(all) } : page.next;
+      return { verdict, head: readable, tail, ...page, next };
+    });
+  }
+
+  async ends(channel: LogChannel, policy: LogPolicy): Promise<LogEnds> {
+    const { head, tail } = await this.rewind(channel, policy, 0);
+    return { head, tail };
+  }
+
+  async rewind(channel: LogChannel, policy: LogPolicy, count: number): Promise<LogEnds & { position: LogPosition }> {
+    const keys = this.#keys(channel);
+    const command = this.#call("look", keys, [String(count), ...retentionArguments(policy.retention)]);
+    return await this.#proved(keys, policy, command, (reply, { tail }, readable) => {
+      const [, , epoch, , , id] = lineOf(reply);
+      const position = parsePosition(epoch, id);
+      return { head: readable, tail, position: position.offset > readable.offset ? readable : position };
+    });
+  }
+
+  async deleteMessage(channel: LogChannel, policy: LogPolicy, position: LogPosition): Promise<PositionVerdict> {
+    const { epoch, offset, tag } = position;
+    const result = await this.#change("delete", channel, policy, [String(epoch), String(offset), String(tag)]);
+    return lineOf(result)[0] as PositionVerdict;
+  }
+
+  async clear(channel: LogChannel, policy: LogPolicy): Promise<LogPosition> {
+    const [, , epoch, head] = lineOf(await this.#change("clear", channel, policy, []));
+    const position = parsePosition(epoch, head);
+    this.#proven.note(this.#keys(channel).tag, position);
+    return position;
+  }
+
+  async erase(channel: LogChannel): Promise<void> {
+    const { tag, stream, meta } = this.#keys(channel);
+    await this.#connections.send(["UNLINK", stream, meta]);
+    this.#proven.forget(tag);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#connections[Symbol.asyncDispose]();
+  }
+
+  /** Reads until what was read is replicated as the policy demands, or as much of it as is. */
+  async #proved<Result>(
+    keys: LogKeys,
+    policy: LogPolicy,
+    command: Command,
+    resultOf: (reply: Reply, ends: LogEnds, readable: LogPosition) => Result,
+  ): Promise<Result> {
+    for (let tries = 0; tries < maxReadTries; tries++) {
+      const reply = await this.#connections.send(command);
+      const [, , epoch, headId, tailId] = lineOf(reply);
+      const ends = { head: parsePosition(epoch, headId), tail: parsePosition(epoch, tailId) };
+      if (policy.acknowledgement === Acknowledgement.PRIMARY || this.#proven.covers(keys.tag, ends.head)) {
+        return resultOf(reply, ends, ends.head);
+      }
+      const verdict = await this.#prove(keys, policy, ends.head);
+      if (verdict === "ok") return resultOf(reply, ends, ends.head);
+      const known = this.#proven.get(keys.tag);
+      if (verdict === undefined && known?.epoch === ends.head.epoch && known.offset >= ends.tail.offset) {
+        return resultOf(reply, ends, known);
+      }
+      if (verdict === undefined) throw notReplicated();
+    }
+    throw notReplicated();
+  }
+
+  /** What a position is to the log once a replica holds it; undefined if that is not known in time. */
+  async #prove(
+    keys: LogKeys,
+    policy: LogPolicy,
+    { epoch, offset, tag }: LogPosition,
+  ): Promise<PositionVerdict | undefined> {
+    const command = this.#call("prove", keys, [String(epoch), String(offset), String(tag)]);
+    const result = await this.#calls(policy).call(keys.tag, command, 300);
+    if (result.reply === undefined || !satisfies(result, policy)) return undefined;
+    const [verdict] = lineOf(result.reply);
+    if (verdict === "ok") this.#proven.note(keys.tag, { epoch, offset, tag });
+    return verdict as PositionVerdict;
+  }
+
+  async #change(name: string, channel: LogChannel, policy: LogPolicy, args: readonly string[]): Promise<Reply> {
+    const keys = this.#keys(channel);
+    const result = await this.#calls(policy).call(keys.tag, this.#call(name, keys, args), 300);
+    if (result.reply === undefined || !satisfies(result, policy)) {
+      throw new FanfareError(
+        ErrorCode.DEADLINE_EXCEEDED,
+        "no replica has confirmed the change in time; it may be lost",
+      );
+    }
+    return result.reply;
+  }
+
+  #keys(channel: LogChannel): LogKeys {
+    return logKeys(this.#connections.keyPrefix, channel);
+  }
+
+  #call(name: string, { stream, meta }: LogKeys, args: readonly (string | Uint8Array)[]): Command {
+    return this.#connections.functionCall(name, [stream, meta], args);
+  }
+
+  #calls({ acknowledgement }: LogPolicy) {
+    return acknowledgement === Acknowledgement.PRIMARY ? this.#connections.plain : this.#connections.replicated;
+  }
+}
+
+function satisfies({ acknowledged }: CallResult, { acknowledgement }: LogPolicy): boolean {
+  if (acknowledgement === Acknowledgement.REPLICA_STRICT) return acknowledged === "replica";
+  return acknowledged !== undefined;
+}
+
+function retentionArguments({ maxMessages, maxBytes, maxAgeS }: ResolvedRetention): string[] {
+  return [String(maxMessages), String(maxBytes), String(Math.round(maxAgeS * 1000))];
+}
+
+function lastOf(entries: readonly { offset: number; tag: number }[]): { offset: number; tag: number } {
+  const { offset, tag } = entries.at(-1) as { offset: number; tag: number };
+  return { offset, tag };
+}
+
+function notReplicated(): FanfareError {
+  return new FanfareError(ErrorCode.NOT_REPLICATED, "no replica holds the log in time, so that none of it can be read");
+}

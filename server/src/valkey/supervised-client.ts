@@ -1,0 +1,110 @@
+import type { Clock } from "../clock.ts";
+import type { Log } from "../observe/log.ts";
+import type { Command, Destination, Reply, ValkeyClient } from "./valkey-client.ts";
+
+/** What a {@link SupervisedClient} is made of. */
+export interface SupervisedClientOptions {
+  readonly connect: () => Promise<ValkeyClient>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What it is for; for the log. */
+  readonly name: string;
+  /** Nothing but failures for this long, in milliseconds: the client is replaced. Default: 1000. */
+  readonly replaceAfterMs?: number;
+  /** Least time between two replacements, in milliseconds. Default: 1000. */
+  readonly replaceIntervalMs?: number;
+  /** How long a replaced client may finish what it has under way, in milliseconds. Default: 5000. */
+  readonly lingerMs?: number;
+}
+
+/**
+ * A client that is replaced when it does not recover. After the death of a primary a GLIDE client can stay wedged for 18 s, where a fresh one
+ * works as soon as a replica is elected.
+ *
+ * The user reports failures by place (a shard), because one shard may be wedged while the others answer.
+ */
+export class SupervisedClient implements ValkeyClient {
+  readonly #options: SupervisedClientOptions;
+  #client: ValkeyClient;
+  #closed = false;
+  #replacing = false;
+  #replacedAtMs = Number.NEGATIVE_INFINITY;
+  /** Since when nothing but failures came from a place. At most one entry a shard. */
+  readonly #failingSince = new Map<string, number>();
+  /** How often the client was replaced. */
+  replacements = 0;
+
+  private constructor(options: SupervisedClientOptions, client: ValkeyClient) {
+    this.#options = options;
+    this.#client = client;
+  }
+
+  /** @throws what connecting threw */
+  static async connect(options: SupervisedClientOptions): Promise<SupervisedClient> {
+    return new SupervisedClient(options, await options.connect());
+  }
+
+  async send(command: Command, destination?: Destination): Promise<Reply> {
+    return await this.#supervise("", () => this.#client.send(command, destination));
+  }
+
+  async pipeline(
+    commands: readonly Command[],
+    slotOf: string,
+    timeoutMs: number,
+    place = "",
+  ): Promise<readonly Reply[]> {
+    return await this.#supervise(place, () => this.#client.pipeline(commands, slotOf, timeoutMs));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#client.close();
+  }
+
+  async #supervise<Result>(place: string, work: () => Promise<Result>): Promise<Result> {
+    try {
+      const result = await work();
+      this.#failingSince.delete(place);
+      return result;
+    } catch (reason) {
+      if (isConnectionFailure(reason)) this.#failed(place);
+      throw reason;
+    }
+  }
+
+  #failed(place: string): void {
+    const { clock, replaceAfterMs = 1000, replaceIntervalMs = 1000 } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const since = this.#failingSince.get(place);
+    if (since === undefined) this.#failingSince.set(place, nowMs);
+    const isTooLong = nowMs - (since ?? nowMs) >= replaceAfterMs;
+    if (isTooLong && nowMs - this.#replacedAtMs >= replaceIntervalMs) void this.#replace();
+  }
+
+  async #replace(): Promise<void> {
+    if (this.#replacing || this.#closed) return;
+    this.#replacing = true;
+    const { connect, clock, log, name, lingerMs = 5000 } = this.#options;
+    try {
+      const fresh = await connect();
+      if (this.#closed) return fresh.close();
+      const stale = this.#client;
+      this.#client = fresh;
+      this.#failingSince.clear();
+      this.replacements++;
+      log.warn("valkey client replaced, because it did not recover", { client: name });
+      clock.setTimer(lingerMs, () => stale.close());
+    } catch (reason) {
+      log.warn("valkey client could not be replaced", { client: name, reason: String(reason) });
+    } finally {
+      this.#replacedAtMs = clock.monotonicMs();
+      this.#replacing = false;
+    }
+  }
+}
+
+/** A timeout, a lost connection or a closed client, as against an answer that is an error. */
+export function isConnectionFailure(reason: unknown): boolean {
+  return reason instanceof Error && /^(Timeout|Connection|Closing)Error$/.test(reason.name);
+}

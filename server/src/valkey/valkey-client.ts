@@ -1,0 +1,81 @@
+import type { GlideReturnType } from "@valkey/valkey-glide";
+import { defaultRequestTimeoutMs, type ValkeyOptions } from "./valkey-options.ts";
+
+/** One part of a command. Strings are sent as UTF-8. */
+export type CommandPart = string | Uint8Array;
+
+/** A command and its arguments. */
+export type Command = readonly CommandPart[];
+
+/** What Valkey answers: strings as bytes, in a batch also an error in the place of an answer. */
+export type Reply = number | bigint | boolean | null | string | Buffer | Error | readonly Reply[];
+
+/** Where a command without a key goes, in a cluster. */
+export type Destination = { readonly slotOf: string } | "all-primaries" | "any";
+
+/** A connection to Valkey. What fails rejects with the client library's error. */
+export interface ValkeyClient {
+  /** One command, routed by its key unless a destination is given. */
+  send(command: Command, destination?: Destination): Promise<Reply>;
+  /**
+   * Commands that are sent in one go to the primary of a key's slot; errors of single commands stand in their places. In a cluster a command
+   * that is redirected is carried out elsewhere, without a word: let it name the node that answered.
+   */
+  pipeline(commands: readonly Command[], slotOf: string, timeoutMs: number): Promise<readonly Reply[]>;
+  close(): void;
+}
+
+/** Connects. @throws if GLIDE is not installed or nobody answers */
+export async function connectValkey(options: ValkeyOptions): Promise<ValkeyClient> {
+  const glide = await import("@valkey/valkey-glide");
+  glide.Logger.setLoggerConfig("off");
+  const configuration = {
+    addresses: options.addresses.map(({ host, port }) => ({ host, port })),
+    useTLS: options.tls ?? false,
+    requestTimeout: options.requestTimeoutMs ?? defaultRequestTimeoutMs,
+    defaultDecoder: glide.Decoder.Bytes,
+    inflightRequestsLimit: 10_000,
+    ...(options.credentials !== undefined && { credentials: { ...options.credentials } }),
+  };
+  if (!options.cluster) {
+    const client = await glide.GlideClient.createClient(configuration);
+    return {
+      send: async (command) => asReply(await client.customCommand(command.map(asString))),
+      async pipeline(commands, _slotOf, timeoutMs) {
+        const batch = new glide.Batch(false);
+        for (const command of commands) batch.customCommand(command.map(asString));
+        return (await client.exec(batch, false, { timeout: timeoutMs }))?.map(asReply) ?? [];
+      },
+      close: () => client.close(),
+    };
+  }
+  const client = await glide.GlideClusterClient.createClient(configuration);
+  return {
+    send: async (command, destination) =>
+      asReply((await client.customCommand(command.map(asString), routeOf(destination))) as GlideReturnType),
+    async pipeline(commands, slotOf, timeoutMs) {
+      const batch = new glide.ClusterBatch(false);
+      for (const command of commands) batch.customCommand(command.map(asString));
+      const route = { type: "primarySlotKey" as const, key: slotOf };
+      return (await client.exec(batch, false, { timeout: timeoutMs, route }))?.map(asReply) ?? [];
+    },
+    close: () => client.close(),
+  };
+}
+
+function routeOf(destination: Destination | undefined) {
+  if (destination === undefined) return {};
+  if (destination === "all-primaries") return { route: "allPrimaries" as const };
+  if (destination === "any") return { route: "randomNode" as const };
+  return { route: { type: "primarySlotKey" as const, key: destination.slotOf } };
+}
+
+function asString(part: CommandPart): string | Buffer {
+  if (typeof part === "string" || Buffer.isBuffer(part)) return part;
+  return Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+}
+
+/** Maps and sets do not occur: no command that answers with one is sent. */
+function asReply(value: GlideReturnType): Reply {
+  return value as Reply;
+}
