@@ -72,10 +72,13 @@ export class FanfareNode implements GatewayContext {
 
   readonly authenticate = async (token: string): Promise<Credentials> => {
     const verified = await this.#verifier.verify(token);
-    const { appId, playerId, issuedAtMs } = verified;
+    this.checkStanding(verified);
+    return verified;
+  };
+
+  readonly checkStanding = ({ appId, playerId, issuedAtMs }: Credentials): void => {
     this.bans.check(appId, playerId);
     this.revocations.check(appId, playerId, issuedAtMs);
-    return verified;
   };
 
   /** The node as the control API shows it. */

@@ -52,9 +52,6 @@ function unknownValue(rules: ChannelRules): ConfigProblem | undefined {
 /** What the protocol has and this server does not do yet. Taking it silently would break a promise or open a door. */
 function unimplemented(rules: ChannelRules): ConfigProblem | undefined {
   const remedy = "leave it out: this version of the server does not implement it";
-  if (rules.deliveryClass === DeliveryClass.DURABLE) {
-    return { field: "delivery_class", problem: "is DELIVERY_CLASS_DURABLE", remedy };
-  }
   if (rules.backendPublish > BackendMode.DIRECT) {
     return { field: "backend_publish", problem: "takes the game's backend into the path", remedy };
   }

@@ -1,6 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Access, type AppSchema, BackendMode, Scope, ServerConfigSchema } from "@fanfare/proto/config/v1";
-import { DeliveryClass } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { checkConfig } from "./check-config.ts";
 import { ConfigError } from "./config-error.ts";
@@ -127,12 +126,6 @@ describe("checkConfig", () => {
     ["an origin with a path", { allowedOrigins: ["*", "https://game.example/"] }, "allowed_origins[1]", /no origin/],
     ["an origin without a scheme", { allowedOrigins: ["game.example"] }, "allowed_origins[0]", /no origin/],
     ["namespaces of one name", { namespaces: [{ name: "a" }, { name: "a" }] }, "namespaces[1].name", /like an earlier/],
-    [
-      "durable channels, which are not there yet",
-      { namespaces: [{ name: "a", rules: { deliveryClass: DeliveryClass.DURABLE } }] },
-      "namespaces[0].rules.delivery_class",
-      /does not implement/,
-    ],
     [
       "asking the backend, which is not there yet",
       { namespaces: [{ name: "a", rules: { backendPublish: BackendMode.ASK } }] },

@@ -7,6 +7,7 @@ import { appOf, callerKey, callerOf } from "./caller-context.ts";
 import type { BeginDrain, ControlNode } from "./control-context.ts";
 import { groupCalls } from "./group-calls.ts";
 import { guard } from "./guard.ts";
+import { logCalls } from "./log-calls.ts";
 import { nodeCalls } from "./node-calls.ts";
 import { playerCalls } from "./player-calls.ts";
 import { Publisher } from "./publisher.ts";
@@ -42,6 +43,7 @@ export class ControlApi {
         ...playerCalls(node),
         ...sessionCalls(node),
         ...nodeCalls(node, beginDrain),
+        ...logCalls(node),
         ...unimplementedCalls,
         publish: async ({ publications }, context) => {
           const app = appOf(node, context);

@@ -129,7 +129,7 @@ describe("namespaces", () => {
     await using own = await ControlFixture.start();
     const client = own.client();
     const { namespaces } = await client.listNamespaces({});
-    expect(namespaces.map(({ name }) => name)).toEqual(["chat", "quiet", "team"]);
+    expect(namespaces.map(({ name }) => name)).toEqual(["chat", "log", "quiet", "team"]);
     for (const namespace of namespaces) expect((await client.putNamespace({ namespace })).created).toBe(false);
     expect((await client.listNamespaces({})).namespaces).toEqual(namespaces);
 
@@ -151,9 +151,9 @@ describe("namespaces", () => {
 
   it("that contradict themselves are refused, naming the field", async () => {
     const client = fixture.client();
-    const durable = { name: "log", rules: { deliveryClass: 2 } };
-    expect(await refusalNames(client.putNamespace({ namespace: durable }))).toBe(
-      "InvalidArgument INVALID_ARGUMENT namespace.rules.delivery_class",
+    const asking = { name: "log", rules: { backendPublish: 3 } };
+    expect(await refusalNames(client.putNamespace({ namespace: asking }))).toBe(
+      "InvalidArgument INVALID_ARGUMENT namespace.rules.backend_publish",
     );
     expect(await refusalNames(client.putNamespace({}))).toBe("InvalidArgument INVALID_ARGUMENT namespace");
   });

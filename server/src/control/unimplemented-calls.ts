@@ -3,19 +3,9 @@ import type { ControlService } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../fanfare-error.ts";
 
-type UnimplementedCalls = Pick<
-  ServiceImpl<typeof ControlService>,
-  "getHistory" | "deleteMessage" | "clearChannel" | "rebalance"
->;
-
-/** What needs a log, or more than one node. */
-export const unimplementedCalls: UnimplementedCalls = {
-  getHistory: () => refuse("GetHistory"),
-  deleteMessage: () => refuse("DeleteMessage"),
-  clearChannel: () => refuse("ClearChannel"),
-  rebalance: () => refuse("Rebalance"),
+/** What needs more than one node. */
+export const unimplementedCalls: Pick<ServiceImpl<typeof ControlService>, "rebalance"> = {
+  rebalance() {
+    throw new FanfareError(ErrorCode.UNIMPLEMENTED, "this version of the server does not implement Rebalance");
+  },
 };
-
-function refuse(method: string): never {
-  throw new FanfareError(ErrorCode.UNIMPLEMENTED, `this version of the server does not implement ${method}`);
-}

@@ -32,10 +32,15 @@ export interface GatewayContext {
    * @throws FanfareError UNAUTHENTICATED, TOKEN_EXPIRED, TOKEN_REVOKED, BANNED, UNAVAILABLE
    */
   readonly authenticate: (token: string) => Promise<Credentials>;
+  /**
+   * Looks again whether a player is kept out, at once.
+   * @throws FanfareError TOKEN_REVOKED, BANNED
+   */
+  readonly checkStanding: (credentials: Credentials) => void;
 }
 
 /** The features this server speaks. `resume` and `hand_over` only with a resume window. */
 export function serverFeatures(config: ResolvedConfig): readonly string[] {
-  const always = ["presence", "report", "server_rpc"];
+  const always = ["presence", "report", "server_rpc", "durable", "history", "cursor"];
   return config.timing.resumeWindowMs > 0 ? ["resume", "hand_over", ...always] : always;
 }

@@ -6,6 +6,7 @@ import {
   GapReason,
   GapSchema,
   type Hello,
+  LeaveReason,
   type Resume,
   type Subscribe,
   type SubscriptionResult,
@@ -18,9 +19,10 @@ import type { Credentials, Session } from "../hub/session.ts";
 import type { Subscription } from "../hub/subscription.ts";
 import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
 import type { Connection } from "./connection.ts";
+import { planStarts, type StartPlans, startDurable } from "./durable-start.ts";
 import { type GatewayApp, serverFeatures } from "./gateway-context.ts";
 import { isOriginAllowed } from "./page-origin.ts";
-import { openSubscription } from "./requests.ts";
+import { openSubscription } from "./subscribe-request.ts";
 
 /** The revision of the protocol that this server speaks. */
 const revision = 1;
@@ -58,21 +60,35 @@ export async function shakeHands(connection: Connection, hello: Hello): Promise<
     return connection.close(CloseCode.ORIGIN_REFUSED, "this page's origin is not among the app's allowed_origins");
   }
   connection.clientInfo = describeClient(hello);
-  admit(connection, hello, app, credentials);
+  await admit(connection, hello, app, credentials);
 }
 
 function refuse(connection: Connection, error: ErrorCode, close: CloseCode, message: string): void {
   connection.refuse(new FanfareError(error, message), close);
 }
 
-function admit(connection: Connection, hello: Hello, app: GatewayApp, credentials: Credentials): void {
-  const { config, admission } = connection.context;
+async function admit(connection: Connection, hello: Hello, app: GatewayApp, credentials: Credentials): Promise<void> {
+  const { config, checkStanding } = connection.context;
   const features = negotiateFeatures(hello, config);
-  const arrival: Arrival = { credentials, features, attempt: hello.attempt, link: connection };
-  const resumed =
-    features.has("resume") && hello.resume ? findSession(connection, app, credentials, hello.resume) : undefined;
+  const wished = features.has("resume") ? hello.resume : undefined;
+  const known = wished && app.hub.sessions.get(wished.sessionId);
+  const plans = await planStarts(app.hub, { credentials, features, hello, resumed: known });
+  if (!connection.isAlive) return;
+  try {
+    checkStanding(credentials); // it may have changed while the token was verified and the logs were read
+  } catch (reason) {
+    return connection.refuse(FanfareError.from(reason));
+  }
+  const resumed = wished && findSession(connection, app, credentials, wished);
   if (resumed === "refused") return;
-  if (resumed !== undefined) return resume(connection, hello, app, resumed, arrival);
+  const arrival: Arrival = { credentials, features, attempt: hello.attempt, link: connection };
+  if (resumed === undefined) open(connection, hello, app, arrival, plans);
+  else resume(connection, hello, app, resumed, arrival, plans);
+}
+
+function open(connection: Connection, hello: Hello, app: GatewayApp, arrival: Arrival, plans: StartPlans): void {
+  const { config, admission } = connection.context;
+  const { credentials } = arrival;
   const connected = [...app.hub.sessionsOf(credentials.playerId)].filter(
     (session) => session.link !== undefined,
   ).length;
@@ -85,8 +101,10 @@ function admit(connection: Connection, hello: Hello, app: GatewayApp, credential
     return connection.refuse(FanfareError.from(reason));
   }
   connection.context.counters.handshakesNew++;
-  const results = openSubscriptions(app, session, hello.subscriptions, config.limits.maxPayloadBytes, () => undefined);
+  const { maxPayloadBytes } = config.limits;
+  const results = openSubscriptions(app, session, hello.subscriptions, maxPayloadBytes, plans, () => undefined);
   welcome(connection, hello, app, session, false, results);
+  startDurable(app.hub, session, plans);
 }
 
 /** The session that a resume names; undefined to begin a new one. `refused`: the connection was closed. */
@@ -112,7 +130,14 @@ function findSession(
   return "refused";
 }
 
-function resume(connection: Connection, hello: Hello, app: GatewayApp, session: Session, arrival: Arrival): void {
+function resume(
+  connection: Connection,
+  hello: Hello,
+  app: GatewayApp,
+  session: Session,
+  arrival: Arrival,
+  plans: StartPlans,
+): void {
   const { counters } = connection.context;
   if (hello.attempt <= session.attempt) {
     const message = `the attempt has to be higher than ${session.attempt}`;
@@ -127,8 +152,10 @@ function resume(connection: Connection, hello: Hello, app: GatewayApp, session: 
   const gap = (key: ChannelKey) => (before.has(key) && !handsOver ? detachedGap : undefined);
   dropUnnamed(app, session, hello.subscriptions);
   const { maxPayloadBytes } = connection.context.config.limits;
-  const results = openSubscriptions(app, session, hello.subscriptions, maxPayloadBytes, gap);
+  for (const subscription of session.subscriptions.values()) app.hub.durable.stop(subscription);
+  const results = openSubscriptions(app, session, hello.subscriptions, maxPayloadBytes, plans, gap);
   welcome(connection, hello, app, session, true, results);
+  startDurable(app.hub, session, plans);
   if (handsOver) former?.handOver();
   else former?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
 }
@@ -150,6 +177,7 @@ function openSubscriptions(
   session: Session,
   named: readonly Subscribe[],
   maxPayloadBytes: number,
+  plans: StartPlans,
   gap: (key: ChannelKey) => Gap | undefined,
 ): SubscriptionResult[] {
   const results: SubscriptionResult[] = [];
@@ -157,15 +185,22 @@ function openSubscriptions(
   const stands = (subscription: Subscription): void => {
     const { key, channel } = subscription.channel;
     told.add(key);
-    const value = app.hub.subscriptions.describe(subscription);
-    const missed = gap(key);
+    const plan = plans.get(key);
+    const isPlanned = plan !== undefined && !(plan instanceof FanfareError);
+    const value = app.hub.subscriptions.describe(subscription, isPlanned ? plan : undefined);
+    const missed = isPlanned ? undefined : gap(key);
     if (missed !== undefined) value.gap = missed;
     results.push(create(SubscriptionResultSchema, { channel, result: { case: "subscribed", value } }));
   };
   for (const [i, request] of named.entries()) {
+    const plan = request.channel && plans.get(channelKey(request.channel));
     try {
+      if (plan instanceof FanfareError) throw plan;
       stands(openSubscription(app, session, request, maxPayloadBytes));
     } catch (reason) {
+      const { channel } = request;
+      const standing = channel && session.subscriptions.get(channelKey(channel));
+      if (standing !== undefined && !standing.byServer) app.hub.subscriptions.close(standing, LeaveReason.LEFT);
       const value = FanfareError.from(reason).toProto();
       if (value.field !== "") value.field = `hello.subscriptions[${i}].${value.field}`;
       results.push(create(SubscriptionResultSchema, { channel: request.channel, result: { case: "error", value } }));

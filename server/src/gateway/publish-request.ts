@@ -9,7 +9,7 @@ import { mayPublish } from "../namespace/access.ts";
 import { publishResultOf } from "../router/publish-result.ts";
 import type { RouteResult } from "../router/router.ts";
 import { type ChannelKey, channelKey, groupOf } from "../wire/channel-key.ts";
-import { checkPayload, type Requester, reply } from "./requests.ts";
+import { checkPayload, type Requester, reply } from "./requester.ts";
 
 /** Buckets of a session for namespaces with a limit of their own; at the bound the oldest is forgotten. */
 const maxChannelBuckets = 256;

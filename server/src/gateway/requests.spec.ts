@@ -52,7 +52,7 @@ for (const protocol of ["fanfare.v1.proto", "fanfare.v1.json"]) {
 
     it("refuses what is not served or not in force, and ignores what it does not know", async () => {
       await using server = await startTestServer();
-      const client = await server.join("alice", { protocol, hello: { features: ["history", "cursor", "client_rpc"] } });
+      const client = await server.join("alice", { protocol, hello: { features: ["client_rpc"] } });
       const kinds = [
         { case: "rpc", value: { method: "m" } },
         { case: "history", value: { channel: group("x") } },

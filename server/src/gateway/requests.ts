@@ -1,36 +1,22 @@
-import { getOption, hasOption, type MessageInitShape } from "@bufbuild/protobuf";
-import { PresenceMode } from "@fanfare/proto/config/v1";
+import { getOption, hasOption } from "@bufbuild/protobuf";
 import {
   type ClientFrame,
   ClientFrameSchema,
   CloseCode,
   ErrorCode,
   feature as featureOption,
-  type Payload,
-  type PresenceQuery,
-  type PresenceUpdate,
-  type ReplySchema,
   type RpcResult,
-  type Subscribe,
 } from "@fanfare/proto/v1";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Ending } from "../hub/app-hub.ts";
 import type { Session } from "../hub/session.ts";
-import type { Subscription } from "../hub/subscription.ts";
-import { unknownNamespace } from "../hub/subscriptions.ts";
-import { mayQueryPresence } from "../namespace/access.ts";
-import { channelKey, groupOf } from "../wire/channel-key.ts";
 import type { Connection } from "./connection.ts";
 import { frameViolation } from "./frame-codec.ts";
-import type { GatewayApp } from "./gateway-context.ts";
+import { commitCursor, history } from "./log-requests.ts";
+import { queryPresence, updatePresence } from "./presence-requests.ts";
 import { publish } from "./publish-request.ts";
-
-/** An open connection and what belongs to it. */
-export interface Requester {
-  readonly connection: Connection;
-  readonly session: Session;
-  readonly app: GatewayApp;
-}
+import { type Requester, reply, required } from "./requester.ts";
+import { subscribe } from "./subscribe-request.ts";
 
 /** By the kind of a client's frame, the feature that has to be in force. */
 const featureOfKind = new Map<string, string>(
@@ -123,6 +109,10 @@ function dispatch(requester: Requester, frame: ClientFrame): void {
       return queryPresence(requester, id, kind.value);
     case "presenceUpdate":
       return updatePresence(requester, id, kind.value);
+    case "history":
+      return history(requester, id, kind.value);
+    case "cursorCommit":
+      return commitCursor(requester, id, kind.value);
     case "refresh":
       return refresh(requester, id, kind.value.token);
     case "disconnect":
@@ -136,74 +126,13 @@ function dispatch(requester: Requester, frame: ClientFrame): void {
   }
 }
 
-/** Queues the answer to a request. */
-export function reply(
-  connection: Connection,
-  id: number,
-  result: MessageInitShape<typeof ReplySchema>["result"],
-): void {
-  if (id !== 0) connection.send({ id, kind: { case: "reply", value: { result } } });
-}
-
 function answerPing(connection: Connection, id: number, pingSentAtUs: bigint): void {
   const nowUs = BigInt(Math.round(connection.context.clock.nowMs() * 1000));
   connection.send({ id, kind: { case: "pong", value: { pingSentAtUs, receivedAtUs: nowUs, sentAtUs: nowUs } } });
 }
 
-function subscribe({ connection, session, app }: Requester, id: number, request: Subscribe): void {
-  const subscription = openSubscription(app, session, request, connection.context.config.limits.maxPayloadBytes);
-  reply(connection, id, { case: "subscribed", value: app.hub.subscriptions.describe(subscription) });
-}
-
-/**
- * Opens what a `subscribe`, or an entry of a `hello`, asks for. Its presence counts only where the feature is in force (FF-FR-017).
- * @throws FanfareError
- */
-export function openSubscription(
-  { hub }: GatewayApp,
-  session: Session,
-  request: Subscribe,
-  maxPayloadBytes: number,
-): Subscription {
-  const inForce = session.features.has("presence");
-  const presenceData = inForce ? request.presenceData : undefined;
-  if (presenceData !== undefined) checkPayload(presenceData, maxPayloadBytes);
-  return hub.subscriptions.open(session, required(request.channel), {
-    presence: inForce && request.presence,
-    presenceData,
-  });
-}
-
 function answerCall(session: Session, id: number, result: RpcResult): void {
   session.calls.answer(id, result); // nobody may wait for it any more
-}
-
-function queryPresence({ connection, session, app }: Requester, id: number, query: PresenceQuery): void {
-  const channel = required(query.channel);
-  const policy = app.hub.namespaces.policyFor(channel);
-  if (policy === undefined) throw unknownNamespace(channel);
-  if (policy.presence === PresenceMode.OFF) throw noPresence();
-  const group = groupOf(channelKey(channel));
-  const isOwn = channel.kind.case === "player" && channel.kind.value === session.playerId;
-  const isMember = group === undefined ? isOwn : app.hub.isMember(session, group);
-  if (!mayQueryPresence(policy, channel, { capabilities: session.credentials.capabilities, isMember })) {
-    throw new FanfareError(ErrorCode.PERMISSION_DENIED, "this player may not see who is in the channel");
-  }
-  const page = app.hub.channels.get(channelKey(channel))?.presence?.page(query);
-  reply(connection, id, { case: "presencePage", value: page ?? {} });
-}
-
-function updatePresence({ connection, session, app }: Requester, id: number, { channel, data }: PresenceUpdate): void {
-  if (data !== undefined) checkPayload(data, connection.context.config.limits.maxPayloadBytes);
-  const subscription = app.hub.subscriptions.require(session, required(channel));
-  const { presence } = subscription.channel;
-  if (presence === undefined) throw noPresence();
-  presence.update(subscription, data);
-  reply(connection, id, { case: "presenceUpdated", value: {} });
-}
-
-function noPresence(): FanfareError {
-  return new FanfareError(ErrorCode.FAILED_PRECONDITION, "the channel's namespace has no presence");
 }
 
 function refresh({ connection, session, app }: Requester, id: number, token: string): void {
@@ -231,17 +160,4 @@ function refresh({ connection, session, app }: Requester, id: number, token: str
 function disconnected(reason: string): Ending {
   const code = CloseCode.DISCONNECTED;
   return { reason: "left", code, message: reason || "the client has disconnected", tombstone: code };
-}
-
-/** @throws FanfareError TOO_LARGE */
-export function checkPayload(payload: Payload, maxBytes: number): void {
-  const { data } = payload;
-  const length = typeof data.value === "string" ? Buffer.byteLength(data.value) : (data.value?.length ?? 0);
-  if (length <= maxBytes) return;
-  throw new FanfareError(ErrorCode.TOO_LARGE, `the payload has ${length} bytes; at most ${maxBytes} are allowed`);
-}
-
-function required<T>(value: T | undefined): T {
-  if (value === undefined) throw new FanfareError(ErrorCode.INVALID_ARGUMENT, "a required field is missing");
-  return value;
 }

@@ -14,6 +14,7 @@ import { broadcastKey, type ChannelKey, groupKey, playerKey } from "../wire/chan
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import { ChannelTable } from "./channel-table.ts";
 import { DurableDelivery } from "./durable/durable-delivery.ts";
+import { DurableStarts } from "./durable/durable-starts.ts";
 import { HubEvents, type SessionEndReason } from "./events.ts";
 import type { FanOut } from "./fan-out.ts";
 import { Memberships } from "./memberships.ts";
@@ -72,6 +73,7 @@ export class AppHub implements LocalDelivery<Session> {
   readonly channels: ChannelTable;
   readonly subscriptions: Subscriptions;
   readonly durable: DurableDelivery;
+  readonly starts: DurableStarts;
   /** The player's cursors in durable channels. */
   readonly cursors: CoalescedCursors;
   readonly messageLog: MessageLog;
@@ -91,6 +93,7 @@ export class AppHub implements LocalDelivery<Session> {
     this.subscriptions = new Subscriptions(this, limits.maxSubscriptions, options.counters);
     this.messageLog = options.messageLog;
     this.cursors = options.cursors;
+    this.starts = new DurableStarts(options.appId, options.messageLog, options.cursors, policyFor);
     this.durable = new DurableDelivery({
       appId: options.appId,
       messageLog: options.messageLog,
@@ -168,7 +171,7 @@ export class AppHub implements LocalDelivery<Session> {
     counters.sessions++;
     counters.sessionsDetached++;
     this.events.emit({ type: "session-opened", sessionId: session.id, playerId: session.playerId });
-    for (const key of this.serverChannels(session)) this.subscriptions.openByServer(session, key);
+    for (const key of this.serverChannels(session.credentials)) this.subscriptions.openByServer(session, key);
     return session;
   }
 
@@ -273,9 +276,9 @@ export class AppHub implements LocalDelivery<Session> {
   }
 
   /** The channels the server subscribes a session to by itself. */
-  serverChannels(session: Session): ChannelKey[] {
-    const groups = new Set([...this.memberships.groupsOf(session.playerId), ...session.credentials.groups]);
-    return [playerKey(session.playerId), broadcastKey, ...[...groups].map(groupKey)];
+  serverChannels({ playerId, groups: ofToken }: Pick<Credentials, "playerId" | "groups">): ChannelKey[] {
+    const groups = new Set([...this.memberships.groupsOf(playerId), ...ofToken]);
+    return [playerKey(playerId), broadcastKey, ...[...groups].map(groupKey)];
   }
 
   /** Closes a group's subscription if it rested on a membership that is gone; one that the client asked for, if it may not keep it. */

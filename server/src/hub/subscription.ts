@@ -19,6 +19,8 @@ export class Subscription {
   presenceData: Payload | undefined;
   /** How far it was served from the log; undefined in live channels, and without the feature `durable`. */
   reader: DurableReader | undefined;
+  /** Counts the requests that asked to begin anew; the answer to an older one begins nothing. */
+  startTurn = 0;
   /** Its place in the channel's Subscribers. */
   index = -1;
 

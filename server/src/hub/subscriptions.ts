@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type Channel,
   DeliveryClass,
@@ -7,15 +7,19 @@ import {
   type Payload,
   type Subscribed,
   SubscribedSchema,
-  type SubscriptionCloseReason,
+  SubscriptionCloseReason,
+  type SubscriptionEventSchema,
 } from "@fanfare/proto/v1";
 import type { ChannelPolicy } from "../config/channel-policy.ts";
 import { FanfareError } from "../fanfare-error.ts";
+import { toWirePosition } from "../log/log-position.ts";
 import { maySubscribe } from "../namespace/access.ts";
 import type { Counters } from "../observe/counters.ts";
 import { broadcastKey, type ChannelKey, channelKey, channelOf, groupOf, playerKey } from "../wire/channel-key.ts";
 import { encodeFrame } from "../wire/frame-encoding.ts";
 import type { AppHub } from "./app-hub.ts";
+import { unnamedStart } from "./durable/durable-starts.ts";
+import type { StartPlan } from "./durable/start-plan.ts";
 import type { Session } from "./session.ts";
 import { Subscription } from "./subscription.ts";
 
@@ -67,9 +71,27 @@ export class Subscriptions {
     const isNew = !session.subscriptions.has(key);
     const subscription = this.openByServer(session, key);
     if (subscription === undefined || !isNew) return;
-    const event = { case: "opened" as const, value: this.describe(subscription) };
-    const value = { channel: subscription.channel.channel, event };
-    session.link?.enqueue(encodeFrame({ kind: { case: "subscription", value } }));
+    if (this.#hub.starts.inForce(subscription.channel.channel, session.features)) this.announceStart(subscription);
+    else tell(subscription, { case: "opened", value: this.describe(subscription) });
+  }
+
+  /** Begins to serve a durable subscription at the player's cursor or the log's head, and tells the client so before. */
+  announceStart(subscription: Subscription): void {
+    const { session, channel } = subscription;
+    const { link, playerId, features } = session;
+    if (link === undefined) return; // a resume will begin it
+    const wish = { channel: channel.channel, playerId, features, start: unnamedStart, isResume: false };
+    const isCurrent = () => subscription.active && session.link === link && subscription.reader === undefined;
+    this.#hub.starts.plan(wish).then(
+      (plan) => {
+        if (!isCurrent()) return;
+        tell(subscription, { case: "opened", value: this.describe(subscription, plan) });
+        this.#hub.durable.start(subscription, plan);
+      },
+      () => {
+        if (isCurrent()) this.closeByServer(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);
+      },
+    );
   }
 
   /** Leaves of a subscription what the server opened it for. */
@@ -90,9 +112,7 @@ export class Subscriptions {
   /** Ends a subscription and tells the client why. */
   closeByServer(subscription: Subscription, reason: SubscriptionCloseReason, leave: LeaveReason): void {
     this.close(subscription, leave);
-    const event = { case: "closed" as const, value: { reason } };
-    const value = { channel: subscription.channel.channel, event };
-    subscription.session.link?.enqueue(encodeFrame({ kind: { case: "subscription", value } }));
+    tell(subscription, { case: "closed", value: { reason } });
   }
 
   /** Ends a subscription without a word to its client. */
@@ -100,6 +120,7 @@ export class Subscriptions {
     const { session, channel } = subscription;
     if (!subscription.active) return;
     subscription.active = false;
+    this.#hub.durable.stop(subscription);
     session.subscriptions.delete(channel.key);
     channel.presence?.leave(subscription, leave);
     channel.subscribers.remove(subscription);
@@ -115,13 +136,22 @@ export class Subscriptions {
     throw new FanfareError(ErrorCode.NOT_SUBSCRIBED, "this session is not subscribed to the channel");
   }
 
-  /** What a client is told of a subscription that stands. */
-  describe(subscription: Subscription): Subscribed {
-    return create(SubscribedSchema, {
-      deliveryClass: DeliveryClass.LIVE,
-      presence: subscription.watchesPresence,
-      byServer: this.#isOwed(subscription.session, subscription.channel.key),
+  /** What a client is told of a subscription that stands; of a durable one, where it begins. */
+  describe(subscription: Subscription, plan?: StartPlan): Subscribed {
+    const presence = subscription.watchesPresence;
+    const byServer = this.#isOwed(subscription.session, subscription.channel.key);
+    if (plan === undefined) return create(SubscribedSchema, { deliveryClass: DeliveryClass.LIVE, presence, byServer });
+    const described = create(SubscribedSchema, {
+      deliveryClass: DeliveryClass.DURABLE,
+      position: toWirePosition(plan.position),
+      head: toWirePosition(plan.head),
+      recovered: plan.recovered,
+      presence,
+      byServer,
     });
+    if (plan.cursor !== undefined) described.cursor = toWirePosition(plan.cursor);
+    if (plan.gap !== undefined) described.gap = plan.gap;
+    return described;
   }
 
   /** Whether the rules let this session subscribe the channel. */
@@ -180,6 +210,13 @@ export class Subscriptions {
     if (group === undefined) return;
     this.#hub.events.emit({ type, sessionId: session.id, playerId: session.playerId, group });
   }
+}
+
+function tell(
+  { session, channel }: Subscription,
+  event: MessageInitShape<typeof SubscriptionEventSchema>["event"],
+): void {
+  session.link?.enqueue(encodeFrame({ kind: { case: "subscription", value: { channel: channel.channel, event } } }));
 }
 
 /** The error for a channel whose namespace is not configured. */

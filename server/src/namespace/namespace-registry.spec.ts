@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { Access, ChannelRulesSchema, ServerConfigSchema } from "@fanfare/proto/config/v1";
-import { ChannelSchema, DeliveryClass, ErrorCode } from "@fanfare/proto/v1";
+import { Access, BackendMode, ChannelRulesSchema, ServerConfigSchema } from "@fanfare/proto/config/v1";
+import { ChannelSchema, ErrorCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { devConfig } from "../config/dev-config.ts";
 import { resolveConfig } from "../config/resolved-config.ts";
@@ -61,9 +61,9 @@ describe("NamespaceRegistry", () => {
   it("refuses rules that contradict each other, naming the field, and keeps what was", () => {
     const namespaces = registry(["chat"]);
     const before = namespaces.policyForGroup("chat:a");
-    const durable = create(ChannelRulesSchema, { deliveryClass: DeliveryClass.DURABLE });
-    expect(() => namespaces.put("chat", durable)).toThrow(
-      expect.objectContaining({ code: ErrorCode.INVALID_ARGUMENT, field: "namespace.rules.delivery_class" }),
+    const asking = create(ChannelRulesSchema, { backendPublish: BackendMode.ASK });
+    expect(() => namespaces.put("chat", asking)).toThrow(
+      expect.objectContaining({ code: ErrorCode.INVALID_ARGUMENT, field: "namespace.rules.backend_publish" }),
     );
     const large = create(ChannelRulesSchema, { maxPayloadBytes: 1001 });
     expect(() => namespaces.put("chat", large)).toThrow(/which is 1000/);

@@ -11,7 +11,7 @@ import {
   type TimingSchema,
 } from "@fanfare/proto/config/v1";
 import { ControlService, ErrorDetailSchema } from "@fanfare/proto/control/v1";
-import { ErrorCode, type Error as ErrorMessage, type Welcome } from "@fanfare/proto/v1";
+import { DeliveryClass, ErrorCode, type Error as ErrorMessage, type Welcome } from "@fanfare/proto/v1";
 import { mintDevToken } from "../../auth/mint.ts";
 import { type ResolvedConfig, resolveConfig } from "../../config/resolved-config.ts";
 import type { Log } from "../../observe/log.ts";
@@ -42,7 +42,8 @@ export interface ConfigChanges {
 }
 
 /**
- * Two apps, `game` and `other`. Namespaces of `game`: `chat` is open to all with presence, `team` to members, `quiet` has no presence.
+ * Two apps, `game` and `other`. Namespaces of `game`: `chat` is open to all with presence, `team` to members, `quiet` has no presence,
+ * `log` is durable.
  */
 export function testConfig(changes: ConfigChanges = {}): ResolvedConfig {
   const app = (id: string) => ({
@@ -59,6 +60,7 @@ export function testConfig(changes: ConfigChanges = {}): ResolvedConfig {
       },
       { name: "team", rules: { presence: PresenceMode.COUNTS } },
       { name: "quiet", rules: { subscribe: Access.ANYONE } },
+      { name: "log", rules: { subscribe: Access.ANYONE, deliveryClass: DeliveryClass.DURABLE } },
     ],
   });
   const base = { nodeId: "n1", listen: { port: 0 }, apps: [app("game"), app("other")] };

@@ -1,0 +1,46 @@
+import { type Channel, type CursorCommit, ErrorCode, type HistoryQuery } from "@fanfare/proto/v1";
+import { FanfareError } from "../fanfare-error.ts";
+import { checkCursor, type ReadableChannel, readHistory, requireDurable } from "../hub/durable/history.ts";
+import { unknownNamespace } from "../hub/subscriptions.ts";
+import { fromWirePosition, toWirePosition } from "../log/log-position.ts";
+import { channelKey } from "../wire/channel-key.ts";
+import { answerLater, type Requester, reply, required } from "./requester.ts";
+
+/** Reads a log without subscribing it. @throws FanfareError */
+export function history(requester: Requester, id: number, query: HistoryQuery): void {
+  const { connection, app } = requester;
+  const readable = requireReadable(requester, required(query.channel));
+  const { maxRewind } = readable.policy;
+  if (maxRewind === 0) {
+    throw new FanfareError(ErrorCode.PERMISSION_DENIED, "the namespace does not let players read history (max_rewind)");
+  }
+  answerLater(requester, id, async () => {
+    const value = await readHistory(app.hub.messageLog, readable, query, maxRewind);
+    reply(connection, id, { case: "historyPage", value });
+  });
+}
+
+/** Keeps how far the player has read. @throws FanfareError */
+export function commitCursor(requester: Requester, id: number, commit: CursorCommit): void {
+  const { connection, session, app } = requester;
+  const channel = required(commit.channel);
+  const position = fromWirePosition(required(commit.position));
+  const readable = requireReadable(requester, channel);
+  const { messageLog, cursors, appId } = app.hub;
+  answerLater(requester, id, async () => {
+    await checkCursor(messageLog, readable, commit);
+    const cursor = await cursors.commit({ appId, key: channelKey(channel) }, session.playerId, position);
+    reply(connection, id, { case: "cursorCommitted", value: { cursor: toWirePosition(cursor) } });
+  });
+}
+
+/** @throws FanfareError UNKNOWN_NAMESPACE, PERMISSION_DENIED, FAILED_PRECONDITION */
+function requireReadable({ session, app }: Requester, channel: Channel): ReadableChannel {
+  const policy = app.hub.namespaces.policyFor(channel);
+  if (policy === undefined) throw unknownNamespace(channel);
+  if (!app.hub.subscriptions.isAllowed(session, channel)) {
+    throw new FanfareError(ErrorCode.PERMISSION_DENIED, "this player may not receive the channel");
+  }
+  requireDurable(policy);
+  return { appId: app.hub.appId, channel, policy };
+}

@@ -1,0 +1,63 @@
+import { ErrorCode, LeaveReason, type Subscribe } from "@fanfare/proto/v1";
+import { FanfareError } from "../fanfare-error.ts";
+import type { Session } from "../hub/session.ts";
+import type { Subscription } from "../hub/subscription.ts";
+import type { GatewayApp } from "./gateway-context.ts";
+import { answerLater, checkPayload, type Requester, reply, required } from "./requester.ts";
+
+/** Receives a channel from now on. @throws FanfareError */
+export function subscribe(requester: Requester, id: number, request: Subscribe): void {
+  const { connection, session, app } = requester;
+  const channel = required(request.channel);
+  const isDurable = app.hub.starts.inForce(channel, session.features);
+  if (isDurable) app.hub.starts.check(channel, request.start);
+  const subscription = openSubscription(app, session, request, connection.context.config.limits.maxPayloadBytes);
+  if (isDurable) return startSubscription(requester, id, subscription, request.start);
+  reply(connection, id, { case: "subscribed", value: app.hub.subscriptions.describe(subscription) });
+}
+
+/** Answers a durable `subscribe` when the log has said where it begins. What was served before ends at once (FF-DU-023). */
+function startSubscription(
+  requester: Requester,
+  id: number,
+  subscription: Subscription,
+  start: Subscribe["start"],
+): void {
+  const { connection, session, app } = requester;
+  const { starts, durable, subscriptions } = app.hub;
+  const { channel } = subscription.channel;
+  durable.stop(subscription);
+  const turn = ++subscription.startTurn;
+  const { playerId, features } = session;
+  answerLater(requester, id, async () => {
+    try {
+      const plan = await starts.plan({ channel, playerId, features, start, isResume: false });
+      if (!subscription.active) throw new FanfareError(ErrorCode.CANCELLED, "unsubscribed before it began");
+      const isCurrent = subscription.startTurn === turn && session.link === connection;
+      reply(connection, id, { case: "subscribed", value: subscriptions.describe(subscription, plan) });
+      if (isCurrent) durable.start(subscription, plan);
+    } catch (reason) {
+      if (subscription.startTurn === turn) subscriptions.close(subscription, LeaveReason.LEFT);
+      throw reason;
+    }
+  });
+}
+
+/**
+ * Opens what a `subscribe`, or an entry of a `hello`, asks for. Its presence counts only where the feature is in force (FF-FR-017).
+ * @throws FanfareError
+ */
+export function openSubscription(
+  { hub }: GatewayApp,
+  session: Session,
+  request: Subscribe,
+  maxPayloadBytes: number,
+): Subscription {
+  const inForce = session.features.has("presence");
+  const presenceData = inForce ? request.presenceData : undefined;
+  if (presenceData !== undefined) checkPayload(presenceData, maxPayloadBytes);
+  return hub.subscriptions.open(session, required(request.channel), {
+    presence: inForce && request.presence,
+    presenceData,
+  });
+}
