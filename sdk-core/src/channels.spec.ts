@@ -222,6 +222,7 @@ describe("iterating", () => {
     await say("3", false); // v2 goes
     expect(gaps).toEqual([]);
     await say("v3", true); // is dropped itself
+    expect(gaps).toEqual([]);
     await say("4", false); // 1 goes, and that is told
     expect(gaps).toEqual([["overflow", 1]]);
     const got = [await stream.next(), await stream.next(), await stream.next()].map(({ value }) => value?.value);
@@ -248,6 +249,8 @@ describe("iterating", () => {
       ["5", "bob"],
     ]);
     expect(group.drain(Line)).toEqual([]);
+    await t.socket.say(line("6"));
+    expect(group.drain(json<Line>("chat.line")), "with a codec made anew").toHaveLength(1);
   });
 });
 

@@ -240,6 +240,7 @@ export class Client {
     const places = limits?.maxPendingRequests || 64;
     this.#requests.window = Math.max(1, Math.floor(places / 4));
     this.#outbox.window = Math.max(1, places - this.#requests.window);
+    this.#outbox.rate.set(limits?.publishesPerSecond ?? 0, limits?.publishBurst ?? 0);
     this.#outbox.maxPayloadBytes = limits?.maxPayloadBytes ?? 0;
   }
 

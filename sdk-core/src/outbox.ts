@@ -3,6 +3,7 @@ import type { Link } from "./connection/link.ts";
 import { setDeadline } from "./deadline.ts";
 import { cancelled, FanfareError, fromWireError } from "./error.ts";
 import type { Clock } from "./ports.ts";
+import { PublishRate } from "./publish-rate.ts";
 import type { Init } from "./wire/codec.ts";
 import { ErrorCode, Outcome, type Publish, type PublishResult, type Reply } from "./wire/schema.ts";
 
@@ -37,13 +38,15 @@ const volatileBufferBytes = 256 * 1024;
 const socketBufferBytes = 1024 * 1024;
 
 /**
- * Publishes on their way. Volatile ones are sent now or dropped. Others are numbered when they are first sent, and stay here until
+ * Publishes on their way. Volatile ones are sent now or dropped. Others go out no faster than the server admits them, are numbered when they are first sent, and stay here until
  * they are answered: when their connection is lost they are repeated under the same number, before anything newer.
  */
 export class Outbox {
   readonly #clock: Clock;
   readonly #limits: OutboxLimits;
   readonly #nextId: () => number;
+  /** How fast the server takes publishes. */
+  readonly rate: PublishRate;
   /** Not yet sent, in order. */
   #queue = new Set<Item>();
   #queuedBytes = 0;
@@ -53,7 +56,7 @@ export class Outbox {
   /** The connection to go over to when nothing is unanswered on the one in use. */
   #nextLink: Link | undefined;
   #seq = 0;
-  #recheck: unknown;
+  #recheckTimer: unknown;
   /** Unanswered publishes that may be on their way at once. */
   window = 64;
   /** Bytes of a payload that the server takes; 0: not known yet. */
@@ -63,12 +66,14 @@ export class Outbox {
     this.#clock = clock;
     this.#limits = limits;
     this.#nextId = nextId;
+    this.rate = new PublishRate(clock);
   }
 
   /** Sends a message that nobody waits for; false: it was dropped, because there is no connection or it is too slow. */
   send(publish: Init<Publish>): boolean {
     const link = this.#link;
     if (link === undefined || link.bufferedBytes > volatileBufferBytes || this.#tooLarge(publish)) return false;
+    this.rate.count();
     link.send({ publish: { ...publish, seq: ++this.#seq } });
     return true;
   }
@@ -162,7 +167,7 @@ export class Outbox {
   /** Rejects everything. */
   close(error: (outcome: Outcome) => FanfareError): void {
     this.#link = undefined;
-    this.#clock.clearTimer(this.#recheck);
+    this.#clock.clearTimer(this.#recheckTimer);
     for (const item of [...this.#inFlight.values(), ...this.#queue]) item.settle(error(this.#outcomeSoFar(item)));
   }
 
@@ -175,7 +180,9 @@ export class Outbox {
     if (link === undefined || this.#nextLink !== undefined) return;
     for (const item of this.#queue) {
       if (this.#inFlight.size >= this.window) return;
-      if (link.bufferedBytes > socketBufferBytes) return this.#recheckSoon();
+      // Sockets do not tell when they have drained.
+      const delayMs = link.bufferedBytes > socketBufferBytes ? 20 : this.rate.delayMs;
+      if (delayMs > 0) return this.#recheck(delayMs);
       this.#unqueue(item);
       if (this.#clock.now() >= item.expiresAt) {
         item.settle(new FanfareError(ErrorCode.EXPIRED, "its time to live has passed", { outcome: Outcome.FAILED }));
@@ -189,14 +196,14 @@ export class Outbox {
   #transmit(item: Item, link: Link): void {
     item.id = this.#nextId();
     item.link = link;
+    this.rate.count();
     this.#inFlight.set(item.id, item);
     link.send({ id: item.id, publish: { ...item.publish, seq: item.seq } });
   }
 
-  /** Sockets do not tell when they have drained. */
-  #recheckSoon(): void {
-    this.#clock.clearTimer(this.#recheck);
-    this.#recheck = this.#clock.setTimer(20, () => this.#pump());
+  #recheck(delayMs: number): void {
+    this.#clock.clearTimer(this.#recheckTimer);
+    this.#recheckTimer = this.#clock.setTimer(delayMs, () => this.#pump());
   }
 
   #unqueue(item: Item): void {

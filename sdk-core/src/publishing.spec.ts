@@ -149,6 +149,26 @@ describe("publish", () => {
     );
   });
 
+  it("goes out no faster than the server admits, so that a queue that has waited is not refused [FF-LI-001]", async () => {
+    const t = await Scripted.connected(
+      {},
+      { limits: { publishesPerSecond: 10, publishBurst: 5, maxPendingRequests: 100 } },
+    );
+    await t.socket.end();
+    const published = Array.from({ length: 30 }, (_, i) => t.client.broadcast.publish(text(), `${i}`));
+    await t.clock.advance(250);
+    await t.welcome({ limits: { publishesPerSecond: 10, publishBurst: 5, maxPendingRequests: 100 } });
+    expect(t.socket.sent("publish")).toHaveLength(5);
+    await t.clock.advance(1000);
+    const sent = t.socket.sent("publish").length;
+    expect(sent).toBeGreaterThanOrEqual(13);
+    expect(sent).toBeLessThanOrEqual(15);
+    await t.clock.advance(3000);
+    await answerAll(t);
+    await Promise.all(published);
+    expect(t.socket.sent("publish")).toHaveLength(30);
+  });
+
   it("waits while the socket has too much to send", async () => {
     const t = await Scripted.connected();
     t.socket.bufferedBytes = 2 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { FanfareError } from "../error.ts";
-import { type Payload, type PayloadType, presencePayload, type ValueOf } from "../payload.ts";
+import { codecOf, type Payload, type PayloadType, presencePayload, type ValueOf } from "../payload.ts";
 import type { Roster } from "../presence/roster.ts";
 import type { WaitOptions } from "../requests.ts";
 import { DeliveryClass } from "../wire/schema.ts";
@@ -25,7 +25,8 @@ export interface MessagesOptions extends QueueOptions {
 export class Channel extends Destination {
   readonly #core: ChannelCore;
   readonly #owner: ChannelOwner;
-  readonly #drains = new Map<PayloadType, MessageQueue<unknown>>();
+  /** By kind and name, so that codecs that are made anew for every call find their queue. */
+  readonly #drains = new Map<string, MessageQueue<unknown>>();
 
   /** @internal */
   constructor(core: ChannelCore, owner: ChannelOwner) {
@@ -83,18 +84,20 @@ export class Channel extends Destination {
   }
 
   /**
-   * The messages of a type since the last call, for a loop that runs every frame. The first call begins to collect, and its
-   * options hold; `overflow` is always `drop` here.
+   * The messages of a type since the last call, for a loop that runs every frame. The first call for a type's name begins to collect, and
+   * its codec and options hold; `overflow` is always `drop` here.
    */
   drain<S extends PayloadType>(type: S, options: Pick<QueueOptions, "maxQueued"> = {}): Received<ValueOf<S>>[] {
-    let queue = this.#drains.get(type);
+    const codec = codecOf(type);
+    const key = `${codec.kind} ${codec.type}`;
+    let queue = this.#drains.get(key);
     if (queue === undefined) {
       const added = new MessageQueue<unknown>(options);
       const take = (value: unknown, meta: MessageMeta) => {
         if (added.push({ value, meta }) === "dropped") this.#core.overflowed();
       };
       this.#core.addSink({ type, take });
-      this.#drains.set(type, added);
+      this.#drains.set(key, added);
       queue = added;
     }
     return queue.takeAll() as Received<ValueOf<S>>[];
