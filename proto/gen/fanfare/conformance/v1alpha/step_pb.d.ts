@@ -341,6 +341,13 @@ export declare type Greet = Message<"fanfare.conformance.v1alpha.Greet"> & {
    * @generated from field: fanfare.conformance.v1alpha.Open open = 4;
    */
   open?: Open | undefined;
+
+  /**
+   * Ask for groups with long names as well, until the hello has nearly that many bytes. 0: none.
+   *
+   * @generated from field: uint32 fill_to_bytes = 5;
+   */
+  fillToBytes: number;
 };
 
 /**

@@ -146,6 +146,13 @@ export declare type Case = Message<"fanfare.conformance.v1alpha.Case"> & {
    * @generated from field: string notes = 12;
    */
   notes: string;
+
+  /**
+   * Default: the suite's.
+   *
+   * @generated from field: fanfare.conformance.v1alpha.Subject subject = 13;
+   */
+  subject: Subject;
 };
 
 /**

@@ -26,7 +26,8 @@ export declare type Target = Message<"fanfare.conformance.v1alpha.Target"> & {
   name: string;
 
   /**
-   * WebSocket URLs with their path, such as `ws://127.0.0.1:8080/v1/connect`; at least one, unless there is `disposable` alone.
+   * WebSocket URLs with their path, such as `ws://127.0.0.1:8080/v1/connect`. None: the runner starts a server by `disposable` for all cases that
+   * need none of their own.
    *
    * @generated from field: repeated string addresses = 2;
    */
@@ -54,7 +55,7 @@ export declare type Target = Message<"fanfare.conformance.v1alpha.Target"> & {
   tokens?: TokenSource | undefined;
 
   /**
-   * The control API. Unset: the profile `control` cannot be run.
+   * The control API. Unset: that of the server which the runner has started, or none.
    *
    * @generated from field: fanfare.conformance.v1alpha.ControlTarget control = 6;
    */

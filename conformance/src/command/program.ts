@@ -1,0 +1,30 @@
+import { Command } from "commander";
+import { exitCodeHelp } from "./exit-code.ts";
+import { addExplainCommand } from "./explain-command.ts";
+import { addListCommand } from "./list-command.ts";
+import { addReportCommand } from "./report-command.ts";
+import { addServerCommand } from "./server-command.ts";
+
+/** The whole command line. Errors of usage are thrown as CommanderError. */
+export function createProgram(): Command {
+  const program = new Command("fanfare-conformance")
+    .description("Holds clients and servers in any language against the Fanfare protocol.")
+    .helpCommand(false)
+    .exitOverride()
+    .showHelpAfterError("Run it with --help for what it takes.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  fanfare-conformance server --target target.yaml      every case for servers
+  fanfare-conformance list --profile core              what core consists of
+  fanfare-conformance explain core/heartbeat/pong      what one case proves, and how
+
+${exitCodeHelp}`,
+    );
+  addServerCommand(program);
+  addListCommand(program);
+  addExplainCommand(program);
+  addReportCommand(program);
+  return program;
+}

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import { loadSuites } from "../cases/load-suites.ts";
+import { readRequirements } from "../cases/requirements.ts";
+import { KnownFailures } from "../report/known-failing.ts";
+import { exitCodeOf, outcomeOf } from "../report/outcome.ts";
+import { writeReports } from "../report/report-files.ts";
+import { summaryText } from "../report/summary.ts";
+import { runServerSuite } from "../run/run-server-suite.ts";
+import { openEnvironment, readTarget } from "../target/target-file.ts";
+import { exitCodeHelp } from "./exit-code.ts";
+import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
+
+interface Options extends SelectionOptions {
+  readonly target: string;
+  readonly concurrency?: string;
+  readonly trace?: boolean;
+  readonly verbose?: boolean;
+  readonly json?: string;
+  readonly junit?: string;
+  readonly markdown?: string;
+}
+
+/** `fanfare-conformance server`. */
+export function addServerCommand(program: Command): void {
+  const command = program
+    .command("server")
+    .summary("hold a server against the protocol")
+    .description("Runs the cases for servers against one that is set up with the fixtures (docs/guide/fixtures.md).")
+    .requiredOption("-t, --target <file>", "what the server is: a target.yaml")
+    .option("--concurrency <n>", "cases side by side (default 16)")
+    .option("--trace", "show what went over the wire in cases that fail")
+    .option("--verbose", "print every case as it ends");
+  addSelection(command)
+    .option("--json <file>", "write the report as JSON")
+    .option("--junit <file>", "write it as JUnit XML")
+    .option("--markdown <file>", "write it as Markdown")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  fanfare-conformance server --target target.yaml
+  fanfare-conformance server --target target.yaml --profile core groups
+  fanfare-conformance server --target target.yaml --case core/handshake --trace
+  fanfare-conformance server --target target.yaml --spec FF-SE-007 --json report.json
+
+${exitCodeHelp}`,
+    )
+    .action(async (options: Options) => {
+      process.exitCode = await runServer(options);
+    });
+}
+
+async function runServer(options: Options): Promise<number> {
+  const all = loadSuites(readRequirements());
+  const loaded = readTarget(options.target);
+  const { knownFailing } = loaded.target;
+  await using environment = await openEnvironment(loaded);
+  const report = await runServerSuite(all, environment, {
+    selection: selectionOf(options),
+    ...(knownFailing === "" ? {} : { knownFailures: KnownFailures.read(join(loaded.folder, knownFailing)) }),
+    ...(options.concurrency === undefined ? {} : { concurrency: Number(options.concurrency) }),
+    onResult: (result) => {
+      if (options.verbose)
+        console.log(`${outcomeOf(result).padEnd(15)} ${String(result.durationMs).padStart(6)} ms  ${result.id}`);
+    },
+  });
+  writeReports(report, options);
+  console.log(summaryText(report, { withTrace: options.trace === true }));
+  if (report.results.length === 0) console.error("no case fits the filters");
+  return report.results.length === 0 ? 2 : exitCodeOf(report);
+}

@@ -1,0 +1,18 @@
+import { CommanderError } from "commander";
+import { FileError } from "./cases/yaml-source.ts";
+import { usageExitCode } from "./command/exit-code.ts";
+import { createProgram } from "./command/program.ts";
+import { HarnessError } from "./run/failure.ts";
+
+try {
+  await createProgram().parseAsync(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : usageExitCode;
+  else if (error instanceof FileError) {
+    console.error(error.message);
+    process.exitCode = usageExitCode;
+  } else if (error instanceof HarnessError) {
+    console.error(error.message);
+    process.exitCode = 3;
+  } else throw error;
+}

@@ -1,0 +1,27 @@
+import type { CaseResult, Report } from "@fanfare/proto/conformance/v1alpha";
+import { outcomeOf } from "./outcome.ts";
+import { countByProfile, profileName } from "./summary.ts";
+
+/** A report as Markdown: counts by profile, then what failed. */
+export function reportMarkdown(report: Report): string {
+  const rows = countByProfile(report).map(
+    ({ profile, counts }) =>
+      `| ${profileName(profile)} | ${counts.passed} | ${counts.failed + counts["unexpected pass"]} | ${counts["known failure"]} | ${counts.unsupported} | ${counts["harness error"]} |`,
+  );
+  const problems = report.results.filter((one) => !["passed", "unsupported"].includes(outcomeOf(one)));
+  return [
+    `# Conformance of ${report.implementation}`,
+    "",
+    "| profile | passed | failed | known to fail | unsupported | harness errors |",
+    "|---|---|---|---|---|---|",
+    ...rows,
+    "",
+    ...report.listProblems.map((problem) => `- ${problem}`),
+    ...problems.flatMap(problemSection),
+  ].join("\n");
+}
+
+function problemSection(result: CaseResult): string[] {
+  const specs = result.brokenSpec || result.specs.join(" ");
+  return [`## ${result.id}: ${outcomeOf(result)}`, "", `${result.title} (${specs})`, "", `> ${result.message}`, ""];
+}

@@ -1,0 +1,137 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { CaseFailure } from "./failure.ts";
+import { matches, mismatch, shown } from "./match.ts";
+
+/** Something that was received. */
+export interface Item {
+  readonly json: JsonObject;
+  /** Counts everything that any actor of the case received. */
+  readonly order: number;
+  readonly atMs: number;
+  taken: boolean;
+}
+
+/** What to take. */
+export interface Wish {
+  readonly patterns: readonly JsonObject[];
+  readonly anyOrder?: boolean;
+  readonly times?: number;
+  readonly never?: readonly JsonObject[];
+  readonly withinMs: number;
+}
+
+/** What was received and not taken by a step yet, in its order. Bounded: a peer that floods the runner fails the case. */
+export class Inbox {
+  readonly items: Item[] = [];
+  /** Index behind the last item that was taken. */
+  #cursor = 0;
+  #ended: string | undefined;
+  #waiting: (() => void)[] = [];
+  readonly #nextOrder: () => number;
+  static readonly maxItems = 50_000;
+
+  constructor(nextOrder: () => number) {
+    this.#nextOrder = nextOrder;
+  }
+
+  add(json: JsonObject): Item {
+    if (this.items.length >= Inbox.maxItems) throw new CaseFailure(`more than ${Inbox.maxItems} frames came`);
+    const item = { json, order: this.#nextOrder(), atMs: performance.now(), taken: false };
+    this.items.push(item);
+    this.wake();
+    return item;
+  }
+
+  /** Nothing comes any more. */
+  end(reason: string): void {
+    this.#ended ??= reason;
+    this.wake();
+  }
+
+  /** Looks again at what is waited for. */
+  wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const one of waiting) one();
+  }
+
+  /**
+   * Takes items that match, which have come or come in time.
+   * @throws CaseFailure saying what was missing and what came instead
+   */
+  async take(wish: Wish): Promise<Item[]> {
+    const patterns = wish.patterns.flatMap((pattern) => Array.from({ length: wish.times || 1 }, () => pattern));
+    const from = this.#cursor;
+    const deadlineMs = performance.now() + wish.withinMs;
+    for (;;) {
+      const found = this.#find(patterns, wish.anyOrder ?? false);
+      const last = found === undefined ? this.items.length : Math.max(...found) + 1;
+      for (const item of this.items.slice(from, last)) {
+        for (const pattern of wish.never ?? []) {
+          if (!item.taken && matches(pattern, item.json)) throw new CaseFailure(`there came ${shown(item.json)}`);
+        }
+      }
+      if (found !== undefined) return this.#takeAt(found);
+      const reason =
+        this.#ended ?? (performance.now() >= deadlineMs ? `in ${Math.round(wish.withinMs)} ms` : undefined);
+      if (reason !== undefined) throw new CaseFailure(this.#missing(patterns, wish.anyOrder ?? false, reason));
+      await this.changed(deadlineMs);
+    }
+  }
+
+  /** Fails if an item since the last one taken, or from the beginning, matches one of the patterns. Without patterns: any but `ping`. */
+  refuse(patterns: readonly JsonObject[], fromStart: boolean, until = this.items.length): void {
+    const from = fromStart ? 0 : this.#cursor;
+    for (const { json, taken } of this.items.slice(from, until)) {
+      if (taken) continue;
+      const isRefused = patterns.length === 0 ? !("ping" in json) : patterns.some((one) => matches(one, json));
+      if (isRefused) throw new CaseFailure(`there came ${shown(json)}, which must not`);
+    }
+  }
+
+  /** Settles at the next change, or at the deadline. */
+  async changed(deadlineMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    const timer = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
+    await promise;
+    clearTimeout(timer);
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  #find(patterns: readonly JsonObject[], anyOrder: boolean): number[] | undefined {
+    const found: number[] = [];
+    let from = 0;
+    for (const pattern of patterns) {
+      const index = this.items.findIndex(
+        (item, i) => i >= from && !item.taken && !found.includes(i) && matches(pattern, item.json),
+      );
+      if (index === -1) return undefined;
+      found.push(index);
+      if (!anyOrder) from = index + 1;
+    }
+    return found;
+  }
+
+  #takeAt(indexes: readonly number[]): Item[] {
+    const items = indexes.map((i) => this.items[i] as Item);
+    for (const item of items) item.taken = true;
+    this.#cursor = Math.max(this.#cursor, ...indexes.map((i) => i + 1));
+    return items;
+  }
+
+  #missing(patterns: readonly JsonObject[], anyOrder: boolean, reason: string): string {
+    const missing = patterns.findIndex((_, i) => this.#find(patterns.slice(0, i + 1), anyOrder) === undefined);
+    const pattern = patterns[missing] ?? {};
+    const untaken = this.items.filter((item) => !item.taken && !("ping" in item.json));
+    const near = untaken.find((item) => Object.keys(pattern).every((key) => key === "id" || key in item.json));
+    const count = patterns.length > 1 ? ` (${missing + 1} of ${patterns.length})` : "";
+    const why = near === undefined ? "" : `; the nearest: ${mismatch(pattern, near.json)}`;
+    const came =
+      untaken.length === 0 ? "nothing came" : `there came ${shown(untaken.slice(-5).map(({ json }) => json))}`;
+    return `waited ${reason} for ${shown(pattern)}${count}; ${came}${why}`;
+  }
+}

@@ -1,0 +1,48 @@
+import { create } from "@bufbuild/protobuf";
+import { type CaseResult, type Report, ReportSchema, Subject } from "@fanfare/proto/conformance/v1alpha";
+import type { LoadedCase } from "../cases/load-suites.ts";
+import { KnownFailures } from "../report/known-failing.ts";
+import type { ServerEnvironment } from "../target/environment.ts";
+import { runPool } from "./pool.ts";
+import { runServerCase } from "./run-server-case.ts";
+import { type Selection, selectCases } from "./select-cases.ts";
+
+/** How cases are run. */
+export interface RunOptions {
+  readonly selection?: Selection;
+  readonly knownFailures?: KnownFailures;
+  /** Cases side by side. Default: 16, which mostly wait. */
+  readonly concurrency?: number;
+  /** Called at the end of each case. */
+  readonly onResult?: (result: CaseResult) => void;
+}
+
+/** Runs the selected cases for servers side by side. */
+export async function runServerSuite(
+  all: readonly LoadedCase[],
+  environment: ServerEnvironment,
+  options: RunOptions = {},
+): Promise<Report> {
+  const startedAtMs = Date.now();
+  const { knownFailures = new KnownFailures([]), concurrency = 16 } = options;
+  const every = selectCases(all, Subject.SERVER, {});
+  const planned = selectCases(all, Subject.SERVER, options.selection ?? {});
+  const results = await runPool(planned, concurrency, async ({ definition, form }) => {
+    const result = await runServerCase(definition, form, environment);
+    result.knownFailing = knownFailures.has(result.id);
+    options.onResult?.(result);
+    return result;
+  });
+  const ids = every.flatMap(({ definition, form }) =>
+    form === "json" ? [`${definition.id}#json`, definition.id] : [definition.id],
+  );
+  return create(ReportSchema, {
+    version: 1,
+    implementation: environment.name,
+    subject: Subject.SERVER,
+    startedAtMs: BigInt(startedAtMs),
+    durationMs: Date.now() - startedAtMs,
+    results,
+    listProblems: knownFailures.problems(ids),
+  });
+}
