@@ -21,6 +21,9 @@ export interface HeartbeatTimerOptions {
 const firstPingId = 0x8000_0000;
 const lastPingId = 0xffff_ffff;
 
+/** Timers that are later than this were held up by a process that stood still (stopped, or out of processor time), in milliseconds. */
+const tolerableLatenessMs = 50;
+
 /** Keeps one open connection's heartbeat, measures its round trip, and notices a send queue that makes no progress. */
 export class HeartbeatTimer {
   readonly #options: HeartbeatTimerOptions;
@@ -28,6 +31,10 @@ export class HeartbeatTimer {
   #stopped = false;
   #lastReceivedMs: number;
   #lastPingMs = Number.NEGATIVE_INFINITY;
+  /** When the next look was due. */
+  #dueMs: number;
+  /** How long the process stood still while the queue made no progress. */
+  #forgivenMs = 0;
   /** The ping that waits for its pong; 0: none. */
   #waitingId = 0;
   #nextId = firstPingId;
@@ -37,6 +44,7 @@ export class HeartbeatTimer {
   constructor(options: HeartbeatTimerOptions) {
     this.#options = options;
     this.#lastReceivedMs = options.clock.monotonicMs();
+    this.#dueMs = this.#lastReceivedMs;
     this.#look();
   }
 
@@ -62,25 +70,36 @@ export class HeartbeatTimer {
     this.#timer?.cancel();
   }
 
-  /** After a stall of the process its timers come before what it has not read yet, so death is confirmed a turn later. */
-  #look(confirming = false): void {
+  /**
+   * Looks at the traffic. Time in which this process stood still says nothing about the peer: it could not be heard, and was not pinged.
+   * What is late by that much is not held against it.
+   */
+  #look(): void {
     if (this.#stopped) return;
     const { clock, queue, intervalMs, timeoutMs, maxStallMs } = this.#options;
     const nowMs = clock.monotonicMs();
-    const stalledMs = queue.stalledMs(nowMs);
+    const stoodStillMs = nowMs - this.#dueMs > tolerableLatenessMs ? nowMs - this.#dueMs : 0;
+    this.#forgivenMs += stoodStillMs;
+    this.#lastReceivedMs += Math.min(stoodStillMs, nowMs - this.#lastReceivedMs);
     const traffic = {
       lastReceivedMs: this.#lastReceivedMs,
       lastSentMs: queue.lastWriteMs,
       lastPingMs: this.#lastPingMs,
     };
     const verdict = heartbeat(nowMs, traffic, { intervalMs, timeoutMs });
-    if (verdict.action === "dead" || stalledMs >= maxStallMs) {
-      if (!confirming) return clock.defer(() => this.#look(true));
-      return verdict.action === "dead" ? this.#options.dead() : this.#options.stalled();
-    }
+    if (verdict.action === "dead") return this.#options.dead();
+    const stalledMs = this.#stalledMs(nowMs);
+    if (stalledMs >= maxStallMs) return this.#options.stalled();
     if (verdict.action === "ping") this.#ping(nowMs);
-    const stallCheckMs = nowMs + maxStallMs - stalledMs;
-    this.#timer = clock.setTimer(Math.max(1, Math.min(verdict.checkAtMs, stallCheckMs) - nowMs), () => this.#look());
+    this.#dueMs = Math.max(nowMs + 1, Math.min(verdict.checkAtMs, nowMs + maxStallMs - stalledMs));
+    this.#timer = clock.setTimer(this.#dueMs - nowMs, () => this.#look());
+  }
+
+  /** How long the queue has made no progress, without what is forgiven. */
+  #stalledMs(nowMs: number): number {
+    const stalledMs = this.#options.queue.stalledMs(nowMs);
+    if (stalledMs === 0) this.#forgivenMs = 0;
+    return Math.max(0, stalledMs - this.#forgivenMs);
   }
 
   #ping(nowMs: number): void {

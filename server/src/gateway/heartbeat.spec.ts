@@ -54,7 +54,7 @@ describe("the heartbeat of a connection", () => {
 
   for (const protocol of ["fanfare.v1.proto", "fanfare.v1.json"]) {
     it(`goes both ways in ${protocol}, and gives the server the round trip`, async () => {
-      await using server = await startTestServer({ timing: short });
+      await using server = await startTestServer({ timing: { ...short, heartbeatTimeoutMs: 5_000 } });
       const client = await server.join("alice", { protocol, hello: { features: ["resume"] } });
       const before = BigInt(Date.now()) * 1000n;
       client.send({ id: 42, kind: { case: "ping", value: { sentAtUs: 1234n } } });
@@ -96,10 +96,10 @@ describe("the heartbeat of a connection", () => {
   });
 
   it("keeps a client that only sends messages without frames", async () => {
-    await using server = await startTestServer({ timing: short });
+    await using server = await startTestServer({ timing: { ...short, heartbeatTimeoutMs: 500 } });
     const client = await server.join("alice", { autoPong: false });
     const timer = setInterval(() => client.send(), 30);
-    for (let pings = 0; pings < 5; pings++) await client.frame("ping");
+    for (let pings = 0; pings < 8; pings++) await client.frame("ping");
     clearInterval(timer);
     expect(client.closedWith).toBeUndefined();
   });
