@@ -49,6 +49,10 @@ function fileOf(folder: string, path: string): string | undefined {
 }
 
 function sizeOf(file: string): number | undefined {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  return stats?.isFile() ? stats.size : undefined;
+  try {
+    const stats = statSync(file, { throwIfNoEntry: false });
+    return stats?.isFile() ? stats.size : undefined;
+  } catch {
+    return undefined; // the name is too long for a file, a link leads to itself, or reading it is not allowed
+  }
 }
