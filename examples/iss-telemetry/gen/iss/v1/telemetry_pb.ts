@@ -5,21 +5,17 @@
 // What the publisher tells about the station. The group `iss:telemetry` carries Position each second; GroundTrack goes to whoever has
 // just subscribed, and now and then to everybody.
 
-import type { Message } from "@bufbuild/protobuf";
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file iss/v1/telemetry.proto.
  */
-export const file_iss_v1_telemetry: GenFile =
-  /*@__PURE__*/
-  fileDesc(
-    "ChZpc3MvdjEvdGVsZW1ldHJ5LnByb3RvEgZpc3MudjEiswEKCFBvc2l0aW9uEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCghzdWJwb2ludBgCIAEoCzINLmlzcy52MS5Qb2ludBITCgthbHRpdHVkZV9rbRgDIAEoARISCgpzcGVlZF9rbV9zGAQgASgBEg4KBnN1bmxpdBgFIAEoCBIlCg5zdWJzb2xhcl9wb2ludBgGIAEoCzINLmlzcy52MS5Qb2ludCK4AQoLR3JvdW5kVHJhY2sSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKBHBhc3QYAiADKAsyDS5pc3MudjEuUG9pbnQSHQoGZnV0dXJlGAMgAygLMg0uaXNzLnYxLlBvaW50EjIKDmVsZW1lbnRzX2Vwb2NoGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglzYXRlbGxpdGUYBSABKAkiNAoFUG9pbnQSFAoMbGF0aXR1ZGVfZGVnGAEgASgBEhUKDWxvbmdpdHVkZV9kZWcYAiABKAFiBnByb3RvMw",
-    [file_google_protobuf_timestamp],
-  );
+export const file_iss_v1_telemetry: GenFile = /*@__PURE__*/
+  fileDesc("ChZpc3MvdjEvdGVsZW1ldHJ5LnByb3RvEgZpc3MudjEiswEKCFBvc2l0aW9uEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCghzdWJwb2ludBgCIAEoCzINLmlzcy52MS5Qb2ludBITCgthbHRpdHVkZV9rbRgDIAEoARISCgpzcGVlZF9rbV9zGAQgASgBEg4KBnN1bmxpdBgFIAEoCBIlCg5zdWJzb2xhcl9wb2ludBgGIAEoCzINLmlzcy52MS5Qb2ludCK4AQoLR3JvdW5kVHJhY2sSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKBHBhc3QYAiADKAsyDS5pc3MudjEuUG9pbnQSHQoGZnV0dXJlGAMgAygLMg0uaXNzLnYxLlBvaW50EjIKDmVsZW1lbnRzX2Vwb2NoGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglzYXRlbGxpdGUYBSABKAkiNAoFUG9pbnQSFAoMbGF0aXR1ZGVfZGVnGAEgASgBEhUKDWxvbmdpdHVkZV9kZWcYAiABKAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * Where the station is at one moment. Only the newest is of interest, so it is published as volatile, conflated under one key.
@@ -74,7 +70,8 @@ export type Position = Message<"iss.v1.Position"> & {
  * Describes the message iss.v1.Position.
  * Use `create(PositionSchema)` to create a new message.
  */
-export const PositionSchema: GenMessage<Position> = /*@__PURE__*/ messageDesc(file_iss_v1_telemetry, 0);
+export const PositionSchema: GenMessage<Position> = /*@__PURE__*/
+  messageDesc(file_iss_v1_telemetry, 0);
 
 /**
  * The path over the ground of one revolution before a moment and one after it.
@@ -122,7 +119,8 @@ export type GroundTrack = Message<"iss.v1.GroundTrack"> & {
  * Describes the message iss.v1.GroundTrack.
  * Use `create(GroundTrackSchema)` to create a new message.
  */
-export const GroundTrackSchema: GenMessage<GroundTrack> = /*@__PURE__*/ messageDesc(file_iss_v1_telemetry, 1);
+export const GroundTrackSchema: GenMessage<GroundTrack> = /*@__PURE__*/
+  messageDesc(file_iss_v1_telemetry, 1);
 
 /**
  * A point on the ground, in degrees: north and east are positive.
@@ -149,4 +147,6 @@ export type Point = Message<"iss.v1.Point"> & {
  * Describes the message iss.v1.Point.
  * Use `create(PointSchema)` to create a new message.
  */
-export const PointSchema: GenMessage<Point> = /*@__PURE__*/ messageDesc(file_iss_v1_telemetry, 2);
+export const PointSchema: GenMessage<Point> = /*@__PURE__*/
+  messageDesc(file_iss_v1_telemetry, 2);
+
