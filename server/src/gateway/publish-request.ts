@@ -9,6 +9,7 @@ import { mayPublish } from "../namespace/access.ts";
 import { publishResultOf } from "../router/publish-result.ts";
 import type { RouteResult } from "../router/router.ts";
 import { type ChannelKey, channelKey, groupOf } from "../wire/channel-key.ts";
+import { encodePublishReply } from "../wire/frame-encoding.ts";
 import { checkPayload, type Requester, reply } from "./requester.ts";
 
 /** Buckets of a session for namespaces with a limit of their own; at the bound the oldest is forgotten. */
@@ -128,6 +129,8 @@ function answerRepeat({ connection }: Requester, id: number, { outcome, code }: 
 
 function answer({ connection, session }: Requester, id: number, result: RouteResult, wantReport: boolean): void {
   if (id === 0) return;
-  const value = publishResultOf(result, wantReport && session.features.has("report"));
-  reply(connection, id, { case: "publishResult", value });
+  const withReport = wantReport && session.features.has("report");
+  if (result.outcome === Outcome.DELIVERED && !withReport) {
+    connection.enqueue(encodePublishReply(id, result.outcome));
+  } else reply(connection, id, { case: "publishResult", value: publishResultOf(result, withReport) });
 }

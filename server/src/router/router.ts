@@ -1,13 +1,4 @@
-import { create } from "@bufbuild/protobuf";
-import {
-  type Channel,
-  DeliveryClass,
-  type DeliveryReport,
-  DeliveryReportSchema,
-  ErrorCode,
-  Outcome,
-  type Payload,
-} from "@fanfare/proto/v1";
+import { type Channel, DeliveryClass, ErrorCode, Outcome, type Payload } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import type { ChannelPolicy } from "../config/channel-policy.ts";
 import { FanfareError } from "../fanfare-error.ts";
@@ -55,6 +46,8 @@ export interface LocalReport {
   readonly excluded: number;
 }
 
+const nobody: LocalReport = { reached: 0, detached: 0, excluded: 0 };
+
 /** The sessions of this node, as the router sees them. `Exclusion` is whatever names the session to leave out. */
 export interface LocalDelivery<Exclusion> {
   /** Puts the frame into the send queues of a channel. False: refused, because too much waits. */
@@ -72,13 +65,13 @@ export interface LocalDelivery<Exclusion> {
 
 /** What became of a message. */
 export type RouteResult =
-  | { readonly outcome: Outcome.DELIVERED | Outcome.OFFLINE; readonly report: DeliveryReport }
+  | { readonly outcome: Outcome.DELIVERED | Outcome.OFFLINE; readonly report: LocalReport }
   | {
       readonly outcome: Outcome.STORED;
       readonly position: LogPosition;
       /** It was stored before, under the same identity. */
       readonly repeated: boolean;
-      readonly report: DeliveryReport;
+      readonly report: LocalReport;
     }
   | {
       readonly outcome: Outcome.FAILED | Outcome.UNKNOWN;
@@ -131,12 +124,12 @@ export class Router<Exclusion> {
     const { local, counters } = this.#options;
     const { channel } = message;
     const offline = channel.kind.case === "player" && !local.isOnline(channel.kind.value);
-    if (offline) return done({ outcome: Outcome.OFFLINE, report: create(DeliveryReportSchema) });
+    if (offline) return done({ outcome: Outcome.OFFLINE, report: nobody });
     const volatile = message.volatile ? { conflation: conflationOf(message) } : undefined;
     const frame = new OutboundFrame(messageFrameBytes(body), { isMessage: true, volatile, expiresAtMs });
     const accepted = local.deliver(channelKey(channel), frame, excluded, (report) => {
       counters.messagesDelivered += report.reached;
-      done({ outcome: Outcome.DELIVERED, report: create(DeliveryReportSchema, report) });
+      done({ outcome: Outcome.DELIVERED, report });
     });
     if (!accepted) {
       const text = "this node has too many messages to send; try again";
@@ -160,15 +153,14 @@ export class Router<Exclusion> {
       return position === undefined ? unknown : { ...unknown, position };
     }
     const { position, previousTag, repeated, body } = appended;
-    if (body === undefined)
-      return { outcome: Outcome.STORED, position, repeated, report: create(DeliveryReportSchema) };
+    if (body === undefined) return { outcome: Outcome.STORED, position, repeated, report: nobody };
     const stored: StoredEntry = { ...entry, body, position, previousTag };
     const report = await new Promise<LocalReport>((resolve) => {
       const accepted = this.#options.local.deliverStored(key, stored, resolve);
-      if (!accepted) resolve({ reached: 0, detached: 0, excluded: 0 }); // its subscriptions find the hole and read it
+      if (!accepted) resolve(nobody); // its subscriptions find the hole and read it
     });
     counters.messagesDelivered += report.reached;
-    return { outcome: Outcome.STORED, position, repeated, report: create(DeliveryReportSchema, report) };
+    return { outcome: Outcome.STORED, position, repeated, report };
   }
 }
 

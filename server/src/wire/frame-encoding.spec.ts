@@ -4,13 +4,20 @@ import {
   ChannelSchema,
   LogEntrySchema,
   MessageSchema,
+  Outcome,
   PayloadSchema,
   ServerFrameSchema,
   ServerFramesSchema,
 } from "@fanfare/proto/v1";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeFrame, encodeMessageBody, type MessageBody, messageFrameBytes } from "./frame-encoding.ts";
+import {
+  encodeFrame,
+  encodeMessageBody,
+  encodePublishReply,
+  type MessageBody,
+  messageFrameBytes,
+} from "./frame-encoding.ts";
 import { OutboundFrame } from "./outbound-frame.ts";
 
 const maxSafe = Number.MAX_SAFE_INTEGER;
@@ -133,5 +140,20 @@ describe("OutboundFrame", () => {
     expect(frame.json).toBe('{"goaway":{"reason":1}}');
     const ping = encodeFrame({ id: 3, kind: { case: "ping", value: { sentAtUs: 2n ** 53n - 1n } } });
     expect(JSON.parse(ping.json)).toEqual({ id: 3, ping: { sentAtUs: "9007199254740991" } });
+  });
+});
+
+describe("encodePublishReply", () => {
+  it("makes the bytes that reflection makes", () => {
+    const ids = fc.integer({ min: 1, max: 0xffff_ffff });
+    const outcomes = fc.constantFrom(Outcome.DELIVERED, Outcome.STORED, Outcome.OFFLINE, Outcome.UNKNOWN);
+    fc.assert(
+      fc.property(ids, outcomes, (id, outcome) => {
+        const value = { result: { case: "publishResult" as const, value: { outcome } } };
+        expect(encodePublishReply(id, outcome).bytes).toEqual(
+          encodeFrame({ id, kind: { case: "reply", value } }).bytes,
+        );
+      }),
+    );
   });
 });

@@ -3,6 +3,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import {
   type Channel,
   ChannelSchema,
+  type Outcome,
   type Payload,
   PayloadSchema,
   type ServerFrameSchema,
@@ -101,6 +102,20 @@ export function messageFrameBytes(body: Uint8Array, place?: LogPlace): Uint8Arra
   at = writeVarint(bytes, at, body.length);
   bytes.set(body, at);
   return bytes;
+}
+
+/**
+ * The `reply` to a publish of which nothing has to be told but its outcome. Written by hand, like the body of a message, because every
+ * publish gets one.
+ */
+export function encodePublishReply(id: number, outcome: Outcome): OutboundFrame {
+  const writer = new BinaryWriter();
+  writer.tag(1, WireType.LengthDelimited).fork(); // ServerFrames.frames
+  writer.tag(1, WireType.Varint).uint32(id);
+  writer.tag(3, WireType.LengthDelimited).fork(); // ServerFrame.reply
+  writer.tag(4, WireType.LengthDelimited).fork(); // Reply.publish_result
+  writer.tag(1, WireType.Varint).uint32(outcome);
+  return new OutboundFrame(writer.join().join().join().finish());
 }
 
 function encodePlace({ offset, tag, previousTag }: LogPlace): Uint8Array {
