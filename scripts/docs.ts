@@ -26,8 +26,10 @@ for (const workspace of ["sdk-core", "sdk-browser", "sdk-node"]) {
   const model = join(folder.path, `${workspace}.json`);
   const sources = entryPoints(workspace).map(({ source }) => source);
   const options = ["--name", manifest(workspace).name, "--tsconfig", join(root, workspace, "tsconfig.json")];
-  // sdk-core declares the few runtime types it needs; they are no part of what it offers.
-  if (workspace === "sdk-core") options.push("--intentionallyNotExported", "AbortSignal");
+  // sdk-core declares the few runtime types it needs; they are no part of what it offers. Frames are in the protocol's reference.
+  if (workspace === "sdk-core") {
+    for (const name of ["AbortSignal", "ServerFrame"]) options.push("--intentionallyNotExported", name);
+  }
   await step(typedoc, ...options, "--json", model, ...sources);
   models.push(model);
 }

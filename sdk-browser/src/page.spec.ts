@@ -42,6 +42,24 @@ describe.skipIf(chromium === undefined)("the SDK in a real page", () => {
     expect(server).toContain("hand_over");
   });
 
+  it("rejects with what the browser throws where it may open no socket at all", async () => {
+    const page = await game.open(context);
+    await page.waitForFunction(() => "game" in globalThis);
+    const failure = await page.evaluate(() => {
+      // What browsers do for ws in a page that came by https.
+      globalThis.WebSocket = class {
+        constructor() {
+          throw new DOMException("insecure", "SecurityError");
+        }
+      } as never;
+      return globalThis.game.start("ws://127.0.0.1:1", "token", 50).then(
+        () => undefined,
+        (error) => [error.name, error.cause.closeCode, error.cause.message],
+      );
+    });
+    expect(failure).toEqual(["FanfareError", 1006, expect.stringContaining("SecurityError")]);
+  });
+
   it("does not try while the browser is offline, and is back with the network, in its old session", async () => {
     const alice = await game.open(context, "alice", game.proxy.url);
     const bob = await game.open(await game.context(), "bob");

@@ -17,6 +17,7 @@ import type { Ports } from "./ports.ts";
 import { type PresencePage, type PresenceQueryOptions, toPresencePage } from "./presence/presence-page.ts";
 import { Requests, type WaitOptions } from "./requests.ts";
 import { type CallContext, type MethodTypes, RpcHandlers } from "./rpc-handlers.ts";
+import type { ServerInfo } from "./server-info.ts";
 import type { ConnectionStatus, StatusEvent } from "./status.ts";
 import { type JoinOptions, Subscriptions } from "./subscriptions.ts";
 import type { Init } from "./wire/codec.ts";
@@ -87,20 +88,11 @@ export class Client {
     return this.#welcome?.origin ?? 0n;
   }
 
-  /** What the server admits and offers, as of the newest `welcome`. */
-  get server(): Pick<
-    Welcome,
-    "nodeId" | "appId" | "features" | "limits" | "heartbeatIntervalMs" | "heartbeatTimeoutMs"
-  > {
-    const {
-      nodeId = "",
-      appId = "",
-      features = [],
-      limits,
-      heartbeatIntervalMs = 0,
-      heartbeatTimeoutMs = 0,
-    } = this.#welcome ?? {};
-    return { nodeId, appId, features, heartbeatIntervalMs, heartbeatTimeoutMs, ...(limits && { limits }) };
+  /** What the server is, offers and admits. */
+  get server(): ServerInfo {
+    const { nodeId = "", appId = "", features = [], limits } = this.#welcome ?? {};
+    const { heartbeatIntervalMs = 0, heartbeatTimeoutMs = 0 } = this.#welcome ?? {};
+    return { nodeId, appId, features, heartbeatIntervalMs, heartbeatTimeoutMs, limits };
   }
 
   /** The newest measured round trip and clock offset; undefined before the first. */

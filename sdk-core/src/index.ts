@@ -1,6 +1,7 @@
 export type { Channel, MessagesOptions } from "./channel/channel.ts";
 export type { ChannelClosed, ChannelGap } from "./channel/channel-core.ts";
-export type { Destination, PublishOptions, SendOptions, Sent } from "./channel/destination.ts";
+export type { DeliveryReport, Destination, PublishOptions, SendOptions, Sent } from "./channel/destination.ts";
+export type { LogPosition } from "./channel/log-position.ts";
 export type { MessageMeta } from "./channel/message-meta.ts";
 export type { Overflow, QueueOptions, Received } from "./channel/message-queue.ts";
 export type { MessageStream } from "./channel/message-stream.ts";
@@ -28,6 +29,7 @@ export type { PresencePage, PresenceQueryOptions } from "./presence/presence-pag
 export type { PresenceMember, Roster, RosterEvent } from "./presence/roster.ts";
 export type { WaitOptions } from "./requests.ts";
 export type { CallContext, MethodTypes } from "./rpc-handlers.ts";
+export type { ServerInfo, ServerLimits } from "./server-info.ts";
 export type { ConnectionStatus, StatusEvent } from "./status.ts";
 export type { JoinOptions } from "./subscriptions.ts";
 export {

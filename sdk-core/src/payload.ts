@@ -14,7 +14,9 @@ import { ErrorCode, type Payload as WirePayload } from "./wire/schema.ts";
 export interface Payload {
   /** The full name of a Protobuf message, or a name of the game's own. */
   readonly type: string;
+  /** Any bytes; of a Protobuf message, its binary form. */
   readonly binary?: Uint8Array;
+  /** Plain text. */
   readonly text?: string;
   /** The text of one JSON value. */
   readonly json?: string;
@@ -26,6 +28,7 @@ export interface Codec<T, Input = T> {
   readonly type: string | undefined;
   /** The kind of data it reads and writes; undefined: any. */
   readonly kind: "binary" | "text" | "json" | undefined;
+  /** Writes a value. Throws if it cannot be written. */
   encode(value: Input): Payload;
   /** Throws if the data is not what the codec expects. */
   decode(payload: Payload): T;
@@ -124,6 +127,7 @@ export function encodePayload<S extends PayloadType>(type: S, value: InputOf<S>)
 
 /** A value that says how it travels. */
 export class TypedValue {
+  /** The value as it travels. */
   readonly payload: Payload;
 
   /** @internal */

@@ -5,7 +5,7 @@
  */
 
 export { openClient } from "./client.ts";
-export { type ConnectOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
+export type { ConnectOptions } from "./options.ts";
 export type {
   Clock,
   Lifecycle,

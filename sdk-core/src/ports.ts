@@ -66,8 +66,11 @@ export interface Lifecycle {
 
 /** Everything that the client needs from its runtime. */
 export interface Ports {
+  /** Time and timers. */
   clock: Clock;
+  /** For delays that have to differ from client to client. */
   random: Random;
+  /** WebSockets. */
   sockets: SocketFactory;
   /** Absent where programs only run or end. */
   lifecycle?: Lifecycle | undefined;

@@ -14,12 +14,15 @@ import { ErrorCode, type Rpc } from "./wire/schema.ts";
 
 /** What a method takes and returns. */
 export interface MethodTypes<Request extends PayloadType, Response extends PayloadType> {
+  /** The arguments. */
   request: Request;
+  /** The result. */
   response: Response;
 }
 
 /** One call of the backend. */
 export interface CallContext {
+  /** What was called. */
   readonly method: string;
   /** Aborted when the caller no longer waits. */
   readonly signal: AbortSignal;
@@ -101,6 +104,6 @@ export class RpcHandlers {
 }
 
 /** Answers a call with an error. */
-export function refuse(link: Link, id: number, code: ErrorCode, message: string): void {
+function refuse(link: Link, id: number, code: ErrorCode, message: string): void {
   link.send({ id, rpcResult: { error: { code, message: shortened(message, 1024) } } });
 }

@@ -86,9 +86,6 @@ describe("the control client", () => {
       code: ErrorCode.INVALID_ARGUMENT,
       field: "publications[0].channels[0].kind",
     });
-    await expect(game.control().getHistory({ query: { channel: channelFor({ group: "g" }) } })).rejects.toMatchObject({
-      code: ErrorCode.UNIMPLEMENTED,
-    });
   });
 
   it("rejects with what the network or something in between did", async () => {

@@ -30,6 +30,7 @@ export interface MintTokenOptions {
 
 /** A player's token. */
 export interface PlayerToken {
+  /** The JWT. */
   readonly token: string;
   /** When it expires, in milliseconds since 1970-01-01 UTC. */
   readonly expiresAtMs: number;

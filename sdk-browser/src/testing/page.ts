@@ -3,7 +3,7 @@ import { type Client, connect, type StatusEvent, text } from "../index.ts";
 /** What the test page offers to the test that drives it. */
 export interface TestPage {
   /** Connects as a player. */
-  start(url: string, token: string): Promise<string>;
+  start(url: string, token: string, connectTimeoutMs?: number): Promise<string>;
   client(): Client;
   /** Joins a group and keeps its texts in `received`. */
   join(group: string): Promise<void>;
@@ -35,12 +35,12 @@ globalThis.game = {
   gaps,
   statuses,
   client,
-  async start(url, token) {
+  async start(url, token, connectTimeoutMs) {
     const onStatus = (event: StatusEvent) => {
       statuses.push(event);
       for (const check of [...waiting]) check();
     };
-    current = await connect({ url, getToken: () => token, onStatus });
+    current = await connect({ url, getToken: () => token, onStatus, connectTimeoutMs });
     return current.sessionId;
   },
   async join(group) {

@@ -7,7 +7,6 @@ import type {
   Gap,
   GapReason,
   Message,
-  Position,
   Skip,
   Subscribe,
   Subscribed,
@@ -15,6 +14,7 @@ import type {
   Channel as WireChannel,
 } from "../wire/schema.ts";
 import { DurablePosition } from "./durable-position.ts";
+import type { LogPosition } from "./log-position.ts";
 import { MessageMeta } from "./message-meta.ts";
 import { SeenOrigins } from "./seen.ts";
 
@@ -24,14 +24,17 @@ export interface ChannelGap {
   readonly reason: GapReason | "overflow";
   /** How many messages; 0 if that is not known. */
   readonly missed: number;
-  /** Durable channels: the last position known before the gap, and the one from which messages follow. */
-  readonly from: Position | undefined;
-  readonly to: Position | undefined;
+  /** Durable channels: the last position known before the gap. */
+  readonly from: LogPosition | undefined;
+  /** Durable channels: the position from which messages follow. */
+  readonly to: LogPosition | undefined;
 }
 
 /** A subscription is over. */
 export interface ChannelClosed {
+  /** Why. */
   readonly reason: SubscriptionCloseReason;
+  /** More about it, if the server said more. */
   readonly error: FanfareError | undefined;
 }
 

@@ -2,7 +2,8 @@ import { checkNumber, checkText } from "../bounds.ts";
 import { encodePayload, type InputOf, type PayloadType } from "../payload.ts";
 import type { WaitOptions } from "../requests.ts";
 import type { Init } from "../wire/codec.ts";
-import type { Publish, PublishResult, Channel as WireChannel } from "../wire/schema.ts";
+import type { Outcome, Publish, PublishResult, Channel as WireChannel } from "../wire/schema.ts";
+import type { LogPosition } from "./log-position.ts";
 import { fromWireChannel, type Target } from "./target.ts";
 
 /** How to send a message that may be dropped. */
@@ -25,8 +26,29 @@ export interface PublishOptions extends WaitOptions {
   report?: boolean | undefined;
 }
 
-/** What became of a published message: DELIVERED, STORED or OFFLINE. Anything else is an error. */
-export type Sent = Readonly<Omit<PublishResult, "error">>;
+/** Who was reached: a session is when the message was put into its send queue. */
+export interface DeliveryReport {
+  /** Sessions whose send queue took the message. */
+  readonly reached: number;
+  /** Sessions without a connection that can still resume. A live message is lost for them, and they are told a gap. */
+  readonly detached: number;
+  /** Sessions left out by `excludeSelf`. */
+  readonly excluded: number;
+  /** Nodes that did not answer in time: their counts are missing. */
+  readonly nodesUnreached: number;
+}
+
+/** What became of a published message. */
+export interface Sent {
+  /** DELIVERED, STORED or OFFLINE. Anything else is an error. */
+  readonly outcome: Outcome;
+  /** The server had it before, by a repeat of this client's own; it was delivered once. */
+  readonly repeated: boolean;
+  /** Where it was stored, in a durable channel. */
+  readonly position?: LogPosition;
+  /** If it was asked for, and the server offers it. */
+  readonly report?: DeliveryReport;
+}
 
 /** 30 days. */
 const longestTtlMs = 2_592_000_000;

@@ -1,4 +1,5 @@
-import type { Message, Position } from "../wire/schema.ts";
+import type { Message } from "../wire/schema.ts";
+import type { LogPosition } from "./log-position.ts";
 import { fromWireChannel, type Target } from "./target.ts";
 
 /** What is known of a message beside its value. */
@@ -61,7 +62,7 @@ export class MessageMeta {
   }
 
   /** Its place in the log, of durable channels; undefined otherwise. The epoch is that of the subscription. */
-  get position(): Omit<Position, "epoch"> | undefined {
+  get position(): Pick<LogPosition, "offset" | "tag"> | undefined {
     const { log } = this.#message;
     return log && { offset: log.offset, tag: log.tag };
   }

@@ -17,7 +17,9 @@ export interface QueueOptions {
 
 /** A value as it was received. */
 export interface Received<T> {
+  /** What was sent. */
   readonly value: T;
+  /** What else is known of the message. */
   readonly meta: MessageMeta;
 }
 

@@ -42,6 +42,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Received<T>> {
     }
   }
 
+  /** The next message; waits for it. Rejects once with what ended the stream, if that was an error. */
   next(): Promise<IteratorResult<Received<T>>> {
     const value = this.#queue.shift();
     if (value !== undefined) return Promise.resolve({ done: false, value });
@@ -53,6 +54,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Received<T>> {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
+  /** Ends it and throws away what is queued. */
   return(): Promise<IteratorResult<Received<T>>> {
     this.#queue.takeAll();
     this.end();

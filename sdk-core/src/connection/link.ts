@@ -7,7 +7,7 @@ import type { FrameTap } from "./frame-tap.ts";
 import { Heartbeat } from "./heartbeat.ts";
 
 /** The subprotocol that this client speaks. */
-export const subprotocol = "fanfare.v1.proto";
+const subprotocol = "fanfare.v1.proto";
 /** Frames are joined up to here. */
 const joinedBytes = 60 * 1024;
 const joinedFrames = 1024;

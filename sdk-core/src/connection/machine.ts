@@ -9,9 +9,9 @@ export type Step = readonly [State, readonly Effect[]];
 /** How long a connection may take to open and be welcomed. */
 export const handshakeTimeoutMs = 15_000;
 /** A connection that lived this long makes the next failure the first again. */
-export const stableAfterMs = 10_000;
+const stableAfterMs = 10_000;
 /** The longest delay between two attempts, and the delay while the device says that it has no network. */
-export const maxBackoffMs = 30_000;
+const maxBackoffMs = 30_000;
 const firstBackoffMs = 250;
 
 const everyTimer: readonly TimerName[] = ["retry", "handshake", "stable", "move", "move-handshake"];
