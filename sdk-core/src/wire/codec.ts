@@ -25,6 +25,8 @@ interface Type {
   fields: Field[];
   byNumber: (Field | undefined)[];
   defaults: Values;
+  /** Names of the repeated fields. */
+  lists: string[];
 }
 
 const defaults: Record<string, unknown> = { s: "", u: 0, n: 0, f: 0, B: false, o: 0n };
@@ -42,7 +44,9 @@ function parseSchema(): Map<string, Type> {
     .trim()
     .split("\n")
     .map((line) => line.split(" "));
-  const parsed = new Map<string, Type>(lines.map(([name = ""]) => [name, { fields: [], byNumber: [], defaults: {} }]));
+  const parsed = new Map<string, Type>(
+    lines.map(([name = ""]) => [name, { fields: [], byNumber: [], defaults: {}, lists: [] }]),
+  );
   for (const [name = "", ...fields] of lines) {
     const type = parsed.get(name) as Type;
     for (const text of fields) {
@@ -59,7 +63,8 @@ function parseSchema(): Map<string, Type> {
       };
       type.fields.push(field);
       type.byNumber[field.number] = field;
-      if (!field.oneof && !field.repeated && message === undefined) type.defaults[fieldName] = defaults[bare];
+      if (field.repeated) type.lists.push(fieldName);
+      else if (!field.oneof && message === undefined) type.defaults[fieldName] = defaults[bare];
     }
   }
   return parsed;
@@ -94,7 +99,7 @@ interface Decodable {
 function readMessage(reader: Reader, end: number, type: Type, into: Values | undefined): Values {
   const values: Values = into ?? { ...type.defaults };
   if (into === undefined) {
-    for (const field of type.fields) if (field.repeated) values[field.name] = [];
+    for (const name of type.lists) values[name] = [];
   }
   let chosen = "";
   while (reader.at < end) {
