@@ -68,8 +68,9 @@ export class DurableDelivery {
   /** How each subscription of a channel is served an entry that was stored. Moves the channel's feed on; undefined for an old entry. */
   feed(state: ChannelState, entry: StoredEntry): ((subscription: Subscription) => Served) | undefined {
     const { feedHead } = state;
+    const { epoch, offset } = entry.position;
     const isOld =
-      feedHead !== undefined && feedHead.epoch === entry.position.epoch && feedHead.offset >= entry.position.offset;
+      feedHead !== undefined && (feedHead.epoch > epoch || (feedHead.epoch === epoch && feedHead.offset >= offset));
     if (isOld) return undefined;
     state.feedHead = entry.position;
     const { position, ...rest } = entry;
