@@ -240,6 +240,12 @@ export class TestClient {
     return within(this.#closed.promise, () => `the close; there came ${this.kinds.join(", ") || "nothing"}`);
   }
 
+  /** Forgets what came and was read, for clients that live long. */
+  forgetFrames(): void {
+    this.frames.length = 0;
+    this.#unread.length = 0;
+  }
+
   /** Closes the WebSocket as a browser would. */
   close(code?: number, reason?: string): Promise<Closed> {
     this.#socket.close(code, reason);

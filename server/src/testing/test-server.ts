@@ -87,7 +87,7 @@ const namespaces = [
 /** A server on a free port of this machine, and what a test needs to talk to it. */
 export class TestServer implements AsyncDisposable {
   readonly server: FanfareServer;
-  readonly #clients: TestClient[] = [];
+  readonly #clients = new Set<TestClient>();
 
   constructor(server: FanfareServer) {
     this.server = server;
@@ -112,8 +112,13 @@ export class TestServer implements AsyncDisposable {
   /** Opens a WebSocket, without `hello`. It is cut when the server is disposed of. */
   async dial(options: ConnectOptions & { readonly listener?: number } = {}): Promise<TestClient> {
     const client = await TestClient.connect(this.connectUrl(options.listener), options);
-    this.#clients.push(client);
+    this.#clients.add(client);
     return client;
+  }
+
+  /** Leaves a client that is gone to itself. */
+  forget(client: TestClient): void {
+    this.#clients.delete(client);
   }
 
   /** Opens a WebSocket and says `hello` as a player. */

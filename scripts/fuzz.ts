@@ -1,0 +1,29 @@
+import { parseArgs } from "node:util";
+import { fuzz } from "../server/src/testing/fuzz/fuzz-run.ts";
+
+// `npm run fuzz -- --frames 5000000 --seed 7`: the fuzz test of CI for longer, or again with a seed that it printed. Exits 1
+// when the server threw, disturbed a bystander, closed with a code it must not, or kept anything.
+const { values } = parseArgs({
+  options: {
+    frames: { type: "string", default: "1000000" },
+    seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
+    concurrency: { type: "string", default: "16" },
+  },
+});
+const options = { frames: Number(values.frames), seed: Number(values.seed), concurrency: Number(values.concurrency) };
+if (!Object.values(options).every(Number.isSafeInteger))
+  throw new RangeError("frames, seed and concurrency are numbers");
+
+const maxHeapGrowthBytes = 8 * 1024 * 1024;
+const startedMs = performance.now();
+console.log(`seed ${options.seed}`);
+const report = await fuzz(options);
+const endings = [...report.endings].map(([code, count]) => `${code}: ${count}`).join(", ");
+console.log(`${report.frames} frames on ${report.connections} connections; endings ${endings}`);
+console.log(`${report.bystanderMessages} messages of the bystander; heap ${report.heapGrowthBytes} bytes larger`);
+const problems = [...report.problems];
+if (report.heapGrowthBytes > maxHeapGrowthBytes)
+  problems.push(`the heap grew by more than ${maxHeapGrowthBytes} bytes`);
+for (const problem of problems) console.error(problem);
+console.log(`${((performance.now() - startedMs) / 1000).toFixed(1)} s, ${problems.length} problems`);
+process.exit(problems.length === 0 ? 0 : 1);
