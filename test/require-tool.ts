@@ -12,6 +12,12 @@ const tools = {
     ],
     install: "Chromium (Debian: apt-get install chromium), or set CHROMIUM_PATH to a Chrome's path",
   },
+  openssl: {
+    variable: "OPENSSL_PATH",
+    names: ["openssl"],
+    paths: [],
+    install: "OpenSSL's command (Debian: apt-get install openssl)",
+  },
   "valkey-server": {
     variable: "FANFARE_VALKEY_SERVER",
     names: ["valkey-server"],

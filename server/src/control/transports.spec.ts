@@ -1,16 +1,21 @@
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { requireTool } from "../../../test/require-tool.ts";
 import { authorize, ControlFixture, masterKey, refusalNames, testConfig } from "./testing/control-fixture.ts";
+import { LoopbackCertificate } from "./testing/loopback-certificate.ts";
 
-const certificateFile = fileURLToPath(new URL("testing/loopback-certificate.pem", import.meta.url));
-const keyFile = fileURLToPath(new URL("testing/loopback-key.pem", import.meta.url));
-const ca = readFileSync(certificateFile);
+const openssl = requireTool("openssl");
+let tls: LoopbackCertificate;
+
+beforeAll(() => {
+  if (openssl !== undefined) tls = new LoopbackCertificate(openssl);
+});
+
+afterAll(() => tls?.[Symbol.dispose]());
 
 function options(fixture: ControlFixture, key: string) {
-  return { baseUrl: fixture.server.url, nodeOptions: { ca }, interceptors: [authorize(key)] };
+  return { baseUrl: fixture.server.url, nodeOptions: { ca: tls.ca }, interceptors: [authorize(key)] };
 }
 
 const transports = {
@@ -25,9 +30,9 @@ const transports = {
   gRPC: (fixture: ControlFixture, key: string) => createGrpcTransport(options(fixture, key)),
 };
 
-describe.each(Object.entries(transports))("behind TLS, by %s", (_, transportOf) => {
+describe.skipIf(openssl === undefined).each(Object.entries(transports))("behind TLS, by %s", (_, transportOf) => {
   it("calls, errors and streams go through", async () => {
-    const config = testConfig({ listen: { port: 0, tls: { certificateFile, keyFile } } });
+    const config = testConfig({ listen: { port: 0, tls } });
     await using fixture = await ControlFixture.start(config);
     expect(fixture.server.url).toMatch(/^https:/);
     const client = fixture.client("", transportOf(fixture, masterKey("game")));
@@ -49,12 +54,12 @@ describe.each(Object.entries(transports))("behind TLS, by %s", (_, transportOf) 
   });
 });
 
-describe("behind TLS", () => {
+describe.skipIf(openssl === undefined)("behind TLS", () => {
   it("WebSockets and plain pages are served on the same port", async () => {
-    const config = testConfig({ listen: { port: 0, tls: { certificateFile, keyFile } } });
+    const config = testConfig({ listen: { port: 0, tls } });
     await using fixture = await ControlFixture.start(config);
     const url = `${fixture.server.url.replace("https", "wss")}/v1/connect`;
-    const socket = new WebSocket(url, "fanfare.v1.proto", { ca });
+    const socket = new WebSocket(url, "fanfare.v1.proto", { ca: tls.ca });
     await new Promise<void>((resolve, reject) => socket.once("open", resolve).once("error", reject));
     expect(socket.protocol).toBe("fanfare.v1.proto");
     socket.terminate();
