@@ -212,6 +212,30 @@ export async function untilSettled(servers: ValkeyServers, replicasOfEach = 1): 
   });
 }
 
+/**
+ * Moves a key's slot, as an operator does: announces it, moves the keys, settles it.
+ * @param meanwhile runs when all keys have moved and the slot has not
+ */
+export async function moveSlot(
+  servers: ValkeyServers,
+  key: string,
+  source: ValkeyProcess,
+  target: ValkeyProcess,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<void> {
+  const slot = await source.command("CLUSTER", "KEYSLOT", key);
+  const [sourceId, targetId] = await Promise.all([source, target].map((process) => process.command("CLUSTER", "MYID")));
+  await target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", sourceId as string);
+  await source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", targetId as string);
+  const keys = (await source.command("CLUSTER", "GETKEYSINSLOT", slot, "1000")).split("\n").filter((one) => one !== "");
+  for (const one of keys) await source.command("MIGRATE", "127.0.0.1", `${target.port}`, one, "0", "5000");
+  await meanwhile();
+  for (const process of [target, source]) {
+    await process.command("CLUSTER", "SETSLOT", slot, "NODE", targetId as string);
+  }
+  await until(async () => (await servers.primaryOf(key)) === target);
+}
+
 async function busPortOf(process: ValkeyProcess): Promise<string> {
   return /@(\d+)/.exec(await process.command("CLUSTER", "NODES"))?.[1] ?? "";
 }

@@ -26,8 +26,3 @@ export class FunctionLoader {
     return this.#loading;
   }
 }
-
-/** Whether an answer says that its node lacks the function. */
-export function isFunctionMissing(reason: unknown): boolean {
-  return reason instanceof Error && /function not found/i.test(reason.message);
-}

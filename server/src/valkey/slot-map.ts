@@ -19,6 +19,7 @@ export function slotOfTag(tag: string): number {
 /** Which primary serves a slot, as far as known. A mistake costs a detour: the answers name the node that gave them. */
 export class SlotMap {
   #primaries: (string | undefined)[] = [];
+  #ids: ReadonlySet<string | undefined> = new Set();
   #loading: Promise<void> | undefined;
 
   /** Id of the primary; empty if it is not known, or outside of a cluster. */
@@ -26,8 +27,14 @@ export class SlotMap {
     return this.#primaries[slotOfTag(tag)] ?? "";
   }
 
+  /** Whether a node serves a slot. */
+  isPrimary(id: string): boolean {
+    return this.#ids.has(id);
+  }
+
   /** A hash tag that belongs to a primary; undefined if none is found, because it has few slots or none. */
   tagOf(primary: string): string | undefined {
+    if (!this.isPrimary(primary)) return undefined;
     for (let i = 0; i < 2000; i++) if (this.primaryOf(`${i}`) === primary) return `${i}`;
     return undefined;
   }
@@ -38,6 +45,7 @@ export class SlotMap {
       .send(["CLUSTER", "SLOTS"], "any")
       .then((reply) => {
         this.#primaries = parseSlots(reply);
+        this.#ids = new Set(this.#primaries);
       })
       .finally(() => {
         this.#loading = undefined;

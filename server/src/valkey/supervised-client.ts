@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/log.ts";
+import { isConnectionFailure } from "./reply-errors.ts";
 import type { Command, Destination, Reply, ValkeyClient } from "./valkey-client.ts";
 
 /** What a {@link SupervisedClient} is made of. */
@@ -44,8 +45,8 @@ export class SupervisedClient implements ValkeyClient {
     return new SupervisedClient(options, await options.connect());
   }
 
-  async send(command: Command, destination?: Destination): Promise<Reply> {
-    return await this.#supervise("", () => this.#client.send(command, destination));
+  async send(command: Command, destination?: Destination, place = ""): Promise<Reply> {
+    return await this.#supervise(place, () => this.#client.send(command, destination));
   }
 
   async pipeline(
@@ -102,9 +103,4 @@ export class SupervisedClient implements ValkeyClient {
       this.#replacing = false;
     }
   }
-}
-
-/** A timeout, a lost connection or a closed client, as against an answer that is an error. */
-export function isConnectionFailure(reason: unknown): boolean {
-  return reason instanceof Error && /^(Timeout|Connection|Closing)Error$/.test(reason.name);
 }

@@ -1,11 +1,13 @@
 import { ErrorCode } from "@fanfare/proto/v1";
 import type { Clock } from "../../clock.ts";
 import { FanfareError } from "../../fanfare-error.ts";
-import { type FunctionLoader, isFunctionMissing } from "../../valkey/function-loader.ts";
-import { SlotMap } from "../../valkey/slot-map.ts";
-import { isConnectionFailure, type SupervisedClient } from "../../valkey/supervised-client.ts";
+import type { FunctionLoader } from "../../valkey/function-loader.ts";
+import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "../../valkey/reply-errors.ts";
+import type { SlotMap } from "../../valkey/slot-map.ts";
+import type { SupervisedClient } from "../../valkey/supervised-client.ts";
 import type { Command, Reply } from "../../valkey/valkey-client.ts";
-import { type Mark, markOf } from "./reply-parsing.ts";
+import { markOf } from "./reply-parsing.ts";
+import { proofOf, replicasOf, type WriteProof } from "./write-proof.ts";
 
 /** What a {@link GroupedCalls} is made of. */
 export interface GroupedCallsOptions {
@@ -13,6 +15,7 @@ export interface GroupedCallsOptions {
   readonly keyPrefix: string;
   readonly client: SupervisedClient;
   readonly loader: FunctionLoader;
+  readonly slots: SlotMap;
   readonly clock: Clock;
   readonly cluster: boolean;
   /** Wait for a replica: how long, in milliseconds; 0: do not. */
@@ -69,7 +72,6 @@ interface Shard {
  */
 export class GroupedCalls {
   readonly #options: GroupedCallsOptions;
-  readonly #slots = new SlotMap();
   readonly #shards = new Map<string, Shard>();
   #order = 0;
   #waitingCalls = 0;
@@ -78,12 +80,6 @@ export class GroupedCalls {
 
   constructor(options: GroupedCallsOptions) {
     this.#options = options;
-  }
-
-  /** Reads the topology. Without it calls are made all the same, in worse groups. */
-  async refresh(): Promise<void> {
-    if (this.#options.cluster) await this.#slots.refresh(this.#options.client);
-    this.#regroup();
   }
 
   /** @throws FanfareError UNAVAILABLE when certainly nothing was done */
@@ -119,7 +115,7 @@ export class GroupedCalls {
   }
 
   #shardOf(tag: string): Shard {
-    const id = this.#slots.primaryOf(tag);
+    const id = this.#options.slots.primaryOf(tag);
     let shard = this.#shards.get(id);
     if (shard === undefined) {
       shard = { id, waiting: [], isBusy: false, hasReplica: false, failures: 0 };
@@ -150,7 +146,7 @@ export class GroupedCalls {
   async #send(shard: Shard, group: readonly Call[]): Promise<Call[]> {
     const { client, loader } = this.#options;
     let replies: readonly Reply[];
-    let proof: Proof;
+    let proof: WriteProof;
     try {
       ({ replies, proof } = await this.#pipeline(
         group.map((call) => call.command),
@@ -169,7 +165,7 @@ export class GroupedCalls {
       if (reply === undefined || reply instanceof Error) {
         call.triedBefore ||= isConnectionFailure(reply);
         if (isFunctionMissing(reply)) void loader.load(client).catch(() => {});
-        if (isConnectionFailure(reply) || isPassing(reply)) again.push(call);
+        if (isConnectionFailure(reply) || isNotCarriedOut(reply)) again.push(call);
         else this.#fail(call, new FanfareError(ErrorCode.INTERNAL, "the store refused the call", { cause: reply }));
         continue;
       }
@@ -188,7 +184,7 @@ export class GroupedCalls {
     commands: Command[],
     tag: string,
     shard: Shard,
-  ): Promise<{ replies: readonly Reply[]; proof: Proof }> {
+  ): Promise<{ replies: readonly Reply[]; proof: WriteProof }> {
     const { client, waitTimeoutMs, groupTimeoutMs, cluster, functionPrefix } = this.#options;
     const waits = waitTimeoutMs > 0;
     const waited = waits && shard.hasReplica;
@@ -211,42 +207,45 @@ export class GroupedCalls {
    * answered cover all it has written before. @returns what could not be proven, for instance because the node is gone
    */
   async #prove(calls: readonly Call[]): Promise<Call[]> {
-    const { cluster, client, functionPrefix, keyPrefix } = this.#options;
-    if (cluster) await this.#slots.refresh(client).catch(() => {});
+    const { cluster, client } = this.#options;
+    if (cluster) await this.#options.slots.refresh(client).catch(() => {});
     const left: Call[] = [];
     for (const [node, ofNode] of Map.groupBy(calls, (call) => markOf(call.reply).node)) {
-      const tag = cluster ? this.#slots.tagOf(node) : (ofNode[0] as Call).tag;
+      const tag = cluster ? this.#options.slots.tagOf(node) : (ofNode[0] as Call).tag;
       if (tag === undefined) {
         left.push(...ofNode);
         continue;
       }
-      const touch: Command = [
-        "FCALL",
-        `${functionPrefix}_touch`,
-        "1",
-        `${keyPrefix}:{${tag}}:touch`,
-        cluster ? "1" : "0",
-      ];
-      try {
-        const { replies, proof } = await this.#pipeline([touch], tag, this.#shardOf(tag));
-        const [reply] = replies;
-        const isTouched = reply !== undefined && !(reply instanceof Error) && proof.covers(markOf(reply));
-        for (const call of ofNode) {
-          if (isTouched && proof.covers(markOf(call.reply))) this.#resolve(call, proof.acknowledged);
-          else left.push(call);
-        }
-      } catch {
-        left.push(...ofNode);
-      }
+      // A second time, because a shard that nobody has waited at tells only then that it has a replica.
+      const unproven = await this.#proveAt(tag, ofNode);
+      left.push(...(unproven.length === 0 ? [] : await this.#proveAt(tag, unproven)));
     }
     return left;
+  }
+
+  async #proveAt(tag: string, calls: readonly Call[]): Promise<readonly Call[]> {
+    const { cluster, functionPrefix, keyPrefix } = this.#options;
+    const key = `${keyPrefix}:{${tag}}:touch`;
+    const touch: Command = ["FCALL", `${functionPrefix}_touch`, "1", key, cluster ? "1" : "0"];
+    try {
+      const { replies, proof } = await this.#pipeline([touch], tag, this.#shardOf(tag));
+      const [reply] = replies;
+      if (reply === undefined || reply instanceof Error || !proof.covers(markOf(reply))) return calls;
+      return calls.filter((call) => {
+        const isProven = proof.covers(markOf(call.reply));
+        if (isProven) this.#resolve(call, proof.acknowledged);
+        return !isProven;
+      });
+    } catch {
+      return calls;
+    }
   }
 
   /** Before a second try: the functions, the topology, and a pause that grows with the failures. */
   async #prepareAgain(shard: Shard): Promise<void> {
     const { client, loader, clock, cluster } = this.#options;
     await loader.current?.catch(() => {});
-    if (cluster) await this.#slots.refresh(client).catch(() => {});
+    if (cluster) await this.#options.slots.refresh(client).catch(() => {});
     const pauseMs = Math.min(20 * 2 ** shard.failures++, 400);
     await new Promise<void>((resolve) => clock.setTimer(pauseMs, resolve));
   }
@@ -268,7 +267,8 @@ export class GroupedCalls {
     calls.sort((a, b) => a.order - b.order);
     for (const call of calls) this.#shardOf(call.tag).waiting.push(call);
     for (const shard of this.#shards.values()) {
-      if (!shard.isBusy && shard.waiting.length === 0) this.#shards.delete(shard.id);
+      if (!shard.isBusy && shard.waiting.length === 0 && !this.#options.slots.isPrimary(shard.id))
+        this.#shards.delete(shard.id);
       this.#start(shard);
     }
   }
@@ -305,38 +305,6 @@ function takeGroup(shard: Shard): Call[] {
     bytes += call.bytes;
   }
   return shard.waiting.splice(0, count);
-}
-
-/** Replicas in sync, from `ROLE`; undefined if the node is no primary. */
-function replicasOf(role: Reply | undefined): number | undefined {
-  if (!Array.isArray(role) || String(role[0]) !== "master") return undefined;
-  return (role[2] as readonly Reply[]).length;
-}
-
-/** Who holds what was written at one node before a moment. */
-interface Proof {
-  /** Undefined: a replica is there and did not answer in time. */
-  readonly acknowledged: "replica" | "primary" | undefined;
-  /** Whether it speaks for the write that was answered under a mark. */
-  covers(mark: Mark): boolean;
-}
-
-function proofOf(waitReply: Reply | undefined, replicas: number | undefined, here: Mark | undefined): Proof {
-  const isReplicated = typeof waitReply === "number" && waitReply > 0;
-  const isProof = isReplicated || replicas === 0 || typeof waitReply === "number";
-  return {
-    acknowledged: isReplicated ? "replica" : replicas === 0 ? "primary" : undefined,
-    covers: ({ node, run, number }) =>
-      isProof && here !== undefined && node === here.node && run === here.run && number < here.number,
-  };
-}
-
-/** Errors of a command that was not carried out and may be later. */
-function isPassing(reply: Reply | undefined): boolean {
-  if (!(reply instanceof Error)) return true;
-  const text =
-    /TRYAGAIN|CLUSTERDOWN|MOVED|ASK|LOADING|MASTERDOWN|READONLY|NOREPLICAS|BUSY|OOM|MISCONF|function not found/i;
-  return text.test(reply.message);
 }
 
 function unavailable(message: string): FanfareError {

@@ -2,7 +2,9 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import type { Clock } from "../../clock.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Log } from "../../observe/log.ts";
-import { FunctionLoader, isFunctionMissing } from "../../valkey/function-loader.ts";
+import { FunctionLoader } from "../../valkey/function-loader.ts";
+import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "../../valkey/reply-errors.ts";
+import { SlotMap } from "../../valkey/slot-map.ts";
 import { SupervisedClient } from "../../valkey/supervised-client.ts";
 import { type Command, type CommandPart, connectValkey, type Reply } from "../../valkey/valkey-client.ts";
 import { defaultRequestTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
@@ -20,6 +22,8 @@ export interface LogConnectionsOptions {
   readonly waitTimeoutMs?: number;
   /** How long an append, or another change, is tried again, in milliseconds; longer than a failover takes. Default: 8000. */
   readonly callTimeoutMs?: number;
+  /** The same for a read. Default: 8000. */
+  readonly sendTimeoutMs?: number;
 }
 
 /**
@@ -36,10 +40,14 @@ export class LogConnections implements AsyncDisposable {
   readonly #client: SupervisedClient;
   readonly #waitingClient: SupervisedClient;
   readonly #loader: FunctionLoader;
+  readonly #slots = new SlotMap();
+  readonly #sendTimeoutMs: number;
   readonly #isCluster: boolean;
+  #closed = false;
 
   private constructor(options: LogConnectionsOptions, client: SupervisedClient, waitingClient: SupervisedClient) {
-    const { clock, valkey, waitTimeoutMs = 500, callTimeoutMs = 8000 } = options;
+    const { clock, valkey, waitTimeoutMs = 500, callTimeoutMs = 8000, sendTimeoutMs = 8000 } = options;
+    this.#sendTimeoutMs = sendTimeoutMs;
     this.clock = clock;
     this.keyPrefix = options.keyPrefix ?? "fanfare";
     this.#client = client;
@@ -50,6 +58,7 @@ export class LogConnections implements AsyncDisposable {
       functionPrefix,
       keyPrefix: this.keyPrefix,
       loader: this.#loader,
+      slots: this.#slots,
       clock,
       cluster: valkey.cluster,
       groupTimeoutMs: 2 * (valkey.requestTimeoutMs ?? defaultRequestTimeoutMs),
@@ -68,7 +77,7 @@ export class LogConnections implements AsyncDisposable {
     const connections = new LogConnections(options, client, waitingClient);
     try {
       await connections.#loader.load(client);
-      await Promise.all([connections.replicated.refresh(), connections.plain.refresh()]);
+      if (valkey.cluster) await connections.#slots.refresh(client);
       return connections;
     } catch (reason) {
       await connections[Symbol.asyncDispose]();
@@ -82,22 +91,27 @@ export class LogConnections implements AsyncDisposable {
     return ["FCALL", `${functionPrefix}_${name}`, String(keys.length), ...keys, isCluster, ...args];
   }
 
-  /** Sends a command that does no harm when it is carried out twice. @throws FanfareError UNAVAILABLE */
-  async send(command: Command): Promise<Reply> {
-    try {
-      return await this.#client.send(command);
-    } catch (reason) {
-      if (!isFunctionMissing(reason)) throw unavailable(reason);
-    }
-    try {
-      await this.#loader.load(this.#client);
-      return await this.#client.send(command);
-    } catch (reason) {
-      throw unavailable(reason);
+  /**
+   * Sends a command that does no harm when it is carried out twice, again and again until it is answered or its time has passed.
+   * @param tag the hash tag of its keys
+   * @throws FanfareError UNAVAILABLE, or INTERNAL if Valkey refuses it
+   */
+  async send(command: Command, tag: string): Promise<Reply> {
+    const deadlineMs = this.clock.monotonicMs() + this.#sendTimeoutMs;
+    for (let pauseMs = 20; ; pauseMs = Math.min(2 * pauseMs, 400)) {
+      try {
+        return await this.#client.send(command, undefined, this.#slots.primaryOf(tag));
+      } catch (reason) {
+        if (isFunctionMissing(reason)) await this.#loader.load(this.#client).catch(() => {});
+        else if (!isConnectionFailure(reason) && !isNotCarriedOut(reason)) throw refused(reason);
+        if (this.#closed || this.clock.monotonicMs() + pauseMs > deadlineMs) throw unavailable(reason);
+      }
+      await new Promise<void>((resolve) => this.clock.setTimer(pauseMs, resolve));
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     this.replicated.close();
     this.plain.close();
     this.#client.close();
@@ -107,4 +121,8 @@ export class LogConnections implements AsyncDisposable {
 
 function unavailable(cause: unknown): FanfareError {
   return new FanfareError(ErrorCode.UNAVAILABLE, "the log's store is out of reach", { cause });
+}
+
+function refused(cause: unknown): FanfareError {
+  return new FanfareError(ErrorCode.INTERNAL, "the log's store refused the call", { cause });
 }

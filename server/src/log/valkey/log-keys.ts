@@ -14,7 +14,8 @@ export function logKeys(prefix: string, { appId, key }: LogChannel): LogKeys {
   return { tag, stream: `${prefix}:{${tag}}:log`, meta: `${prefix}:{${tag}}:meta` };
 }
 
-/** The key of a player's cursors, in the slot of the player's own channel. */
-export function cursorsKey(prefix: string, appId: string, playerId: string): string {
-  return `${prefix}:{${appId}/p:${playerId}}:cursors`;
+/** The hash of a player's cursors, in the slot of the player's own channel. */
+export function cursorsKey(prefix: string, appId: string, playerId: string): { tag: string; key: string } {
+  const tag = `${appId}/p:${playerId}`;
+  return { tag, key: `${prefix}:{${tag}}:cursors` };
 }

@@ -15,7 +15,8 @@ export class ValkeyCursorStore implements CursorStore {
   }
 
   async get({ appId, key }: LogChannel, playerId: string): Promise<LogPosition | undefined> {
-    const reply = await this.#connections.send(["HGET", this.#key(appId, playerId), key]);
+    const cursors = this.#key(appId, playerId);
+    const reply = await this.#connections.send(["HGET", cursors.key, key], cursors.tag);
     return reply === null ? undefined : parseCursor(String(reply));
   }
 
@@ -29,17 +30,19 @@ export class ValkeyCursorStore implements CursorStore {
       String(maxCursorsOfPlayer),
       String(cursorLifetimeMs),
     ];
-    const call = this.#connections.functionCall("commit_cursor", [this.#key(appId, playerId)], args);
-    const reply = await this.#connections.send(call);
+    const cursors = this.#key(appId, playerId);
+    const call = this.#connections.functionCall("commit_cursor", [cursors.key], args);
+    const reply = await this.#connections.send(call, cursors.tag);
     if (reply !== null) return parseCursor(String(reply));
     throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `a player has at most ${maxCursorsOfPlayer} cursors`);
   }
 
   async erasePlayer(appId: string, playerId: string): Promise<void> {
-    await this.#connections.send(["UNLINK", this.#key(appId, playerId)]);
+    const cursors = this.#key(appId, playerId);
+    await this.#connections.send(["UNLINK", cursors.key], cursors.tag);
   }
 
-  #key(appId: string, playerId: string): string {
+  #key(appId: string, playerId: string): { tag: string; key: string } {
     return cursorsKey(this.#connections.keyPrefix, appId, playerId);
   }
 }

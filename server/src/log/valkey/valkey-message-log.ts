@@ -146,7 +146,7 @@ export class ValkeyMessageLog implements MessageLog {
 
   async erase(channel: LogChannel): Promise<void> {
     const { tag, stream, meta } = this.#keys(channel);
-    await this.#connections.send(["UNLINK", stream, meta]);
+    await this.#connections.send(["UNLINK", stream, meta], tag);
     this.#proven.forget(tag);
   }
 
@@ -162,7 +162,7 @@ export class ValkeyMessageLog implements MessageLog {
     resultOf: (reply: Reply, ends: LogEnds, readable: LogPosition) => Result,
   ): Promise<Result> {
     for (let tries = 0; tries < maxReadTries; tries++) {
-      const reply = await this.#connections.send(command);
+      const reply = await this.#connections.send(command, keys.tag);
       const [, , epoch, headId, tailId] = lineOf(reply);
       const ends = { head: parsePosition(epoch, headId), tail: parsePosition(epoch, tailId) };
       if (policy.acknowledgement === Acknowledgement.PRIMARY || this.#proven.covers(keys.tag, ends.head)) {

@@ -1,0 +1,34 @@
+import type { Reply } from "../../valkey/valkey-client.ts";
+import type { Mark } from "./reply-parsing.ts";
+
+/** Replicas in sync, from `ROLE`; undefined if the node is no primary. */
+export function replicasOf(role: Reply | undefined): number | undefined {
+  if (!Array.isArray(role) || String(role[0]) !== "master") return undefined;
+  return (role[2] as readonly Reply[]).length;
+}
+
+/** Who holds what was written at one node before a moment. */
+export interface WriteProof {
+  /** Undefined: a replica is there and did not answer in time. */
+  readonly acknowledged: "replica" | "primary" | undefined;
+  /** Whether it speaks for the write that was answered under a mark. */
+  covers(mark: Mark): boolean;
+}
+
+/**
+ * What a group of commands proves that ended with a WAIT, unless none was sent, and then a mark and `ROLE`, all at one node.
+ * @param replicas as `ROLE` tells; undefined if the node is no primary any more
+ */
+export function proofOf(
+  waitReply: Reply | undefined,
+  replicas: number | undefined,
+  here: Mark | undefined,
+): WriteProof {
+  const isReplicated = typeof waitReply === "number" && waitReply > 0;
+  const isProof = isReplicated || replicas === 0 || typeof waitReply === "number";
+  return {
+    acknowledged: isReplicated ? "replica" : replicas === 0 ? "primary" : undefined,
+    covers: ({ node, run, number }) =>
+      isProof && here !== undefined && node === here.node && run === here.run && number < here.number,
+  };
+}

@@ -1,0 +1,27 @@
+/**
+ * An error that the server gave, as against a timeout, a lost connection or whatever else the client library made up: after those the command
+ * may have been carried out. GLIDE tells the two apart by nothing but its words: `OOM: ...`, with the server's code, or `An error was signalled
+ * by the server: ...`.
+ */
+function isServerError(reason: unknown): reason is Error {
+  return reason instanceof Error && /signalled by the server|^[A-Z]{3,}: /.test(reason.message);
+}
+
+/** Whether a command may have been carried out although it has no answer. */
+export function isConnectionFailure(reason: unknown): boolean {
+  return reason instanceof Error && !isServerError(reason);
+}
+
+/** Whether an answer says that its node lacks the function. */
+export function isFunctionMissing(reason: unknown): boolean {
+  return isServerError(reason) && /function not found/i.test(reason.message);
+}
+
+/** GLIDE spells some of the server's codes in its own way, for instance `TryAgain`. */
+const passing =
+  /\b(TRYAGAIN|CLUSTERDOWN|MOVED|ASK|(BUSY)?LOADING\w*|MASTERDOWN\w*|READONLY|NOREPLICAS|BUSY|OOM|MISCONF)\b/i;
+
+/** Whether an answer says that its command was not carried out, for a reason that passes. */
+export function isNotCarriedOut(reason: unknown): boolean {
+  return isServerError(reason) && (passing.test(reason.message) || isFunctionMissing(reason));
+}
