@@ -60,6 +60,9 @@ async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, "exit");
   child.kill("SIGTERM");
-  const late = sleep(3000, undefined, { ref: false }).then(() => child.kill("SIGKILL"));
-  await Promise.race([exited, late]);
+  const isLate = sleep(3000, true, { ref: false });
+  if ((await Promise.race([exited, isLate])) !== true) return;
+  console.error(`${child.spawnargs.join(" ")} did not end and was killed`);
+  process.exitCode = 1;
+  child.kill("SIGKILL");
 }
