@@ -115,7 +115,7 @@ export class FanfareNode implements GatewayContext {
     });
     const policyFor = (channel: Channel) => namespaces.policyFor(channel);
     const router = new Router<Session>({ appId: app.id, local: hub, messageLog, clock, counters, policyFor });
-    return { hub, router, allowedOrigins: app.allowedOrigins };
+    return { hub, router, allowedOrigins: app.allowedOrigins, leewayS: app.playerAuth.leewayS };
   }
 }
 

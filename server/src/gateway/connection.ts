@@ -186,9 +186,10 @@ export class Connection implements SessionLink {
     this.expireAt(session.credentials.expiresAtMs);
   }
 
-  /** Closes the connection when its token expires, unless a later time is set before. */
+  /** Closes the connection when its token has expired, by the clock difference that is tolerated, unless a later time is set before. */
   expireAt(expiresAtMs: number): void {
-    const delayMs = expiresAtMs - this.context.clock.nowMs();
+    const leewayMs = (this.app?.leewayS ?? 0) * 1000;
+    const delayMs = expiresAtMs + leewayMs - this.context.clock.nowMs();
     this.#setTimer("expiry", Math.min(Math.max(0, delayMs), maxTimerMs), () => {
       if (delayMs > maxTimerMs) this.expireAt(expiresAtMs);
       else this.refuse(new FanfareError(ErrorCode.TOKEN_EXPIRED, "the token has expired and was not refreshed"));

@@ -15,6 +15,8 @@ export interface GatewayApp {
   readonly router: Router<Session>;
   /** Exact origins, or `*`. */
   readonly allowedOrigins: readonly string[];
+  /** Clock difference that is tolerated in tokens, in seconds. */
+  readonly leewayS: number;
 }
 
 /** What every connection of a node shares. */

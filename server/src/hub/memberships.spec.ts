@@ -31,4 +31,14 @@ describe("Memberships", () => {
     expect(memberships.add("p", "third")).toBe(true);
     expect(memberships.has("q", "third")).toBe(false);
   });
+
+  it("refuses one more than the node keeps, and takes it again when another has ended", () => {
+    const memberships = new Memberships(10, 2);
+    memberships.add("ann", "a");
+    memberships.add("bob", "a");
+    expect(() => memberships.add("cat", "a")).toThrow(expect.objectContaining({ code: ErrorCode.LIMIT_EXCEEDED }));
+    memberships.remove("bob", "a");
+    expect(memberships.add("cat", "a")).toBe(true);
+    expect(memberships.playersOf("a")).toEqual(["ann", "cat"]);
+  });
 });

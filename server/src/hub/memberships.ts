@@ -2,16 +2,20 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../fanfare-error.ts";
 
 /**
- * Who belongs to which group, as the backend made it: the embedded store of one app, in memory. Bounded by memberships a player;
- * outlives sessions, not the process.
+ * Who belongs to which group, as the backend made it: the embedded store of one app, in memory. Bounded by memberships a player
+ * and in all; outlives sessions, not the process.
  */
 export class Memberships {
   readonly #maxPerPlayer: number;
+  readonly #maxTotal: number;
+  #total = 0;
   readonly #groups = new Map<string, Set<string>>();
   readonly #players = new Map<string, Set<string>>();
 
-  constructor(maxPerPlayer: number) {
+  /** @param maxTotal memberships of all players; one more is refused */
+  constructor(maxPerPlayer: number, maxTotal = 5_000_000) {
     this.#maxPerPlayer = maxPerPlayer;
+    this.#maxTotal = maxTotal;
   }
 
   /**
@@ -27,6 +31,10 @@ export class Memberships {
         `${playerId} is a member of ${this.#maxPerPlayer} groups already; limits.max_memberships sets the bound`,
       );
     }
+    if (this.#total >= this.#maxTotal) {
+      throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `the node keeps ${this.#maxTotal} memberships; end some first`);
+    }
+    this.#total++;
     groups.add(group);
     this.#groups.set(playerId, groups);
     const players = this.#players.get(group) ?? new Set();
@@ -39,6 +47,7 @@ export class Memberships {
   remove(playerId: string, group: string): boolean {
     const groups = this.#groups.get(playerId);
     if (groups === undefined || !groups.delete(group)) return false;
+    this.#total--;
     if (groups.size === 0) this.#groups.delete(playerId);
     const players = this.#players.get(group);
     players?.delete(playerId);
