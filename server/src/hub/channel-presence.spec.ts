@@ -188,6 +188,36 @@ describe("ChannelPresence", () => {
     expect(watcher.members.size).toBe(601);
   });
 
+  it("keeps every frame far below 2 MiB, however much its members show", () => {
+    const sizes: number[] = [];
+    const watcher = watching(1000n);
+    const link = watcher.subscription.session.link!;
+    const { enqueue } = link;
+    link.enqueue = (frame) => {
+      sizes.push(frame.bytes.length);
+      enqueue.call(link, frame);
+    };
+    clock.advance(tickMs);
+    const all = joined(40);
+    for (const { subscription } of all) presence.update(subscription, data("x".repeat(60_000)));
+    clock.advance(tickMs);
+    for (const { subscription } of all) presence.update(subscription, data("y".repeat(60_000)));
+    presence.leave(all[0]!.subscription, LeaveReason.LEFT);
+    clock.advance(tickMs);
+    presence.watch(watcher.subscription);
+    clock.advance(tickMs);
+    expect(watcher.members.size).toBe(40);
+    expect(Math.max(...sizes)).toBeLessThan(300_000);
+    const seen = new Set<bigint>();
+    for (let pageToken = "", pages = 0; pages === 0 || pageToken !== ""; pages++) {
+      const page = presence.page({ pageSize: 1000, pageToken, countsOnly: false });
+      expect(page.members.length).toBeLessThanOrEqual(5);
+      for (const { origin } of page.members) seen.add(origin);
+      pageToken = page.nextPageToken;
+    }
+    expect(seen.size).toBe(40);
+  });
+
   it("tells counts alone above its bound, and everybody again below it", () => {
     presence = make({ maxMembers: 3 });
     const [one, two] = joined(2);

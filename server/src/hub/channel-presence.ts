@@ -17,6 +17,7 @@ import type { Clock, Timer } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import { encodeFrame } from "../wire/frame-encoding.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
+import { payloadBytes } from "../wire/payload-bytes.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** What a channel's presence needs from outside. */
@@ -32,8 +33,10 @@ export interface ChannelPresenceOptions {
   readonly clock: Clock;
 }
 
-/** Members in one snapshot frame. */
-const snapshotPage = 256;
+/** Members in one frame, at the most. */
+const maxFrameMembers = 256;
+/** About how many bytes one frame has at the most, unless one member alone has more; far below what FF-TR-012 allows. */
+const maxFrameBytes = 256 * 1024;
 const generation = 1;
 
 /**
@@ -128,9 +131,9 @@ export class ChannelPresence {
     if (query.countsOnly || !this.#tellsMembers) return create(PresencePageSchema, counts);
     const after = query.pageToken === "" ? 0n : parsePageToken(query.pageToken);
     const origins = [...this.#members.keys()].filter((origin) => origin > after).sort((a, b) => (a < b ? -1 : 1));
-    const page = origins.slice(0, query.pageSize || 100);
-    const nextPageToken = page.length < origins.length ? `${page.at(-1)}` : "";
-    const members = page.map((origin) => this.#members.get(origin) as PresenceMember);
+    const wanted = origins.slice(0, query.pageSize || 100).map((origin) => this.#members.get(origin) as PresenceMember);
+    const [members = []] = framesFull(wanted, memberBytes, Number.POSITIVE_INFINITY);
+    const nextPageToken = members.length < origins.length ? `${members.at(-1)?.origin}` : "";
     return create(PresencePageSchema, { ...counts, members, nextPageToken });
   }
 
@@ -184,31 +187,32 @@ export class ChannelPresence {
   }
 
   #tellDiff(): void {
-    if (this.#joined.size + this.#updated.size + this.#left.size === 0) return;
-    this.#number++;
-    if (this.#watchers.size === 0) return;
-    const value = {
-      section: this.#options.section,
-      number: this.#number,
-      joined: [...this.#joined.values()],
-      updated: [...this.#updated.values()],
-      left: [...this.#left.values()],
-    };
-    send(this.#watchers, this.#frame({ case: "diff", value }));
+    const changes: Change[] = [
+      ...[...this.#joined.values()].map((member) => ({ kind: "joined" as const, member })),
+      ...[...this.#updated.values()].map((member) => ({ kind: "updated" as const, member })),
+      ...[...this.#left.values()].map((leave) => ({ kind: "left" as const, leave })),
+    ];
+    for (const part of framesFull(changes, changeBytes)) {
+      this.#number++;
+      if (this.#watchers.size === 0) continue;
+      const value = {
+        section: this.#options.section,
+        number: this.#number,
+        joined: part.flatMap((change) => (change.kind === "joined" ? [change.member] : [])),
+        updated: part.flatMap((change) => (change.kind === "updated" ? [change.member] : [])),
+        left: part.flatMap((change) => (change.kind === "left" ? [change.leave] : [])),
+      };
+      send(this.#watchers, this.#frame({ case: "diff", value }));
+    }
   }
 
   #tellSnapshot(): void {
     if (this.#newcomers.size === 0) return;
-    const members = [...this.#members.values()];
     const { section } = this.#options;
-    for (let start = 0; start === 0 || start < members.length; start += snapshotPage) {
-      const value = {
-        section,
-        number: this.#number,
-        members: members.slice(start, start + snapshotPage),
-        first: start === 0,
-        last: start + snapshotPage >= members.length,
-      };
+    const pages = framesFull([...this.#members.values()], memberBytes);
+    if (pages.length === 0) pages.push([]);
+    for (const [i, members] of pages.entries()) {
+      const value = { section, number: this.#number, members, first: i === 0, last: i === pages.length - 1 };
       send(this.#newcomers, this.#frame({ case: "snapshot", value }));
     }
   }
@@ -226,6 +230,40 @@ function memberOf({ session, presenceData }: Subscription): PresenceMember {
   const { origin, playerId } = session;
   const base = { origin, generation, playerId };
   return create(PresenceMemberSchema, presenceData === undefined ? base : { ...base, data: presenceData });
+}
+
+type Change =
+  | { readonly kind: "joined" | "updated"; readonly member: PresenceMember }
+  | { readonly kind: "left"; readonly leave: PresenceLeave };
+
+function changeBytes(change: Change): number {
+  return change.kind === "left" ? memberOverhead + change.leave.playerId.length : memberBytes(change.member);
+}
+
+/** What a member takes beside its names and data, generously. */
+const memberOverhead = 32;
+
+function memberBytes({ playerId, data }: PresenceMember): number {
+  return memberOverhead + playerId.length + (data?.type.length ?? 0) + payloadBytes(data);
+}
+
+/** Cuts a list into parts of which each fits into one frame. */
+function framesFull<T>(items: readonly T[], bytesOf: (item: T) => number, maxItems = maxFrameMembers): T[][] {
+  const parts: T[][] = [];
+  let part: T[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const more = bytesOf(item);
+    if (part.length > 0 && (part.length >= maxItems || bytes + more > maxFrameBytes)) {
+      parts.push(part);
+      part = [];
+      bytes = 0;
+    }
+    part.push(item);
+    bytes += more;
+  }
+  if (part.length > 0) parts.push(part);
+  return parts;
 }
 
 function parsePageToken(token: string): bigint {
