@@ -32,7 +32,7 @@ export const readerCount = 3;
 const filler = ` ${"x".repeat(9_000)}`;
 
 /** What the channel keeps. */
-export const retention = { maxMessages: 8, maxAgeS: 60 };
+const retention = { maxMessages: 8, maxAgeS: 60 };
 
 const channel: Channel = create(ChannelSchema, { kind: { case: "group", value: "log:x" } });
 const key = channelKey(channel);

@@ -155,7 +155,7 @@ export class ReaderModel implements SessionLink {
 }
 
 /** A position of the wire as numbers. */
-export function placeOf(position: Position | undefined): Place {
+function placeOf(position: Position | undefined): Place {
   return {
     epoch: Number(position?.epoch ?? 0),
     offset: Number(position?.offset ?? 0),
