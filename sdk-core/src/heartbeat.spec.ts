@@ -40,6 +40,16 @@ describe("heartbeat", () => {
     expect(t.network.sockets).toHaveLength(2);
   });
 
+  it("reads what is there before it takes silence for granted, however little the program was late", async () => {
+    const t = await Scripted.connected();
+    await t.clock.advance(34_900);
+    await t.clock.sleep(200);
+    t.socket.deliver(new Uint8Array());
+    await t.clock.advance(1000);
+    expect(t.client.status).toBe("open");
+    expect(t.network.sockets).toHaveLength(1);
+  });
+
   it("counts every message as a sign of life, also an empty one [FF-HB-004]", async () => {
     const t = await Scripted.connected();
     for (let i = 0; i < 10; i++) {

@@ -62,6 +62,22 @@ describe("moving on goaway", () => {
     expect(t.client.status).toBe("open");
   });
 
+  it("tells what the new welcome says about subscriptions only when the new connection takes over", async () => {
+    const { t, old } = await inGroup();
+    await old.say(goaway);
+    await t.clock.advance(400);
+    const live = { deliveryClass: 1 };
+    await t.welcome({
+      subscriptions: [
+        { channel: { group: "a" }, subscribed: live },
+        { channel: { group: "guild" }, subscribed: { ...live, byServer: true } },
+      ],
+    });
+    expect(t.told).not.toContain("channel-opened");
+    await old.say({ handedOver: {} });
+    expect(t.told).toContain("channel-opened");
+  });
+
   it("takes the end of the old connection without handed_over for a gap [FF-GO-011]", async () => {
     const { t, received, gaps, old } = await inGroup();
     const next = await moved(t);

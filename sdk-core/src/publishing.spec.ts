@@ -108,6 +108,25 @@ describe("publish", () => {
     });
   });
 
+  it("gives its place in the queue back when it is sent", async () => {
+    const t = await Scripted.connected({ maxQueuedBytes: 4000 });
+    const answered = new Set<number>();
+    for (let i = 0; i < 5; i++) {
+      const published = t.client.broadcast.publish(text(), "x".repeat(1500));
+      await settled();
+      await answerAll(t, answered);
+      await published;
+    }
+    await t.socket.end();
+    const refused: unknown[] = [];
+    for (const size of [1, 1, 1500, 1500]) {
+      t.client.broadcast.publish(text(), "x".repeat(size)).catch((thrown: unknown) => refused.push(thrown));
+    }
+    await settled();
+    expect(refused).toMatchObject([{ code: ErrorCode.LIMIT_EXCEEDED }]);
+  });
+  });
+
   it("gives up at its deadline, and says whether it was sent", async () => {
     const t = await Scripted.connected();
     const sent = t.client.broadcast.publish(text(), "sent", { timeoutMs: 5000 }).catch(failure);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { text } from "./payload.ts";
 import { Scripted } from "./testing/scripted.ts";
+import { settled } from "./testing/virtual-clock.ts";
 import { CloseCode, ErrorCode, GapReason, Outcome } from "./wire/schema.ts";
 
 describe("reconnecting", () => {
@@ -157,6 +158,29 @@ describe("reconnecting", () => {
     }
     expect(t.socket.sent("subscribe")).toHaveLength(260 - inHello);
     expect(t.client.channels).toHaveLength(262);
+  });
+
+  it("tells with the end of a connection what the server said on that one, and not on an earlier one", async () => {
+    const t = await Scripted.connected();
+    await t.socket.say({ error: { code: ErrorCode.INTERNAL, message: "out of memory", retryAfterMs: 0, field: "" } });
+    await t.socket.end(4105);
+    expect(t.statuses.at(-1)).toMatchObject({ type: "waiting", error: { cause: { message: "out of memory" } } });
+    await t.clock.advance(500);
+    await t.socket.end();
+    const last = t.statuses.at(-1);
+    expect(last?.type === "waiting" && last.error?.cause).toBeUndefined();
+  });
+
+  it("has no more requests on their way than the server admits", async () => {
+    const t = await Scripted.connected({}, { limits: { maxPendingRequests: 8 } });
+    const pages = Array.from({ length: 5 }, () => t.client.presence("broadcast"));
+    await settled();
+    expect(t.socket.sent("presence")).toHaveLength(2);
+    for (let i = 0; i < 5; i++) {
+      const { id } = t.socket.sent("presence")[i] ?? { id: 0 };
+      await t.socket.say({ id, reply: { presencePage: { sessions: i } } });
+    }
+    expect((await Promise.all(pages)).map(({ sessions }) => sessions)).toEqual([0, 1, 2, 3, 4]);
   });
 
   it("sends requests whose connection was lost again on the next one", async () => {
