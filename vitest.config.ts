@@ -12,6 +12,7 @@ export default defineConfig({
   test: {
     include: [
       ...workspaces.map((name) => `${name}/src/**/*.spec.ts`),
+      "cli/playground/testing/*.spec.ts",
       "examples/*/**/*.spec.ts",
       "scripts/**/*.spec.ts",
       "test/**/*.spec.ts",

@@ -1,15 +1,22 @@
-import { version } from "@fanfare/server";
 import { Command } from "commander";
-import { addDrain } from "./commands/drain.ts";
-import { addNodes } from "./commands/nodes.ts";
-import { addPub } from "./commands/pub.ts";
-import { addServe } from "./commands/serve.ts";
-import { addSub } from "./commands/sub.ts";
-import { addToken } from "./commands/token.ts";
 import { exitCodeHelp } from "./exit-code.ts";
+import { version } from "./version.ts";
 
-/** The whole command line. Errors of usage are thrown as CommanderError, nothing exits the process. */
-export function createProgram(): Command {
+/** Adds each command, in the order of the help. They are loaded when they are needed, because all of them together start slowly. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  serve: async () => (await import("./commands/serve.ts")).addServe,
+  token: async () => (await import("./commands/token.ts")).addToken,
+  pub: async () => (await import("./commands/pub.ts")).addPub,
+  sub: async () => (await import("./commands/sub.ts")).addSub,
+  nodes: async () => (await import("./commands/nodes.ts")).addNodes,
+  drain: async () => (await import("./commands/drain.ts")).addDrain,
+};
+
+/**
+ * The command line: the one command that the arguments begin with, or all of them. Errors of usage are thrown as CommanderError,
+ * nothing exits the process.
+ */
+export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command("fanfare")
     .description("Real-time messages for games: runs a server, and talks to one.")
     .version(version, "-v, --version")
@@ -27,11 +34,7 @@ Examples:
 Every command has its own --help with examples. FANFARE_URL says where the server is.
 ${exitCodeHelp}`,
     );
-  addServe(program);
-  addToken(program);
-  addPub(program);
-  addSub(program);
-  addNodes(program);
-  addDrain(program);
+  const named = Object.entries(commands).filter(([name]) => name === args[0]);
+  for (const [, load] of named.length > 0 ? named : Object.entries(commands)) (await load())(program);
   return program;
 }

@@ -11,7 +11,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   // Whoever reads the output may stop early, as `head` does; that is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {
-    await createProgram().parseAsync(args, { from: "user" });
+    const program = await createProgram(args);
+    await program.parseAsync(args, { from: "user" });
     return exitCode.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
