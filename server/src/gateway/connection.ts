@@ -90,6 +90,10 @@ export class Connection implements SessionLink {
       clock,
       counters,
       onOverflow: () => this.#abandon(CloseCode.SLOW_CONSUMER, "messages come faster than they are read"),
+      onFault: (reason) => {
+        context.log.error("a frame could not be written", { session: this.session?.id, stack: stackOf(reason) });
+        this.#abandon(CloseCode.INTERNAL, "a message could not be written");
+      },
     });
     this.#setTimer("hello", config.timing.helloTimeoutMs, () =>
       this.close(CloseCode.HELLO_TIMEOUT, "no hello in time"),

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Counters } from "../observe/counters.ts";
 import { frameOfLength, messageFrame, textsOf, volatileFrame, wireMessages } from "../testing/outbound-frames.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { OutboundFrame } from "../wire/outbound-frame.ts";
 import { FlushScheduler } from "./flush-scheduler.ts";
 import type { FrameFormat } from "./join-frames.ts";
 import { SendQueue, type WritableSocket } from "./send-queue.ts";
@@ -38,11 +39,26 @@ let clock: VirtualClock;
 let socket: FakeSocket;
 let counters: Counters;
 let overflows: number;
+let faults: number;
 let queue: SendQueue;
 
 function make(format: FrameFormat = "proto", maxBytes = 100_000): SendQueue {
   const scheduler = new FlushScheduler(clock, 0);
-  return new SendQueue({ socket, format, maxBytes, scheduler, clock, counters, onOverflow: () => overflows++ });
+  return makeWith(scheduler, socket, format, maxBytes);
+}
+
+function makeWith(scheduler: FlushScheduler, to: FakeSocket, format: FrameFormat, maxBytes = 100_000): SendQueue {
+  const onFault = () => faults++;
+  return new SendQueue({
+    socket: to,
+    format,
+    maxBytes,
+    scheduler,
+    clock,
+    counters,
+    onOverflow: () => overflows++,
+    onFault,
+  });
 }
 
 /** Blocks the socket with one message. */
@@ -57,6 +73,7 @@ beforeEach(() => {
   socket = new FakeSocket();
   counters = new Counters();
   overflows = 0;
+  faults = 0;
   queue = make();
 });
 
@@ -213,6 +230,37 @@ describe("SendQueue", () => {
     expect(finished).toBe(0);
     expect(counters.sendQueueBytes).toBe(0);
     expect(textsOf(socket.stream)).toEqual(["first"]);
+  });
+
+  it("closes when a frame cannot be written, and holds up nobody that is flushed with it", () => {
+    const poison = () => new OutboundFrame(Uint8Array.of(0x0a, 0x7f)); // bytes that end too early have no JSON form
+    const scheduler = new FlushScheduler(clock, 0);
+    const others = [new FakeSocket(), new FakeSocket()] as const;
+    const before = makeWith(scheduler, others[0], "json");
+    const broken = makeWith(scheduler, socket, "json");
+    const after = makeWith(scheduler, others[1], "proto");
+    before.enqueue(messageFrame("a"));
+    broken.enqueue(poison());
+    after.enqueue(messageFrame("a"));
+    clock.turn();
+    expect([faults, overflows]).toEqual([1, 0]);
+    broken.enqueue(poison());
+    for (const queue of [before, after]) queue.enqueue(messageFrame("b"));
+    clock.turn();
+    expect(textsOf(others[0].stream, "json")).toEqual(["a", "b"]);
+    expect(textsOf(others[1].stream)).toEqual(["a", "b"]);
+    expect(faults).toBe(1);
+
+    queue = make("json");
+    block();
+    queue.enqueue(poison());
+    expect(faults).toBe(2);
+    socket.drain();
+    queue = make("json");
+    queue.enqueue(poison());
+    let finished = 0;
+    queue.finish(() => finished++);
+    expect([faults, finished]).toEqual([3, 1]);
   });
 
   it("tells when it is writable again, also when it is destroyed instead", async () => {

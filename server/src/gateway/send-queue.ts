@@ -24,6 +24,8 @@ export interface SendQueueOptions {
   readonly counters: Counters;
   /** The bound was reached with frames that must not be dropped. Called once; the queue is closed by then. */
   readonly onOverflow: () => void;
+  /** A frame could not be written, for instance because its bytes have no JSON form. Called once; the queue is closed by then. */
+  readonly onFault: (reason: unknown) => void;
 }
 
 const nothing = new Uint8Array(0);
@@ -69,8 +71,17 @@ export class SendQueue implements Flushable {
     return this.#blockedSinceMs === undefined ? 0 : nowMs - this.#blockedSinceMs;
   }
 
+  /** Never throws: what is wrong with one frame or socket is no matter of the others that are served in the same turn. */
   enqueue(frame: OutboundFrame): void {
     if (this.#closed) return;
+    try {
+      this.#enqueue(frame);
+    } catch (reason) {
+      this.#fail(reason);
+    }
+  }
+
+  #enqueue(frame: OutboundFrame): void {
     if (this.#blockedSinceMs !== undefined) return this.#wait(frame);
     const { scheduler } = this.#options;
     const batch = (this.#pending ?? scheduler.emptyBatch).append(frame);
@@ -81,9 +92,19 @@ export class SendQueue implements Flushable {
     } else if (batch.byteLength >= maxJoinedBytes) this.#writePending(this.#options.clock.monotonicMs());
   }
 
+  /** Never throws. */
   flush(nowMs: number): void {
     this.#scheduled = false;
-    this.#writePending(nowMs);
+    try {
+      this.#writePending(nowMs);
+    } catch (reason) {
+      this.#fail(reason);
+    }
+  }
+
+  #fail(reason: unknown): void {
+    this.destroy();
+    this.#options.onFault(reason);
   }
 
   /** Settles when the kernel has taken what waits; at once if nothing does, or the queue is closed. */
@@ -96,7 +117,7 @@ export class SendQueue implements Flushable {
   /** Takes no more frames, and calls back when everything is with the kernel. */
   finish(onEmpty: () => void): void {
     if (this.#closed) return;
-    this.#writePending(this.#options.clock.monotonicMs());
+    this.flush(this.#options.clock.monotonicMs());
     this.#closed = true;
     if (this.#blockedSinceMs === undefined) onEmpty();
     else this.#onEmpty = onEmpty;
@@ -136,7 +157,13 @@ export class SendQueue implements Flushable {
     if (socket.writableLength === 0) return;
     this.#blockedSinceMs = nowMs;
     // An empty write calls back when all before it has left; `drain` is not told below the high-water mark.
-    socket.write(nothing, () => this.#unblock());
+    socket.write(nothing, () => {
+      try {
+        this.#unblock();
+      } catch (reason) {
+        this.#fail(reason);
+      }
+    });
   }
 
   #unblock(): void {
