@@ -125,7 +125,6 @@ describe("publish", () => {
     await settled();
     expect(refused).toMatchObject([{ code: ErrorCode.LIMIT_EXCEEDED }]);
   });
-  });
 
   it("gives up at its deadline, and says whether it was sent", async () => {
     const t = await Scripted.connected();
