@@ -30,7 +30,8 @@ function decodeBinary(data: Buffer) {
   try {
     return fromBinary(ClientFramesSchema, data, { readUnknownFields: false });
   } catch (cause) {
-    throw malformed("the message is no valid ClientFrames", cause);
+    const detail = cause instanceof Error ? `: ${cause.message}` : ""; // says nothing of what the bytes hold
+    throw new FanfareError(ErrorCode.MALFORMED, `the message is no valid ClientFrames${detail}`, { cause });
   }
 }
 
@@ -38,11 +39,15 @@ function decodeText(data: Buffer) {
   try {
     return fromJsonString(ClientFramesSchema, data.toString("utf8"), { ignoreUnknownFields: true });
   } catch (cause) {
-    throw malformed("the message is no valid JSON form of ClientFrames", cause);
+    throw new FanfareError(ErrorCode.MALFORMED, `the message is no valid JSON form of ClientFrames${whereOf(cause)}`, {
+      cause,
+    });
   }
 }
 
-function malformed(message: string, cause: unknown): FanfareError {
-  const detail = cause instanceof Error ? `: ${cause.message}` : "";
-  return new FanfareError(ErrorCode.MALFORMED, `${message}${detail}`, { cause });
+/** Where decoding stopped. What stands there is left out: it may be a token (FF-SC-003). */
+function whereOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : "";
+  const [where] = /^cannot decode (field|message) [\w.]+ from JSON(: expected [^,:"]*)?/.exec(text) ?? [];
+  return where === undefined ? "" : `: ${where}`;
 }

@@ -70,6 +70,8 @@ export class TestClient {
   /** How the connection ended, once it has. */
   closedWith: Closed | undefined;
   autoPong: boolean;
+  /** Sees the text of each message, in the JSON form. */
+  onText: ((text: string) => void) | undefined;
   readonly #socket: WebSocket;
   readonly #isJson: boolean;
   readonly #closed = Promise.withResolvers<Closed>();
@@ -270,6 +272,7 @@ export class TestClient {
     this.messageCount++;
     if (isBinary === this.#isJson)
       throw new Error("the server has sent text on the binary subprotocol, or the reverse");
+    if (this.#isJson) this.onText?.(data.toString());
     const { frames } = this.#isJson
       ? fromJsonString(ServerFramesSchema, data.toString())
       : fromBinary(ServerFramesSchema, new Uint8Array(data));
