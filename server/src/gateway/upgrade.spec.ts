@@ -59,6 +59,30 @@ describe("the upgrade", () => {
     await server.join("alice");
   });
 
+  it("tells who is refused, as long as few are, and cuts a flood of them", async () => {
+    await using server = await startTestServer({ limits: { maxUnauthenticated: 2 }, additionalListeners: 1 });
+    server.server.drainListener(0, 1);
+    const told = [await rawUpgrade(server, "/v1/connect"), await rawUpgrade(server, "/v1/connect")];
+    for (const socket of told) {
+      const [answer] = (await once(socket, "data")) as [Buffer];
+      expect(answer.toString("latin1")).toMatch(/^HTTP\/1\.1 101 /);
+    }
+    const cut = await rawUpgrade(server, "/v1/connect");
+    const received: Buffer[] = [];
+    cut.on("data", (data: Buffer) => received.push(data));
+    await closeOf(cut);
+    expect(received).toEqual([]);
+    for (const socket of told) socket.destroy();
+    let again: { code: number } | undefined;
+    while (again === undefined) {
+      again = await server.dial().then(
+        (client) => client.ended(),
+        () => undefined, // the server has not noticed yet that the others are gone
+      );
+    }
+    expect(again.code).toBe(CloseCode.GOING_AWAY);
+  });
+
   it("answers what is no WebSocket upgrade with an HTTP status", async () => {
     await using server = await startTestServer();
     for (const [name, value, status] of [

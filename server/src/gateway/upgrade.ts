@@ -34,6 +34,8 @@ class GatewayWebSocket extends WebSocket {
 export class UpgradeHandler {
   readonly #context: GatewayContext;
   readonly #connections = new Set<Connection>();
+  /** Upgraded to be closed, and waiting for the peer's close. */
+  #refused = 0;
   readonly #server: WebSocketServer;
 
   constructor(context: GatewayContext) {
@@ -66,6 +68,8 @@ export class UpgradeHandler {
       socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
       return;
     }
+    // Who is refused is told so as long as few are; a flood of them is cut.
+    if (this.#refused >= this.#context.config.limits.maxUnauthenticated) return void socket.destroy();
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       this.#context.counters.upgrades++;
       this.#accept(webSocket, request, socket, listener, refusal);
@@ -86,7 +90,11 @@ export class UpgradeHandler {
       webSocket.on("error", () => {});
       webSocket.close(code, reason);
       const timer = clock.setTimer(closeGraceMs, () => webSocket.terminate());
-      webSocket.on("close", () => timer.cancel());
+      this.#refused++;
+      webSocket.on("close", () => {
+        this.#refused--;
+        timer.cancel();
+      });
     };
     if (refusal !== undefined) return refuse(CloseCode.GOING_AWAY, refusal);
     const format = formats.get(webSocket.protocol);
