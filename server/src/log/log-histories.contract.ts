@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { appendOf, type LogUnderTest, newChannel, policyWith } from "../testing/log-under-test.ts";
 import type { LogPosition } from "./log-position.ts";
-import { appendOf, type LogUnderTest, newChannel, policyWith } from "./message-log.contract.ts";
 import type { LogChannel, LogItem, LogMessage, LogPolicy, MessageLog } from "./message-log.ts";
 
 const policy: LogPolicy = policyWith({ maxMessages: 12, maxBytes: 700, maxAgeS: 60 });

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { appendOf } from "../log/message-log.contract.ts";
 import type { LogChannel, LogMessage, LogPolicy, MessageLog, StoredAppend } from "../log/message-log.ts";
+import { appendOf } from "./log-under-test.ts";
 
 /** An append that was acknowledged. */
 export interface Acknowledgment {

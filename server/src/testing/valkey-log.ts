@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "../clock.ts";
-import type { LogUnderTest } from "../log/message-log.contract.ts";
 import { LogConnections, type LogConnectionsOptions } from "../log/valkey/log-connections.ts";
 import { ValkeyCursorStore } from "../log/valkey/valkey-cursor-store.ts";
 import { ValkeyMessageLog } from "../log/valkey/valkey-message-log.ts";
 import { silentLog } from "../observe/log.ts";
+import type { LogUnderTest } from "./log-under-test.ts";
 import type { ValkeyServers } from "./valkey-processes.ts";
 
 /** A log on real servers. It does not end them. */

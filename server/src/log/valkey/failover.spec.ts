@@ -2,6 +2,15 @@ import { Acknowledgement } from "@fanfare/proto/config/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../../../test/require-tool.ts";
 import { faultsOf, LogLoad } from "../../testing/log-load.ts";
+import {
+  appendOf,
+  type LogUnderTest,
+  newChannel,
+  outline,
+  page,
+  policyWith,
+  stored,
+} from "../../testing/log-under-test.ts";
 import { openValkeyLog } from "../../testing/valkey-log.ts";
 import {
   addNode,
@@ -13,7 +22,6 @@ import {
   type ValkeyServers,
 } from "../../testing/valkey-processes.ts";
 import type { LogPosition } from "../log-position.ts";
-import { appendOf, type LogUnderTest, newChannel, outline, page, policyWith, stored } from "../message-log.contract.ts";
 import type { LogChannel, LogMessage } from "../message-log.ts";
 import { logKeys } from "./log-keys.ts";
 

@@ -1,9 +1,17 @@
 import { ErrorCode } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../../../test/require-tool.ts";
+import {
+  appendOf,
+  type LogUnderTest,
+  newChannel,
+  outline,
+  page,
+  policyWith,
+  stored,
+} from "../../testing/log-under-test.ts";
 import { openValkeyLog } from "../../testing/valkey-log.ts";
 import { startStandalone, type ValkeyProcess, type ValkeyServers } from "../../testing/valkey-processes.ts";
-import { appendOf, type LogUnderTest, newChannel, outline, page, policyWith, stored } from "../message-log.contract.ts";
 import type { LogChannel } from "../message-log.ts";
 import { functionPrefix, logFunctions } from "./log-functions.ts";
 import { logKeys } from "./log-keys.ts";

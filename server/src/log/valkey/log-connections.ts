@@ -85,6 +85,11 @@ export class LogConnections implements AsyncDisposable {
     }
   }
 
+  /** How often a client did not recover and was replaced. */
+  get clientsReplaced(): number {
+    return this.#client.replacements + this.#waitingClient.replacements;
+  }
+
   /** A call of one of the log's functions. */
   functionCall(name: string, keys: readonly string[], args: readonly CommandPart[]): Command {
     const isCluster = this.#isCluster ? "1" : "0";

@@ -2,9 +2,17 @@ import { Acknowledgement } from "@fanfare/proto/config/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../../../test/require-tool.ts";
+import {
+  appendOf,
+  type LogUnderTest,
+  newChannel,
+  outline,
+  page,
+  policyWith,
+  stored,
+} from "../../testing/log-under-test.ts";
 import { openValkeyLog } from "../../testing/valkey-log.ts";
 import { startStandalone, until, type ValkeyProcess, type ValkeyServers } from "../../testing/valkey-processes.ts";
-import { appendOf, type LogUnderTest, newChannel, outline, page, policyWith, stored } from "../message-log.contract.ts";
 
 const strict = { ...policyWith(), acknowledgement: Acknowledgement.REPLICA_STRICT };
 const primaryOnly = { ...policyWith(), acknowledgement: Acknowledgement.PRIMARY };

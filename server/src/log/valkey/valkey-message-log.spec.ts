@@ -1,9 +1,10 @@
 import { describe } from "vitest";
 import { requireTool } from "../../../../test/require-tool.ts";
+import type { LogUnderTest } from "../../testing/log-under-test.ts";
 import { openValkeyLog } from "../../testing/valkey-log.ts";
 import { startCluster, startStandalone, type ValkeyServers } from "../../testing/valkey-processes.ts";
 import { describeLogHistories } from "../log-histories.contract.ts";
-import { describeMessageLog, type LogUnderTest } from "../message-log.contract.ts";
+import { describeMessageLog } from "../message-log.contract.ts";
 
 /** A log on servers of its own, which end with it. */
 async function openOn(start: () => Promise<ValkeyServers>): Promise<LogUnderTest> {

@@ -1,0 +1,117 @@
+import { describe, expect, it } from "vitest";
+import { silentLog } from "../observe/log.ts";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+import { SupervisedClient } from "./supervised-client.ts";
+import type { ValkeyClient } from "./valkey-client.ts";
+
+class FakeClient implements ValkeyClient {
+  isClosed = false;
+  failure: Error | undefined;
+  readonly wedgedPlaces = new Set<string>();
+
+  async send(): Promise<string> {
+    if (this.failure !== undefined) throw this.failure;
+    return "OK";
+  }
+
+  async pipeline(_commands: unknown, slotOf: string): Promise<string[]> {
+    if (this.wedgedPlaces.has(slotOf)) throw new Error("timed out");
+    return ["OK"];
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+async function supervised() {
+  const clock = new VirtualClock();
+  const made: FakeClient[] = [];
+  let refusal: Error | undefined;
+  const connect = async () => {
+    if (refusal !== undefined) throw refusal;
+    made.push(new FakeClient());
+    return made.at(-1) as FakeClient;
+  };
+  const client = await SupervisedClient.connect({ connect, clock, log: silentLog, name: "test" });
+  const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const attempt = async (place: string) => {
+    await client.pipeline([], place, 100, place).catch(() => {});
+    await settle();
+  };
+  return { clock, made, client, attempt, refuse: (reason: Error | undefined) => (refusal = reason) };
+}
+
+describe("supervised client", () => {
+  it("is replaced when a place has given nothing but failures for a second", async () => {
+    const { clock, made, client, attempt } = await supervised();
+    const [first] = made as [FakeClient];
+    first.wedgedPlaces.add("shard");
+    await attempt("shard");
+    clock.advance(999);
+    await attempt("shard");
+    expect(made).toHaveLength(1);
+    clock.advance(1);
+    await attempt("shard");
+    expect(made).toHaveLength(2);
+    expect(await client.pipeline([], "shard", 100, "shard")).toEqual(["OK"]);
+    expect(client.replacements).toBe(1);
+    expect(first.isClosed).toBe(false); // others may have something under way on it
+    clock.advance(5000);
+    expect(first.isClosed).toBe(true);
+  });
+
+  it("is replaced although other places answer", async () => {
+    const { clock, made, attempt } = await supervised();
+    (made[0] as FakeClient).wedgedPlaces.add("dead");
+    for (let i = 0; i < 11; i++) {
+      await attempt("dead");
+      await attempt("live");
+      clock.advance(100);
+    }
+    expect(made).toHaveLength(2);
+  });
+
+  it("is left alone when the place recovers, and for errors that the server answers", async () => {
+    const { clock, made, client, attempt } = await supervised();
+    const [first] = made as [FakeClient];
+    first.wedgedPlaces.add("shard");
+    await attempt("shard");
+    clock.advance(900);
+    first.wedgedPlaces.clear();
+    await attempt("shard");
+    first.wedgedPlaces.add("shard");
+    clock.advance(900);
+    await attempt("shard");
+    first.failure = new Error("OOM: command not allowed when used memory > 'maxmemory'.");
+    for (let i = 0; i < 5; i++) {
+      clock.advance(1000);
+      await expect(client.send([])).rejects.toThrow("OOM");
+    }
+    expect(made).toHaveLength(1);
+  });
+
+  it("tries again once a second while nobody answers", async () => {
+    const { clock, made, attempt, refuse } = await supervised();
+    (made[0] as FakeClient).wedgedPlaces.add("shard");
+    refuse(new Error("Connection refused"));
+    await attempt("shard");
+    clock.advance(1000);
+    for (let i = 0; i < 5; i++) {
+      await attempt("shard");
+      clock.advance(100);
+    }
+    refuse(undefined);
+    await attempt("shard");
+    expect(made).toHaveLength(1);
+    clock.advance(600);
+    await attempt("shard");
+    expect(made).toHaveLength(2);
+  });
+
+  it("closes what it made", async () => {
+    const { made, client } = await supervised();
+    client.close();
+    expect(made[0]?.isClosed).toBe(true);
+  });
+});
