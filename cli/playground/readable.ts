@@ -23,7 +23,7 @@ export function payloadText({ type, text, json, binary }: Payload): string {
 }
 
 /** Bytes as their number and hexadecimal digits. */
-export function bytesText(bytes: Uint8Array): string {
+function bytesText(bytes: Uint8Array): string {
   const shown = Array.from(bytes.subarray(0, shownBytes), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   return `(${bytes.length} bytes) ${shown}${bytes.length > shownBytes ? " …" : ""}`;
 }
