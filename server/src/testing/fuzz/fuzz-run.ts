@@ -1,10 +1,12 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { CloseCode, ErrorCode } from "@fanfare/proto/v1";
 import { type TestClient, until, within } from "../test-client.ts";
 import { startTestServer, type TestServer, tokenFor } from "../test-server.ts";
 import { FuzzFrames } from "./fuzz-frames.ts";
-import { brokenStream } from "./fuzz-stream.ts";
+import { brokenStream, brokenUpgrade } from "./fuzz-stream.ts";
 import { Random } from "./random.ts";
 
 /** How a fuzz run goes. */
@@ -124,12 +126,30 @@ class FuzzRun {
     const random = Random.of(this.#options.seed, index);
     const protocol = random.chance(0.6) ? "fanfare.v1.proto" : "fanfare.v1.json";
     try {
+      if (random.chance(0.05)) return await this.#upgrade(random);
       const client = await this.#server.dial({ protocol });
       await this.#talk(client, random, protocol === "fanfare.v1.json");
       this.#server.forget(client);
     } catch (reason) {
       this.#problems.push(`seed ${this.#options.seed}, connection ${index}: ${String(reason)}`);
     }
+  }
+
+  /** Sends an upgrade request that is broken on the way, and what a client would send behind it. */
+  async #upgrade(random: Random): Promise<void> {
+    const { hostname, port } = new URL(this.#server.server.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.on("error", () => {});
+    await within(once(socket, "connect"), () => "a TCP connection");
+    const frames = new FuzzFrames(random, this.#token);
+    const request = brokenUpgrade(random, `${hostname}:${port}`);
+    socket.write(random.chance(0.2) ? frames.mutateBinary(request) : request);
+    socket.write(brokenStream(random, frames.binary(frames.frames(1))));
+    this.frames++;
+    if (random.chance(0.5)) socket.resetAndDestroy();
+    else socket.end();
+    socket.resume();
+    if (!socket.destroyed) await within(once(socket, "close"), () => "the TCP connection's end");
   }
 
   async #talk(client: TestClient, random: Random, isJson: boolean): Promise<void> {
@@ -142,7 +162,7 @@ class FuzzRun {
       else client.sendRaw(fuzzFrames.mutateBinary(fuzzFrames.binary(hello)));
       this.frames++;
     } else await client.hello({ token, features });
-    const messages = 1 + random.below(40);
+    const messages = random.chance(0.4) ? 1 : 1 + random.below(40);
     for (let i = 0; i < messages && client.closedWith === undefined; i++) {
       const frames = fuzzFrames.frames(random.chance(0.5) ? 1 + random.below(4) : 1 + random.below(40));
       this.frames += frames.length;
@@ -166,13 +186,20 @@ class FuzzRun {
 
   async #leave(client: TestClient, random: Random, message: Uint8Array): Promise<void> {
     this.endings.set("alive", (this.endings.get("alive") ?? 0) + 1);
-    switch (random.below(5)) {
+    switch (random.below(9)) {
       case 0:
         return client.cut();
       case 1:
         client.tcp.resetAndDestroy();
         return;
       case 2:
+        client.send({ kind: { case: "disconnect", value: {} } });
+        await client.ended();
+        return;
+      case 3:
+        await client.close(random.pick([1000, 1001, 3000, 4000, 4001, 4101, 4999]));
+        return;
+      default:
         client.tcp.write(brokenStream(random, message));
         this.frames++;
         client.tcp.end();
@@ -180,13 +207,6 @@ class FuzzRun {
           new Promise<void>((resolve) => client.tcp.once("close", () => resolve())),
           () => "the TCP connection's end",
         );
-        return;
-      case 3:
-        client.send({ kind: { case: "disconnect", value: {} } });
-        await client.ended();
-        return;
-      default:
-        await client.close(random.pick([1000, 1001, 3000, 4000, 4001, 4101, 4999]));
     }
   }
 

@@ -6,6 +6,31 @@ export function brokenStream(random: Random, message: Uint8Array): Buffer {
   return Buffer.concat(parts);
 }
 
+/** An upgrade request with headers missing, doubled or odd. */
+export function brokenUpgrade(random: Random, host: string): Buffer {
+  const path = random.pick([
+    "/v1/connect",
+    "/v1/connect",
+    "/v1/connect?x=%zz",
+    "/",
+    "/v1/../v1/connect",
+    "*",
+    "http://x/",
+  ]);
+  const headers = [
+    `Host: ${random.pick([host, "", "x".repeat(300)])}`,
+    "Connection: Upgrade",
+    `Upgrade: ${random.pick(["websocket", "WebSocket", "h2c", ""])}`,
+    `Sec-WebSocket-Version: ${random.pick(["13", "13", "8", "99", ""])}`,
+    `Sec-WebSocket-Key: ${random.pick(["dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ==", "short", ""])}`,
+    `Sec-WebSocket-Protocol: ${random.pick(["fanfare.v1.proto", "fanfare.v1.json", "chat", "a,,b", "\u00ff"])}`,
+    `X-Forwarded-For: ${random.pick(["1.1.1.1", "x", ",,,"])}`,
+    `Origin: ${random.pick(["null", "http://localhost", "x"])}`,
+  ].filter(() => random.chance(0.95));
+  if (random.chance(0.2)) headers.push(random.pick(headers));
+  return Buffer.from(`GET ${path} HTTP/1.1\r\n${headers.join("\r\n")}\r\n\r\n`, "latin1");
+}
+
 function brokenFrame(random: Random, message: Uint8Array): Buffer {
   switch (random.below(9)) {
     case 0: // not masked
