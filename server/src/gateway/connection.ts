@@ -1,6 +1,13 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { closeDecision } from "@fanfare/proto/policy";
-import { type ClientFrame, CloseCode, ErrorCode, GoawayReason, type ServerFrameSchema } from "@fanfare/proto/v1";
+import {
+  type ClientFrame,
+  CloseCode,
+  ErrorCode,
+  GoawayReason,
+  type Hello,
+  type ServerFrameSchema,
+} from "@fanfare/proto/v1";
 import type { WebSocket } from "ws";
 import type { Timer } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
@@ -11,15 +18,25 @@ import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import { closeCodeOf } from "./close-code.ts";
 import { decodeFrames, frameViolation, maxFrames } from "./frame-codec.ts";
 import type { GatewayApp, GatewayContext } from "./gateway-context.ts";
-import { shakeHands } from "./handshake.ts";
 import { HeartbeatTimer } from "./heartbeat-timer.ts";
 import { InboundLimits } from "./inbound-limits.ts";
 import type { FrameFormat } from "./join-frames.ts";
-import { handleRequest } from "./requests.ts";
 import { SendQueue, type WritableSocket } from "./send-queue.ts";
+
+/** What is made of a connection's frames. */
+export interface FrameHandlers {
+  /** Answers a valid `hello`: with `welcome`, or by closing. */
+  greet(connection: Connection, hello: Hello): Promise<void>;
+  /**
+   * Handles one frame of an open connection. Never throws.
+   * @param limited the connection has sent too much: what requests are answered with
+   */
+  handle(connection: Connection, frame: ClientFrame, limited?: FanfareError): void;
+}
 
 /** What a connection begins with. */
 export interface ConnectionOptions {
+  readonly handlers: FrameHandlers;
   readonly context: GatewayContext;
   readonly webSocket: WebSocket;
   /** The socket below the WebSocket, for writes of frames that are shared between connections. */
@@ -65,6 +82,7 @@ export class Connection implements SessionLink {
   app: GatewayApp | undefined;
   #state: "awaiting-hello" | "handshaking" | "open" | "closing" | "closed" = "awaiting-hello";
   readonly #webSocket: WebSocket;
+  readonly #handlers: FrameHandlers;
   readonly #inbound: InboundLimits;
   readonly #errorFrames = new Map<ErrorCode, number>();
   readonly #timers = new Map<"hello" | "expiry" | "goaway" | "close", Timer>();
@@ -81,6 +99,7 @@ export class Connection implements SessionLink {
     this.remoteAddress = options.remoteAddress;
     this.listener = options.listener;
     this.#webSocket = webSocket;
+    this.#handlers = options.handlers;
     this.#inbound = new InboundLimits(config.limits, clock.monotonicMs());
     this.queue = new SendQueue({
       socket: options.socket,
@@ -302,7 +321,7 @@ export class Connection implements SessionLink {
     const limited = this.#admit(Math.max(1, frames.length), bytes); // an empty message is not for free
     for (const frame of frames) {
       if (!this.isAlive) return;
-      if (this.#state === "open") handleRequest(this, frame, limited);
+      if (this.#state === "open") this.#handlers.handle(this, frame, limited);
       else this.#handleFirst(frame);
     }
   }
@@ -318,7 +337,7 @@ export class Connection implements SessionLink {
       return this.refuse(error, CloseCode.PROTOCOL_ERROR);
     }
     this.#state = "handshaking";
-    shakeHands(this, frame.kind.value).catch((reason) => {
+    this.#handlers.greet(this, frame.kind.value).catch((reason) => {
       this.context.log.error("a handshake failed", { stack: stackOf(reason) });
       this.close(CloseCode.INTERNAL, "the handshake failed");
     });

@@ -3,13 +3,17 @@ import type { Duplex } from "node:stream";
 import { CloseCode } from "@fanfare/proto/v1";
 import { WebSocket, WebSocketServer } from "ws";
 import { clientAddress } from "./client-address.ts";
-import { Connection, closeGraceMs } from "./connection.ts";
+import { Connection, closeGraceMs, type FrameHandlers } from "./connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
+import { shakeHands } from "./handshake.ts";
 import type { FrameFormat } from "./join-frames.ts";
+import { handleRequest } from "./requests.ts";
 import type { WritableSocket } from "./send-queue.ts";
 
 /** Where clients connect. */
 export const connectPath = "/v1/connect";
+
+const handlers: FrameHandlers = { greet: shakeHands, handle: handleRequest };
 
 const formats = new Map<string, FrameFormat>([
   ["fanfare.v1.proto", "proto"],
@@ -106,7 +110,16 @@ export class UpgradeHandler {
     if (full !== undefined) return refuse(CloseCode.OVERLOADED, full);
     const pageOrigin = request.headers.origin;
     const context = this.#context;
-    const connection = new Connection({ context, webSocket, socket, format, pageOrigin, remoteAddress, listener });
+    const connection = new Connection({
+      handlers,
+      context,
+      webSocket,
+      socket,
+      format,
+      pageOrigin,
+      remoteAddress,
+      listener,
+    });
     this.#connections.add(connection);
     webSocket.on("close", () => this.#connections.delete(connection));
   }
