@@ -121,6 +121,26 @@ describe.skipIf(chromium === undefined)("the playground", () => {
     await page.close();
   });
 
+  it("counts down to the next attempt while there is no server, and says what became of what waits", async () => {
+    const own = await startDevServer();
+    await using process = own.process;
+    const { page } = await pages.open(own.url);
+    const card = page.getByRole("region", { name: "Player 1" });
+    await status(card).getByText("Connected").waitFor();
+    process.kill("SIGKILL");
+    await status(card).getByText("Connection lost").waitFor();
+    await card.getByText(/^next attempt in \d+\.\d s$/).waitFor();
+    expect(await card.getByRole("button", { name: "Send" }).isEnabled()).toBe(true);
+    await send(card, "Everybody", "is anybody there?");
+    await delivery(card).getByText("Sending…").waitFor();
+    await card.getByRole("button", { name: "Disconnect" }).click();
+    await delivery(card)
+      .getByText(/\(FAILED\)|\(UNKNOWN\)/)
+      .waitFor();
+    await status(card).getByText("Disconnected").waitFor();
+    await page.close();
+  });
+
   it("shows every frame, opened to what it holds, filtered, paused and cleared", async () => {
     const { page, one, two } = await open("jan", "kim");
     const frames = page.getByRole("region", { name: "Frames" });

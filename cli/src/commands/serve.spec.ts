@@ -39,6 +39,15 @@ describe("fanfare serve --dev", () => {
     expect((await server.ended()).code).toBe(143);
   });
 
+  it("does not keep whoever presses Ctrl-C waiting for a client that has nowhere to go", async () => {
+    const { process, url } = await startDevServer();
+    await using server = process;
+    await using client = new CliProcess(["sub", "--group", "lobby", "--url", url]);
+    await client.line("stderr", /receiving/);
+    server.kill("SIGINT");
+    expect((await server.ended()).code).toBe(0); // the configured drain would take longer than this test may
+  });
+
   it("says in one sentence what to do when the port is taken", async () => {
     const { process, url } = await startDevServer();
     await using _ = process;
