@@ -111,6 +111,21 @@ describe("fanfare pub and fanfare sub", () => {
   });
 });
 
+describe("fanfare sub after its development server was started anew", () => {
+  it("says that the secrets are new", async () => {
+    const first = await startDevServer();
+    await using sub = new CliProcess(["sub", "--group", "lobby", "--url", first.url]);
+    await sub.line("stderr", /receiving group lobby/);
+    await first.process[Symbol.asyncDispose]();
+    const port = new URL(first.url).port;
+    await using second = new CliProcess(["serve", "--dev", "--json", "--port", port]);
+    await second.line("stdout", /"serving"/);
+    const { code, stderr } = await sub.ended();
+    expect(code).toBe(4);
+    expect(stderr).toContain("its secrets are new as well: run this again");
+  });
+});
+
 describe("exit codes", () => {
   it("3 for a server that cannot be reached, and what to do", async () => {
     for (const args of [

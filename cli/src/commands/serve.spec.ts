@@ -58,7 +58,8 @@ describe("fanfare serve --dev", () => {
   });
 
   it("takes the address from the environment, and the command line before it", async () => {
-    const env = { PORT: "0", HOST: "localhost" };
+    // Variables of the other commands are none of the server's business.
+    const env = { PORT: "0", HOST: "localhost", FANFARE_URL: "http://a", FANFARE_API_KEY: "b", FANFARE_TOKEN: "c" };
     await using server = new CliProcess(["serve", "--dev", "--json", "--host", "127.0.0.1"], { env });
     const { url } = JSON.parse(await server.line("stdout", /"serving"/)) as { url: string };
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);

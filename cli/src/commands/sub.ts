@@ -1,7 +1,14 @@
-import { anyPayload, type Channel, type Client, type MessageMeta, type Payload } from "@fanfare/sdk-node";
+import {
+  anyPayload,
+  type Channel,
+  type Client,
+  type FanfareError,
+  type MessageMeta,
+  type Payload,
+} from "@fanfare/sdk-node";
 import { type Command, Option } from "commander";
 import { CliError } from "../cli-error.ts";
-import { exitCodeHelp } from "../exit-code.ts";
+import { exitCode, exitCodeHelp } from "../exit-code.ts";
 import { openPlayerSession } from "../server/player-session.ts";
 import { httpUrl, type ServerOptions, withServerOptions } from "../server/server-options.ts";
 import { toCliError } from "../server/to-cli-error.ts";
@@ -75,7 +82,7 @@ async function subscribe(options: SubOptions, output: Output): Promise<void> {
     onStatus: (event) => {
       const text = statusText(event);
       if (text !== undefined) output.note(text);
-      if (event.type === "closed" && event.error !== undefined) ended.reject(toCliError(url, event.error));
+      if (event.type === "closed" && event.error !== undefined) ended.reject(endOf(url, event.error, token));
     },
   }).catch((error: unknown) => {
     if (interrupted.signal.aborted) return undefined;
@@ -105,6 +112,14 @@ async function subscribe(options: SubOptions, output: Output): Promise<void> {
   const names = [...groups.map((group) => ({ group })), ...(options.player ? [{ player: options.player }] : [])];
   output.note(`receiving ${[...names.map(targetText), ...(broadcast ? ["everybody"] : [])].join(", ")}`);
   await ended.promise;
+}
+
+/** Why the session is over. A development server has other secrets each time it starts. */
+function endOf(url: string, error: FanfareError, token: string | undefined): CliError {
+  const end = toCliError(url, error);
+  if (token !== undefined || end.exitCode !== exitCode.unauthorized) return end;
+  const remedy = "if the development server was started anew, its secrets are new as well: run this again";
+  return new CliError("unauthorized", end.message, remedy, { cause: error });
 }
 
 /** A token names its player; another one here would wait for messages that never come. */
