@@ -45,8 +45,10 @@ export function deliveryRules(): ServerRule {
   }
 
   return {
-    sent({ id, kind }: ClientFrame): undefined {
-      if (id === 0 || (kind.case !== "subscribe" && kind.case !== "unsubscribe")) return;
+    sent({ id, kind }: ClientFrame): void {
+      if (kind.case !== "subscribe" && kind.case !== "unsubscribe") return;
+      // Without an id nothing says when it is in force.
+      if (id === 0) return void subscribed.add(channelName(kind.value.channel));
       requests.set(id, { kind: kind.case, channel: channelName(kind.value.channel) });
     },
     received({ id, kind }: ServerFrame): Violation | undefined {

@@ -30,7 +30,7 @@ export interface ArrivedMessage {
  */
 export interface ServerRule {
   /** The runner sent a frame. */
-  sent?(frame: ClientFrame): Violation | undefined;
+  sent?(frame: ClientFrame): void;
   /** The server sent a frame. */
   received?(frame: ServerFrame): Violation | undefined;
   /** The server sent a WebSocket message; called before its frames. */

@@ -54,7 +54,7 @@ export class ServerWatcher {
 
   sent(frame: ClientFrame): void {
     if (frame.kind.case === "hello") this.facts.hello ??= frame.kind.value;
-    for (const rule of this.#rules) this.#judge(rule.sent?.(frame));
+    for (const rule of this.#rules) rule.sent?.(frame);
   }
 
   message(message: ArrivedMessage): void {

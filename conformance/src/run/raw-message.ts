@@ -1,4 +1,5 @@
-import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Mutated, SendRaw } from "@fanfare/proto/conformance/v1alpha";
 import { HarnessError } from "./failure.ts";
 
@@ -25,7 +26,7 @@ export function rawMessage<Frame>(raw: SendRaw, parts: RawParts<Frame>): { data:
     case "blanks":
       return { data: Buffer.from(`{}${" ".repeat(data.value)}`), isText: true };
     case "json":
-      return { data: Buffer.from(JSON.stringify(parts.json(data.value as unknown as JsonValue))), isText: true };
+      return { data: Buffer.from(JSON.stringify(parts.json(toJson(ValueSchema, data.value)))), isText: true };
     case "mutated":
       return { data: mutated(data.value, parts), isText: false };
     default:

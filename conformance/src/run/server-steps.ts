@@ -1,5 +1,7 @@
-import { clone, create, fromJson, type JsonObject, toBinary } from "@bufbuild/protobuf";
+import { clone, create, fromJson, type JsonObject, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
+import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type {
+  Check,
   ControlCall,
   Elapse,
   Expect,
@@ -42,6 +44,8 @@ export async function runServerStep(one: ServerCase, step: Step): Promise<void> 
       return control(one, action.value, step.as);
     case "order":
       return order(one, action.value);
+    case "check":
+      return check(one, action.value);
     case "move":
       return move(one, action.value);
     case "elapse":
@@ -296,6 +300,7 @@ function judge(
   label: string,
 ): void {
   one.trace.note("", `control answered ${error} ${JSON.stringify(body)}`);
+  if (error !== "" && error === call.orError) return one.label(label, body);
   if (error !== call.error) {
     throw new CaseFailure(`the control API answered ${error || "without an error"} ${shown(body)}`);
   }
@@ -308,6 +313,16 @@ async function move(one: ServerCase, { windowMs, deadlineMs }: Move): Promise<vo
   if (one.server.move === undefined) throw new HarnessError("the target cannot move clients");
   one.trace.note("", "the server moves its clients");
   await one.server.move({ windowMs, deadlineMs });
+}
+
+function check(one: ServerCase, { value, pattern }: Check): void {
+  const seen = one.fill(toJsonValue(value));
+  const problem = mismatch(one.fill(toJsonValue(pattern)), seen, "the value");
+  if (problem !== undefined) throw new CaseFailure(problem);
+}
+
+function toJsonValue(value: Value | undefined): JsonValue {
+  return value === undefined ? null : toJson(ValueSchema, value);
 }
 
 function order(one: ServerCase, { labels }: Order): void {

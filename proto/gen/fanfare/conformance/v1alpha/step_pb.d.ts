@@ -17,7 +17,7 @@ export declare const file_fanfare_conformance_v1alpha_step: GenFile;
  * One step of a case's timeline.
  *
  * Strings may contain placeholders: `${run}` (this run of the case), `${token.<name>}`, `${seq}` (the actor's next seq),
- * `${n}` (the count of a repetition), `${<actor>.player}`, `${<actor>.welcome.<path>}` (of the last welcome), `${<label>.<path>}` (of the frame that a
+ * `${n}` (the count of a repetition), `${pad.<n>}` (n times the letter x), `${wide.<n>}` (n times ä), `${zeros.<n>}` (n zero bytes in base64), `${nowMs}` and `${nowUs}`, `${<actor>.player}`, `${<actor>.welcome.<path>}` (of the last welcome), `${<label>.<path>}` (of the frame that a
  * step took under `as`). A string that is one placeholder alone takes the type of its value.
  *
  * Patterns are partial: fields that they do not name may be anything. Objects with a key that begins with `$` are matchers:
@@ -237,6 +237,14 @@ export declare type Step = Message<"fanfare.conformance.v1alpha.Step"> & {
      */
     value: AcceptNothing;
     case: "acceptNothing";
+  } | {
+    /**
+     * A value that earlier steps have kept matches a pattern.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.Check check = 27;
+     */
+    value: Check;
+    case: "check";
   } | { case: undefined; value?: undefined };
 };
 
@@ -866,6 +874,13 @@ export declare type ControlCall = Message<"fanfare.conformance.v1alpha.ControlCa
   error: string;
 
   /**
+   * It may also fail with this Connect code, where the protocol leaves open which way a failure is told. Empty: none.
+   *
+   * @generated from field: string or_error = 8;
+   */
+  orError: string;
+
+  /**
    * Do not wait for the response; a later step `control` without a method, under `await`, takes it.
    *
    * @generated from field: bool pending = 5;
@@ -919,6 +934,33 @@ export declare type Move = Message<"fanfare.conformance.v1alpha.Move"> & {
  * Use `create(MoveSchema)` to create a new message.
  */
 export declare const MoveSchema: GenMessage<Move>;
+
+/**
+ * A comparison of what was kept.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Check
+ */
+export declare type Check = Message<"fanfare.conformance.v1alpha.Check"> & {
+  /**
+   * What to look at, mostly one placeholder.
+   *
+   * @generated from field: google.protobuf.Value value = 1;
+   */
+  value?: Value | undefined;
+
+  /**
+   * What it has to match.
+   *
+   * @generated from field: google.protobuf.Value pattern = 2;
+   */
+  pattern?: Value | undefined;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Check.
+ * Use `create(CheckSchema)` to create a new message.
+ */
+export declare const CheckSchema: GenMessage<Check>;
 
 /**
  * An order between what several actors received.
