@@ -117,10 +117,12 @@ export class ValkeyServers {
     return found;
   }
 
-  /** The replicas of a primary that take part in replication. */
+  /** The replicas of a primary that take part in replication and have acknowledged something: a new one does so a second after its sync. */
   async replicasOf(primary: ValkeyProcess): Promise<ValkeyProcess[]> {
     const info = await primary.command("INFO", "replication");
-    const ports = [...info.matchAll(/slave\d+:ip=[^,]+,port=(\d+),state=online/g)].map((match) => Number(match[1]));
+    const ports = [...info.matchAll(/slave\d+:ip=[^,]+,port=(\d+),state=online,offset=[1-9]/g)].map((match) =>
+      Number(match[1]),
+    );
     return this.processes.filter(({ port }) => ports.includes(port));
   }
 
@@ -204,7 +206,7 @@ export async function untilSettled(servers: ValkeyServers, replicasOfEach = 1): 
     for (const process of servers.processes) {
       if (!/cluster_state:ok/.test(await process.command("CLUSTER", "INFO"))) return false;
       const info = await process.command("INFO", "replication");
-      const online = info.match(/state=online/g)?.length ?? 0;
+      const online = info.match(/state=online,offset=[1-9]/g)?.length ?? 0;
       if (/role:master/.test(info) && online < replicasOfEach) return false;
       if (/role:slave/.test(info) && !/master_link_status:up/.test(info)) return false;
     }

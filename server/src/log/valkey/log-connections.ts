@@ -18,7 +18,7 @@ export interface LogConnectionsOptions {
   readonly log: Log;
   /** Before every key. Default: `fanfare`. */
   readonly keyPrefix?: string;
-  /** How long an append waits for a replica, in milliseconds. Default: 500. */
+  /** How long an append waits for a replica, in milliseconds. Default: 1500; a replica that has just joined takes a second to answer. */
   readonly waitTimeoutMs?: number;
   /** How long an append, or another change, is tried again, in milliseconds; longer than a failover takes. Default: 8000. */
   readonly callTimeoutMs?: number;
@@ -46,7 +46,7 @@ export class LogConnections implements AsyncDisposable {
   #closed = false;
 
   private constructor(options: LogConnectionsOptions, client: SupervisedClient, waitingClient: SupervisedClient) {
-    const { clock, valkey, waitTimeoutMs = 500, callTimeoutMs = 8000, sendTimeoutMs = 8000 } = options;
+    const { clock, valkey, waitTimeoutMs = 1500, callTimeoutMs = 8000, sendTimeoutMs = 8000 } = options;
     this.#sendTimeoutMs = sendTimeoutMs;
     this.clock = clock;
     this.keyPrefix = options.keyPrefix ?? "fanfare";

@@ -6,16 +6,15 @@ local function record_of(field)
   return { seq = tonumber(seq), epoch = tonumber(epoch), offset = tonumber(offset), tag = tonumber(tag) }
 end
 
--- What is remembered of an origin and of a key, from the current generation or the one before.
-local function load_identities(log, origin, key)
-  local found = server.call('HMGET', log.meta, 'g', 's', 'i', 'o0:' .. origin, 'o1:' .. origin, 'k0:' .. key, 'k1:' .. key)
-  local generation = tonumber(found[1] or '0')
-  local now, before = generation, 1 - generation
+-- What is remembered of an origin and of a key, from the current generation or the one before; the fields are read with the state of the log.
+local function identities_in(log, key)
+  local _, _, _, _, _, _, generation, began, size, o0, o1, k0, k1 = unpack(log.fields, 1, 13)
+  local is_first = generation ~= '1'
   return {
-    generation = generation, began = tonumber(found[2] or '0'), size = tonumber(found[3] or '0'),
-    is_new = not found[4 + now], is_new_key = not found[6 + now],
-    of_origin = record_of(found[4 + now] or found[4 + before]),
-    of_key = key ~= '' and record_of(found[6 + now] or found[6 + before]) or nil,
+    generation = is_first and 0 or 1, began = tonumber(began or '0'), size = tonumber(size or '0'),
+    is_new = not (is_first and o0 or not is_first and o1), is_new_key = not (is_first and k0 or not is_first and k1),
+    of_origin = record_of(is_first and (o0 or o1) or o1 or o0),
+    of_key = key ~= '' and record_of(is_first and (k0 or k1) or k1 or k0) or nil,
   }
 end
 
@@ -31,11 +30,12 @@ local function find_repeat(log, identities, seq, max_look_back)
     if at == 0 then break end
     local entry = entry_at(log, at)
     if not entry then break end
-    if entry.seq == seq then
+    local at_seq, back = parse_identity(entry)
+    if at_seq == seq then
       return 'repeated', { seq = seq, epoch = log.epoch, offset = entry.offset, tag = entry.tag }
     end
-    if entry.seq < seq then return 'overtaken' end
-    at = entry.back
+    if at_seq < seq then return 'overtaken' end
+    at = back
   end
   return 'forgotten'
 end
@@ -81,8 +81,8 @@ local function append(keys, args)
   local is_cluster, tag, origin, seq, key = args[1], tonumber(args[2]), args[3], tonumber(args[4]), args[5]
   local flags, expires, body = args[6], args[7], args[8]
   local max_messages, max_bytes, max_age_ms = tonumber(args[9]), tonumber(args[10]), tonumber(args[11])
-  local log = open_log(keys)
-  local identities = load_identities(log, origin, key)
+  local log = open_log(keys, 'g', 's', 'i', 'o0:' .. origin, 'o1:' .. origin, 'k0:' .. key, 'k1:' .. key, 'p')
+  local identities = identities_in(log, key)
   local verdict, record = find_repeat(log, identities, seq, tonumber(args[15]))
   if verdict then
     -- WAIT vouches for what its connection wrote last; without a write here it would vouch for nothing.
@@ -90,7 +90,8 @@ local function append(keys, args)
     if verdict ~= 'repeated' then return { answer(verdict, is_cluster, log.epoch, 0, 0, 0) } end
     local entry = record.epoch == log.epoch and entry_at(log, record.offset) or nil
     if not entry then return { answer(verdict, is_cluster, record.epoch, record.offset, record.tag, 0) } end
-    return { answer(verdict, is_cluster, record.epoch, record.offset, record.tag, entry.previous), entry.header, entry.body }
+    local _, _, previous = parse_identity(entry)
+    return { answer(verdict, is_cluster, record.epoch, record.offset, record.tag, previous), entry.header, entry.body }
   end
   if args[12] == '1' and not has_replica() then return { answer('unreplicated', is_cluster, log.epoch, 0, 0, 0) } end
 
@@ -105,6 +106,12 @@ local function append(keys, args)
   local fields = remember(log, identities, origin, key, text(seq) .. ' ' .. text(log.epoch) .. ' ' .. text(offset) .. ' ' .. text(tag),
     tonumber(args[13]), tonumber(args[14]))
   for _, value in ipairs({ 'h', id, 'n', text(log.now), 'a', text(max_age_ms) }) do fields[#fields + 1] = value end
+  -- Expiries are set once a second: the stream's has a minute to spare.
+  local is_set = last and log.fields[5] == text(max_age_ms) and log.now - tonumber(log.fields[14] or '0') < 1000
+  if not is_set then
+    fields[#fields + 1] = 'p'
+    fields[#fields + 1] = text(log.now)
+  end
 
   -- Functions are not rolled back. The entry goes first: if that fails, nothing names it; if the rest fails, the entry goes too.
   server.call('XADD', log.stream, id, 'h', header, 'b', body)
@@ -118,8 +125,10 @@ local function append(keys, args)
   log.first = log.first or log.last
   -- The message is stored; what is left undone here is done at the next append.
   pcall(trim, log, max_messages, max_bytes, max_age_ms)
-  server.pcall('PEXPIRE', log.stream, text(max_age_ms + STREAM_SLACK_MS))
-  server.pcall('PEXPIRE', log.meta, text(max_age_ms + POSITION_LIFETIME_MS))
+  if not is_set then
+    server.pcall('PEXPIRE', log.stream, text(max_age_ms + STREAM_SLACK_MS))
+    server.pcall('PEXPIRE', log.meta, text(max_age_ms + POSITION_LIFETIME_MS))
+  end
   return { answer('stored', is_cluster, log.epoch, offset, tag, previous) }
 end
 

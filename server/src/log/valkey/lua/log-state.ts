@@ -11,7 +11,7 @@
  * `KEYS[2]` is a hash: `e` epoch; `t` the newest entry that was trimmed, as an id; `h` the head as of the last append, for when the stream has
  * expired; `n` when that was; `a` the age in ms that it was to be kept; `w` the time of the last write that was made for WAIT's sake; `c`
  * how many `d<offset>` there are, the tags of deleted entries; `g`, `s`, `i` the current generation of identities (0 or 1), its beginning and
- * its size; `o<g>:<origin>` seq, epoch, offset and tag of an origin's newest append; `k<g>:<key>` the same of an idempotency key.
+ * its size; `p` when the expiries were set; `o<g>:<origin>` seq, epoch, offset and tag of an origin's newest append; `k<g>:<key>` the same of an idempotency key.
  *
  * The stream expires once all its entries have aged; the hash 30 days later. A hash whose stream is gone too early has lost entries: that is a
  * new epoch, as is a stream without its hash.
@@ -53,15 +53,20 @@ local function mark(is_cluster)
   return node .. ':' .. run .. ':' .. text(answers)
 end
 
+-- What trimming needs of an entry; done for two entries at every call.
 local function parse_entry(item)
-  local header = item[2][2]
-  local previous, expires, origin, seq, flags, at, sum, back =
-    string.match(header, '^(%d+) (%d+) (%x+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  local header, body = item[2][2], item[2][4]
+  local at, sum = string.match(header, '^%d+ %d+ %x+ %d+ %d+ (%d+) (%d+) ')
   local offset, tag = split_id(item[1])
   return {
-    id = item[1], offset = offset, tag = tag, previous = tonumber(previous), origin = origin, seq = tonumber(seq),
-    at = tonumber(at), sum = tonumber(sum), back = tonumber(back), size = #item[2][4], header = header, body = item[2][4],
+    id = item[1], offset = offset, tag = tag, at = tonumber(at), sum = tonumber(sum), size = #body, header = header, body = body,
   }
+end
+
+-- Who appended an entry, and what only a repeat asks for: seq, offset of the origin's append before it, previous tag.
+local function parse_identity(entry)
+  local previous, seq, back = string.match(entry.header, '^(%d+) %d+ %x+ (%d+) %d+ %d+ %d+ (%d+)$')
+  return tonumber(seq), tonumber(back), tonumber(previous)
 end
 
 -- The first entry at or behind an offset.
@@ -115,11 +120,13 @@ local function load_stream(log)
   end
 end
 
--- Reads the state of the log. Writes only when a log begins: on the first look, or after a loss.
-local function open_log(keys)
+-- Reads the state of the log, and with it further fields of the hash, from the seventh on. Writes only when a log begins: on the first look, or
+-- after a loss.
+local function open_log(keys, ...)
   local us = now_us()
   local log = { stream = keys[1], meta = keys[2], now_us = us, now = math.floor(us / 1000) }
-  local state = server.call('HMGET', log.meta, 'e', 't', 'h', 'n', 'a', 'c')
+  local state = server.call('HMGET', log.meta, 'e', 't', 'h', 'n', 'a', 'c', ...)
+  log.fields = state
   if not state[1] then
     begin_epoch(log)
     return log

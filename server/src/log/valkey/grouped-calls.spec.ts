@@ -1,0 +1,229 @@
+import { ErrorCode } from "@fanfare/proto/v1";
+import { describe, expect, it } from "vitest";
+import { silentLog } from "../../observe/log.ts";
+import { VirtualClock } from "../../testing/virtual-clock.ts";
+import { FunctionLoader } from "../../valkey/function-loader.ts";
+import { SlotMap } from "../../valkey/slot-map.ts";
+import { SupervisedClient } from "../../valkey/supervised-client.ts";
+import type { Command, Reply, ValkeyClient } from "../../valkey/valkey-client.ts";
+import { GroupedCalls } from "./grouped-calls.ts";
+
+/** One primary as the calls see it: it numbers its answers, and does what a test tells it. */
+class FakeValkey implements ValkeyClient {
+  readonly groups: string[][] = [];
+  replicas = 0;
+  /** Replicas that answer a WAIT. */
+  inSync = 0;
+  /** Runs before a group is answered; may throw, or hold it up. */
+  beforeGroup: (commands: readonly Command[]) => Promise<void> | void = () => {};
+  /** Calls whose answer is given after the WAIT of their group, as those that were redirected away and back. */
+  readonly answeredLate = new Set<string>();
+  readonly #failing = new Map<string, Error[]>();
+  #answers = 0;
+
+  fail(name: string, ...errors: Error[]): void {
+    this.#failing.set(name, errors);
+  }
+
+  async send(): Promise<string> {
+    return "OK";
+  }
+
+  async pipeline(commands: readonly Command[]): Promise<Reply[]> {
+    this.groups.push(commands.map((command) => String(command[0] === "FCALL" ? command[1] : command[0])));
+    await this.beforeGroup(commands);
+    const late: (() => void)[] = [];
+    const replies = commands.map((command, i): Reply => {
+      const [kind, name] = command.map(String);
+      if (kind === "WAIT") return this.inSync;
+      if (kind === "ROLE") return ["master", 1, new Array(this.replicas).fill([])];
+      const error = this.#failing.get(name as string)?.shift();
+      if (error !== undefined) return error;
+      if (this.answeredLate.delete(name as string)) {
+        late.push(() => {
+          replies[i] = this.#mark(name as string);
+        });
+        return "";
+      }
+      return this.#mark(name as string);
+    });
+    for (const answer of late) answer();
+    return replies;
+  }
+
+  close(): void {}
+
+  #mark(name: string): string {
+    this.#answers++;
+    return `${name} :1:${this.#answers}`;
+  }
+}
+
+async function grouped(options: { waitTimeoutMs?: number } = {}) {
+  const clock = new VirtualClock();
+  const valkey = new FakeValkey();
+  const connect = async () => valkey;
+  const calls = new GroupedCalls({
+    functionPrefix: "f",
+    keyPrefix: "k",
+    client: await SupervisedClient.connect({ connect, clock, log: silentLog, name: "test", replaceAfterMs: 1e9 }),
+    loader: new FunctionLoader(""),
+    slots: new SlotMap(),
+    clock,
+    cluster: false,
+    waitTimeoutMs: options.waitTimeoutMs ?? 100,
+    groupTimeoutMs: 100,
+    callTimeoutMs: 2000,
+  });
+  const call = (name: string, bytes = 10) => calls.call("app/g:chat", ["FCALL", name, "1", "key"], bytes);
+  /** Lets what is deferred and promised happen, without time passing. */
+  const settle = async () => {
+    for (let i = 0; i < 20; i++) {
+      clock.advance(0);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  };
+  return { clock, valkey, calls, call, settle };
+}
+
+describe("grouped calls", () => {
+  it("share one round trip and one WAIT when they are under way together", async () => {
+    const { valkey, call, settle } = await grouped();
+    Object.assign(valkey, { replicas: 1, inSync: 1 });
+    void call("first");
+    await settle();
+    valkey.groups.length = 0;
+    const results = Promise.all(["a", "b", "c"].map((name) => call(name)));
+    await settle();
+    expect(valkey.groups).toEqual([["a", "b", "c", "WAIT", "f_mark", "ROLE"]]);
+    expect((await results).map(({ acknowledged }) => acknowledged)).toEqual(["replica", "replica", "replica"]);
+  });
+
+  it("gather behind the group that is under way, within the bounds of a group", async () => {
+    const { valkey, call, settle } = await grouped({ waitTimeoutMs: 0 });
+    const gate = Promise.withResolvers<void>();
+    valkey.beforeGroup = () => gate.promise;
+    void call("first");
+    await settle();
+    for (let i = 0; i < 300; i++) void call("small");
+    for (let i = 0; i < 3; i++) void call("large", 600_000);
+    await settle();
+    expect(valkey.groups).toHaveLength(1);
+    gate.resolve();
+    await settle();
+    expect(valkey.groups.map(({ length }) => length)).toEqual([1, 256, 45, 1, 1]);
+  });
+
+  it("do not wait where there is no replica, and say so", async () => {
+    const { valkey, call, settle } = await grouped();
+    const result = call("a");
+    await settle();
+    expect(await result).toMatchObject({ acknowledged: "primary" });
+    expect(valkey.groups).toEqual([["a", "f_mark", "ROLE"]]);
+  });
+
+  it("prove by a write and a WAIT what was written before a replica was known", async () => {
+    const { valkey, call, settle } = await grouped();
+    Object.assign(valkey, { replicas: 1, inSync: 1 });
+    const result = call("a");
+    await settle();
+    expect(valkey.groups).toEqual([
+      ["a", "f_mark", "ROLE"],
+      ["f_touch", "WAIT", "f_mark", "ROLE"],
+    ]);
+    expect(await result).toMatchObject({ acknowledged: "replica", triedBefore: false });
+  });
+
+  it("do not take a WAIT for what was carried out behind it", async () => {
+    const { valkey, call, settle } = await grouped();
+    Object.assign(valkey, { replicas: 1, inSync: 1 });
+    void call("first");
+    await settle();
+    valkey.groups.length = 0;
+    valkey.answeredLate.add("wandered");
+    const results = Promise.all([call("a"), call("wandered")]);
+    await settle();
+    expect(valkey.groups).toEqual([
+      ["a", "wandered", "WAIT", "f_mark", "ROLE"],
+      ["f_touch", "WAIT", "f_mark", "ROLE"],
+    ]);
+    expect((await results).map(({ acknowledged }) => acknowledged)).toEqual(["replica", "replica"]);
+  });
+
+  it("leave open what no replica has confirmed in time", async () => {
+    const { valkey, call, settle } = await grouped();
+    Object.assign(valkey, { replicas: 1, inSync: 0 });
+    const result = call("a");
+    await settle();
+    expect(await result).toMatchObject({ acknowledged: undefined, reply: expect.stringMatching(/^a /) });
+  });
+
+  it("are sent again in their order after a failure, until they are answered", async () => {
+    const { clock, valkey, call, settle } = await grouped({ waitTimeoutMs: 0 });
+    let failures = 3;
+    valkey.beforeGroup = () => {
+      if (failures-- > 0) throw new Error("timed out");
+    };
+    const results = Promise.all(["a", "b"].map((name) => call(name)));
+    for (let i = 0; i < 10; i++) {
+      await settle();
+      clock.advance(100);
+    }
+    expect((await results).map(({ triedBefore }) => triedBefore)).toEqual([true, true]);
+    expect(valkey.groups.every((group) => group.join() === "a,b")).toBe(true);
+  });
+
+  it("that were certainly not carried out are refused when their time has passed", async () => {
+    const { clock, valkey, call, settle } = await grouped({ waitTimeoutMs: 0 });
+    const passing = new Error("An error was signalled by the server: - TryAgain: Multiple keys request");
+    valkey.fail("a", ...new Array<Error>(100).fill(passing));
+    const [stuck, fine] = [call("a"), call("b")];
+    const refused = expect(stuck).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
+    for (let i = 0; i < 30; i++) {
+      await settle();
+      clock.advance(100);
+    }
+    expect(await fine).toMatchObject({ triedBefore: false });
+    await refused;
+  });
+
+  it("that may have been carried out are unknown when their time has passed", async () => {
+    const { clock, valkey, call, settle } = await grouped({ waitTimeoutMs: 0 });
+    valkey.beforeGroup = () => {
+      throw new Error("Broken pipe");
+    };
+    const result = call("a");
+    for (let i = 0; i < 30; i++) {
+      await settle();
+      clock.advance(100);
+    }
+    expect(await result).toEqual({ reply: undefined, acknowledged: undefined, triedBefore: true });
+  });
+
+  it("that Valkey refuses for good fail at once, and no other with them", async () => {
+    const { valkey, call, settle } = await grouped({ waitTimeoutMs: 0 });
+    valkey.fail("a", new Error("An error was signalled by the server: - ResponseError: WRONGTYPE"));
+    const refused = expect(call("a")).rejects.toMatchObject({ code: ErrorCode.INTERNAL });
+    const fine = call("b");
+    await settle();
+    await refused;
+    expect(await fine).toMatchObject({ acknowledged: "primary" });
+  });
+
+  it("are refused when too many wait", async () => {
+    const { valkey, calls, call, settle } = await grouped({ waitTimeoutMs: 0 });
+    const gate = Promise.withResolvers<void>();
+    valkey.beforeGroup = () => gate.promise;
+    const waiting = Array.from({ length: 20_000 }, () => call("a"));
+    await expect(call("a")).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
+    gate.resolve();
+    for (let i = 0; i < 10; i++) await settle();
+    await Promise.all(waiting);
+    const heavy = Array.from({ length: 4 }, () => call("a", 8 * 1024 * 1024));
+    await expect(call("a")).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
+    await settle();
+    await Promise.all(heavy);
+    calls.close();
+    await expect(call("a")).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
+  });
+});
