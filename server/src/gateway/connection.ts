@@ -51,8 +51,13 @@ export interface ConnectionOptions {
 
 /** How long a peer may take to answer the close, in milliseconds. */
 export const closeGraceMs = 2_000;
-/** The longest delay of a Node timer. */
-const maxTimerMs = 2 ** 31 - 1;
+/**
+ * How far ahead the expiry of a token is waited for at once, and the step that the rest is rounded up to, in milliseconds. Node keeps a list
+ * for each different delay until that delay has passed, also when its timers were cancelled: delays to the millisecond of tokens that live
+ * for hours would leave millions of them behind.
+ */
+const expiryLookMs = 60_000;
+const expiryStepMs = 100;
 
 /**
  * One WebSocket, from upgrade to close.
@@ -213,8 +218,9 @@ export class Connection implements SessionLink {
   expireAt(expiresAtMs: number): void {
     const leewayMs = (this.app?.leewayS ?? 0) * 1000;
     const delayMs = expiresAtMs + leewayMs - this.context.clock.nowMs();
-    this.#setTimer("expiry", Math.min(Math.max(0, delayMs), maxTimerMs), () => {
-      if (delayMs > maxTimerMs) this.expireAt(expiresAtMs);
+    const stepsMs = Math.ceil(Math.max(0, delayMs) / expiryStepMs) * expiryStepMs;
+    this.#setTimer("expiry", Math.min(stepsMs, expiryLookMs), () => {
+      if (stepsMs > expiryLookMs) this.expireAt(expiresAtMs);
       else this.refuse(new FanfareError(ErrorCode.TOKEN_EXPIRED, "the token has expired and was not refreshed"));
     });
   }

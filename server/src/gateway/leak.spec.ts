@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
+import { type Clock, systemClock } from "../clock.ts";
 import { until } from "../testing/test-client.ts";
 import { startTestServer, type TestServer } from "../testing/test-server.ts";
 
@@ -45,6 +46,24 @@ function heapInUse(): number {
   for (let i = 0; i < 4; i++) collect();
   return process.memoryUsage().heapUsed;
 }
+
+it("sets few different timers, because Node keeps a list for each delay until it has passed", async () => {
+  const delays: number[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    setTimer: (delayMs, callback) => {
+      delays.push(delayMs);
+      return systemClock.setTimer(delayMs, callback);
+    },
+  };
+  await using server = await startTestServer({ limits, clock });
+  for (let i = 0; i < 100; i++) {
+    const client = await server.join("alice", { expiresInMs: 50_000 + i * 7_919_000, hello: { features: ["resume"] } });
+    expect(client.welcome?.tokenExpiresAtMs).toBeGreaterThan(0n);
+  }
+  expect(Math.max(...delays)).toBeLessThanOrEqual(60_000);
+  expect(new Set(delays.map(Math.trunc)).size).toBeLessThan(30);
+});
 
 it("keeps nothing of 5,000 clients that came and went", { timeout: 120_000 }, async () => {
   await using server = await startTestServer({ limits, timing: { resumeWindowMs: 20 } });
