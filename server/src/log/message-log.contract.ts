@@ -1,8 +1,8 @@
 import { ErrorCode } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { FanfareError } from "../fanfare-error.ts";
 import {
   appendOf,
+  filled,
   type LogUnderTest,
   newChannel,
   outline,
@@ -11,11 +11,12 @@ import {
   readOf,
   stored,
 } from "../testing/log-under-test.ts";
-import { maxCursorsOfPlayer } from "./cursor-store.ts";
+import { describeCursorStore } from "./cursor-store.contract.ts";
 import type { LogPosition } from "./log-position.ts";
+import { describeLogRemoval } from "./log-removal.contract.ts";
 import type { AppendRequest, LogChannel, LogMessage, MessageLog } from "./message-log.ts";
 
-/** The contract of {@link MessageLog} and {@link CursorStore}. */
+/** The contract of {@link MessageLog}, and of the cursors beside it. */
 export function describeMessageLog(name: string, open: () => Promise<LogUnderTest>): void {
   describe(`message log: ${name}`, () => {
     let under: LogUnderTest;
@@ -27,14 +28,8 @@ export function describeMessageLog(name: string, open: () => Promise<LogUnderTes
     }, 60_000);
     afterAll(async () => await under?.[Symbol.asyncDispose]());
 
-    async function fill(
-      channel: LogChannel,
-      count: number,
-      changes: Partial<AppendRequest> = {},
-    ): Promise<LogPosition[]> {
-      const appends = Array.from({ length: count }, (_, i) => stored(log, appendOf(channel, i + 1, changes)));
-      return (await Promise.all(appends)).map(({ position }) => position);
-    }
+    const fill = (channel: LogChannel, count: number, changes: Partial<AppendRequest> = {}) =>
+      filled(log, channel, count, changes);
 
     describe("an empty log", () => {
       it("has a position, the same at every look", async () => {
@@ -325,126 +320,7 @@ export function describeMessageLog(name: string, open: () => Promise<LogUnderTes
       });
     });
 
-    describe("delete", () => {
-      it("leaves a skip whose tags fit, wherever it is", async () => {
-        const channel = newChannel();
-        const positions = await fill(channel, 7);
-        for (const offset of [1, 3, 4, 7]) {
-          expect(await log.deleteMessage(channel, policyWith(), positions[offset - 1] as LogPosition)).toBe("ok");
-        }
-        const { items, next } = await page(log, channel);
-        expect(outline(items)).toBe("1-1d 2 3-4d 5 6 7-7d");
-        expect(next).toEqual(positions[6]);
-        let previousTag = 0;
-        for (const item of items) {
-          expect(item.previousTag).toBe(previousTag);
-          previousTag = item.tag;
-        }
-        expect(outline((await page(log, channel, { direction: "backward" })).items)).toBe("6 5 2");
-      });
-
-      it("still verifies positions at deleted messages", async () => {
-        const channel = newChannel();
-        const positions = await fill(channel, 6);
-        for (const position of positions.slice(1, 4)) await log.deleteMessage(channel, policyWith(), position);
-        for (const [i, position] of positions.entries()) {
-          const rest = ["2-4d 5 6", "3-4d 5 6", "4-4d 5 6", "5 6", "6", ""][i];
-          expect(outline((await page(log, channel, { from: position })).items)).toBe(rest);
-          const from = { ...position, tag: position.tag ^ 1 };
-          expect(await readOf(log, channel, { from })).toMatchObject({ verdict: "forked" });
-        }
-      });
-
-      it("goes on behind a deleted head, and is trimmed like any other", async () => {
-        const channel = newChannel();
-        const policy = policyWith({ maxMessages: 3 });
-        const positions = await fill(channel, 3, { policy });
-        for (const position of positions) await log.deleteMessage(channel, policy, position);
-        expect(outline((await page(log, channel, { policy })).items)).toBe("1-3d");
-        const next = await stored(log, appendOf(channel, 4, { policy }));
-        expect(next).toMatchObject({ position: { offset: 4 }, previousTag: positions[2]?.tag });
-        for (let seq = 5; seq <= 8; seq++) await stored(log, appendOf(channel, seq, { policy }));
-        expect(outline((await page(log, channel, { policy })).items)).toBe("6 7 8");
-      });
-
-      it("again is no error, and of another message tells what is wrong", async () => {
-        const channel = newChannel();
-        const policy = policyWith({ maxMessages: 2 });
-        const positions = await fill(channel, 4, { policy });
-        const remove = (position: LogPosition) => log.deleteMessage(channel, policy, position);
-        const third = positions[2] as LogPosition;
-        expect(await remove({ ...third, tag: third.tag ^ 1 })).toBe("forked");
-        expect(await remove({ ...third, epoch: third.epoch - 1 })).toBe("other-epoch");
-        expect(await remove({ ...third, offset: 9 })).toBe("forked");
-        expect(await remove(positions[0] as LogPosition)).toBe("trimmed");
-        expect(await remove(third)).toBe("ok");
-        expect(await remove(third)).toBe("ok");
-        expect(outline((await page(log, channel, { policy })).items)).toBe("3-3d 4");
-      });
-    });
-
-    describe("clear and erase", () => {
-      it("clear begins a higher epoch and remembers identities", async () => {
-        const channel = newChannel();
-        const positions = await fill(channel, 3);
-        const head = await log.clear(channel, policyWith());
-        expect(head).toEqual({ epoch: expect.any(Number), offset: 0, tag: 0 });
-        expect(head.epoch).toBeGreaterThan(positions[0]?.epoch ?? 0);
-        expect(await log.ends(channel, policyWith())).toEqual({ head, tail: head });
-        expect(await readOf(log, channel, { from: positions[2] })).toMatchObject({ verdict: "other-epoch" });
-        expect(await stored(log, appendOf(channel, 3))).toMatchObject({ repeated: true, position: positions[2] });
-        expect(await stored(log, appendOf(channel, 4))).toMatchObject({
-          repeated: false,
-          position: { epoch: head.epoch, offset: 1 },
-        });
-      });
-
-      it("erase forgets the channel", async () => {
-        const channel = newChannel();
-        const [position] = await fill(channel, 1);
-        await log.erase(channel);
-        const { head } = await log.ends(channel, policyWith());
-        expect(head).toMatchObject({ offset: 0, tag: 0 });
-        expect(head.epoch).toBeGreaterThan(position?.epoch ?? 0);
-        expect((await stored(log, appendOf(channel, 1))).repeated).toBe(false);
-      });
-    });
-
-    describe("cursors", () => {
-      const at = (epoch: number, offset: number): LogPosition => ({ epoch, offset, tag: offset * 3 });
-
-      it("are none until one is committed, and only go forward", async () => {
-        const { cursors } = under;
-        const channel = newChannel();
-        expect(await cursors.get(channel, "ann")).toBeUndefined();
-        expect(await cursors.commit(channel, "ann", at(5, 10))).toEqual(at(5, 10));
-        expect(await cursors.commit(channel, "ann", at(5, 7))).toEqual(at(5, 10));
-        expect(await cursors.commit(channel, "ann", at(4, 99))).toEqual(at(5, 10));
-        expect(await cursors.commit(channel, "ann", at(6, 1))).toEqual(at(6, 1));
-        expect(await cursors.get(channel, "ann")).toEqual(at(6, 1));
-        expect(await cursors.get(channel, "bob")).toBeUndefined();
-        expect(await cursors.get(newChannel(), "ann")).toBeUndefined();
-        expect(await cursors.get({ ...channel, appId: "other" }, "ann")).toBeUndefined();
-      });
-
-      it("of an epoch that is known to be gone give way to a lower one", async () => {
-        const { cursors } = under;
-        const channel = newChannel();
-        await cursors.commit(channel, "ann", at(9, 1));
-        expect(await cursors.commit(channel, "ann", at(8, 2), 9)).toEqual(at(8, 2));
-      });
-
-      it("are bounded for each player, and erased with the player", async () => {
-        const { cursors } = under;
-        const channels = Array.from({ length: maxCursorsOfPlayer }, () => newChannel());
-        await Promise.all(channels.map((channel) => cursors.commit(channel, "many", at(1, 1))));
-        const refused = cursors.commit(newChannel(), "many", at(1, 1));
-        await expect(refused).rejects.toMatchObject({ code: ErrorCode.LIMIT_EXCEEDED });
-        expect(await cursors.commit(channels[0] as LogChannel, "many", at(1, 2))).toEqual(at(1, 2));
-        await cursors.erasePlayer("game", "many");
-        expect(await cursors.get(channels[0] as LogChannel, "many")).toBeUndefined();
-        await expect(refused).rejects.toBeInstanceOf(FanfareError);
-      });
-    });
+    describeLogRemoval(() => log);
+    describeCursorStore(() => under.cursors);
   });
 }

@@ -1,6 +1,7 @@
 import { Acknowledgement } from "@fanfare/proto/config/v1";
 import { SkipReason } from "@fanfare/proto/v1";
 import type { CursorStore } from "../log/cursor-store.ts";
+import type { LogPosition } from "../log/log-position.ts";
 import type {
   AppendRequest,
   LogChannel,
@@ -79,4 +80,15 @@ export function outline(items: readonly LogItem[]): string {
         : `${item.fromOffset}-${item.toOffset}${item.reason === SkipReason.EXPIRED ? "x" : "d"}`,
     )
     .join(" ");
+}
+
+/** Appends so many messages of one origin, all at once. @returns their positions */
+export async function filled(
+  log: MessageLog,
+  channel: LogChannel,
+  count: number,
+  changes: Partial<AppendRequest> = {},
+): Promise<LogPosition[]> {
+  const appends = Array.from({ length: count }, (_, i) => stored(log, appendOf(channel, i + 1, changes)));
+  return (await Promise.all(appends)).map(({ position }) => position);
 }
