@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ChannelSchema, type Channel as ProtoChannel } from "@fanfare/proto/v1";
 import { describe, expect, expectTypeOf, it } from "vitest";
+import type { ChannelGap } from "./channel/channel-core.ts";
 import { anyPayload, bytes, json, type Payload, text } from "./payload.ts";
 import { Scripted } from "./testing/scripted.ts";
 import { settled } from "./testing/virtual-clock.ts";
@@ -31,6 +32,49 @@ async function inGroup(options: Parameters<Scripted["join"]>[1] = {}) {
   const t = await Scripted.connected();
   return { t, group: await t.join("a", options) };
 }
+
+describe("receiving before anybody listens", () => {
+  const early = async (count: number) => {
+    const t = await Scripted.connected();
+    const joining = t.client.join("a");
+    await t.clock.advance(0);
+    const { id } = t.socket.last("subscribe");
+    const lines = Array.from({ length: count }, (_, i) => line(`${i}`));
+    await t.socket.say({ id, reply: { subscribed: { deliveryClass: DeliveryClass.LIVE } } }, ...lines);
+    return { t, group: await joining };
+  };
+
+  it("loses nothing that came in one message with the answer to join, and keeps the order", async () => {
+    const { t, group } = await early(3);
+    const got: string[] = [];
+    group.on(Line, ({ text: value }) => got.push(value));
+    group.on(anyPayload, (_, meta) => got.push(meta.type));
+    expect(got).toEqual([]);
+    await t.socket.say(line("later"));
+    const each = ["0", "1", "2", "later"].flatMap((value) => [value, "chat.line"]);
+    expect(got).toEqual(each);
+  });
+
+  it("gives them to an iterator too, and tells how many did not fit", async () => {
+    const { t, group } = await early(1030);
+    const gaps: ChannelGap[] = [];
+    group.on("gap", (gap) => gaps.push(gap));
+    const stream = group.messages(Line, { maxQueued: 2000 })[Symbol.asyncIterator]();
+    await t.socket.say();
+    expect(gaps).toMatchObject([{ reason: "overflow", missed: 6 }]);
+    expect((await stream.next()).value).toMatchObject({ value: { text: "6" } });
+  });
+
+  it("keeps nothing for longer than ten seconds", async () => {
+    const { t, group } = await early(2);
+    await t.clock.advance(10_001);
+    await t.socket.say(line("new"));
+    const got: string[] = [];
+    group.on(Line, ({ text: value }) => got.push(value));
+    await t.socket.say();
+    expect(got).toEqual(["new"]);
+  });
+});
 
 describe("receiving", () => {
   it("gives each callback the messages of its type, with what is known of them", async () => {

@@ -1,7 +1,9 @@
 import { checkNumber, checkText, shortened } from "./bounds.ts";
 import type { Channel, ChannelOwner } from "./channel/channel.ts";
 import type { ChannelCore } from "./channel/channel-core.ts";
+import { CursorCommits } from "./channel/cursor-commits.ts";
 import { Destination } from "./channel/destination.ts";
+import type { LogPosition } from "./channel/log-position.ts";
 import { type Target, toWireChannel } from "./channel/target.ts";
 import { Connector } from "./connection/connector.ts";
 import type { ConnectorEvents } from "./connection/connector-events.ts";
@@ -13,7 +15,7 @@ import type { ConnectOptions, ResolvedOptions } from "./options.ts";
 import { resolveOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import type { InputOf, Payload, PayloadType, ValueOf } from "./payload.ts";
-import type { Ports } from "./ports.ts";
+import type { Clock, Ports } from "./ports.ts";
 import { type PresencePage, type PresenceQueryOptions, toPresencePage } from "./presence/presence-page.ts";
 import { Requests, type WaitOptions } from "./requests.ts";
 import { type CallContext, type MethodTypes, RpcHandlers } from "./rpc-handlers.ts";
@@ -57,8 +59,8 @@ export class Client {
     this.#requests = new Requests(clock, options.requestTimeoutMs);
     const limits = { maxCount: options.maxQueuedPublishes, maxBytes: options.maxQueuedBytes };
     this.#outbox = new Outbox(clock, limits, () => this.#requests.nextId());
-    this.#owner = this.#channelOwner();
-    this.#subscriptions = new Subscriptions(this.#requests, this.#owner, (event) => this.#emit(event));
+    this.#owner = this.#channelOwner(clock);
+    this.#subscriptions = new Subscriptions(this.#requests, this.#owner, clock, (event) => this.#emit(event));
     this.#rpc = new RpcHandlers(clock, (error) => this.#emit({ type: "error", source: "callback", error }));
     this.broadcast = this.#subscriptions.pinned("broadcast");
     if (options.onStatus !== undefined) this.on("status", options.onStatus);
@@ -255,7 +257,7 @@ export class Client {
     this.#subscriptions.close(error);
   }
 
-  #channelOwner(): ChannelOwner {
+  #channelOwner(clock: Clock): ChannelOwner {
     return {
       send: (publish) => this.#outbox.send(publish),
       publish: (publish, wait) => this.#publish(publish, wait),
@@ -264,7 +266,25 @@ export class Client {
         this.#need("presence");
         await this.#subscriptions.showPresence(core, data, wait);
       },
+      history: async (history, wait) => {
+        this.#need("history");
+        return (await this.#requests.send({ history }, wait)).historyPage;
+      },
+      commit: async (core, position) => {
+        this.#need("cursor");
+        if (position === undefined) {
+          throw new FanfareError(ErrorCode.FAILED_PRECONDITION, "the channel is not durable, or not subscribed");
+        }
+        core.commits ??= new CursorCommits(clock, (newest) => this.#commit(core, newest));
+        return core.commits.commit(position);
+      },
     };
+  }
+
+  async #commit(core: ChannelCore, position: LogPosition): Promise<LogPosition> {
+    const { cursorCommitted } = await this.#requests.send({ cursorCommit: { channel: core.wire, position } });
+    core.cursor = cursorCommitted?.cursor ?? position;
+    return core.cursor;
   }
 
   #publish(wanted: Init<Publish>, { signal, timeoutMs }: WaitOptions): Promise<PublishResult> {

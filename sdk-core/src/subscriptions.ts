@@ -1,14 +1,14 @@
-import { checkNumber } from "./bounds.ts";
 import { Channel, type ChannelOwner } from "./channel/channel.ts";
 import { ChannelCore } from "./channel/channel-core.ts";
+import { type StartFrom, toStart } from "./channel/start.ts";
 import { ChannelMap, type Target, toWireChannel } from "./channel/target.ts";
 import { FanfareError, fromWireError } from "./error.ts";
 import { type Payload, presencePayload } from "./payload.ts";
+import type { Clock } from "./ports.ts";
 import type { Requests, WaitOptions } from "./requests.ts";
 import type { StatusEvent } from "./status.ts";
 import type { Init } from "./wire/codec.ts";
 import {
-  DeliveryClass,
   ErrorCode,
   GapReason,
   type Message,
@@ -28,8 +28,11 @@ export interface JoinOptions extends WaitOptions {
   presence?: unknown;
   /** Keep the list of who is here. Default: whether `presence` is given. */
   roster?: boolean | undefined;
-  /** Durable channels: begin with the last n messages. */
-  rewind?: number | undefined;
+  /**
+   * Durable channels: where to begin. Default: where this client is, in a channel that it receives already; otherwise `cursor`. Over
+   * reconnects it goes on from where it is.
+   */
+  from?: StartFrom | undefined;
 }
 
 interface Entry {
@@ -47,6 +50,7 @@ export class Subscriptions {
   readonly #entries = new ChannelMap<Entry>();
   readonly #requests: Requests;
   readonly #owner: ChannelOwner;
+  readonly #clock: Clock;
   readonly #emit: (event: StatusEvent) => void;
   /** Channels that the server opens by itself and the program has left. */
   readonly #unwanted = new ChannelMap<WireChannel>();
@@ -54,9 +58,10 @@ export class Subscriptions {
   /** The feature is in force. */
   presence = false;
 
-  constructor(requests: Requests, owner: ChannelOwner, emit: (event: StatusEvent) => void) {
+  constructor(requests: Requests, owner: ChannelOwner, clock: Clock, emit: (event: StatusEvent) => void) {
     this.#requests = requests;
     this.#owner = owner;
+    this.#clock = clock;
     this.#emit = emit;
   }
 
@@ -73,8 +78,8 @@ export class Subscriptions {
   /** Subscribes a channel. Rejects with the server's error. */
   async join(target: Target, options: JoinOptions): Promise<Channel> {
     const wire = toWireChannel(target);
-    const { presence, roster = presence !== undefined, rewind, signal, timeoutMs } = options;
-    checkNumber("subscribe.rewind", rewind, 10_000);
+    const { presence, roster = presence !== undefined, from, signal, timeoutMs } = options;
+    const start = toStart(from);
     const wanted: Init<Subscribe> = {
       channel: wire,
       presence: roster && this.presence,
@@ -86,9 +91,9 @@ export class Subscriptions {
     core.wanted = wanted;
     this.#unwanted.set(wire, undefined);
     try {
-      const subscribe = rewind === undefined ? wanted : { ...wanted, rewind };
+      const subscribe = from === undefined ? subscribeAgain(core) : { ...wanted, ...start };
       await this.#requests.send({ subscribe }, { signal, timeoutMs }, ({ subscribed }) => {
-        if (subscribed !== undefined && !core.over) this.#opened(core, subscribed);
+        if (subscribed !== undefined) this.#opened(core, subscribed, from !== undefined);
       });
       return entry.channel;
     } catch (thrown) {
@@ -116,12 +121,14 @@ export class Subscriptions {
     if (core.wanted !== undefined) core.wanted = { ...core.wanted, presenceData: data };
   }
 
-  /** The subscriptions for `hello`: those that stand, as many as there is room for. */
+  /** The subscriptions for `hello`: those that stand, as many as there is room for, those with a position before others. */
   forHello(): Init<Subscribe>[] {
     const standing: Init<Subscribe>[] = [];
     let bytes = 0;
-    for (const { core } of this.#entries.values()) {
-      if (core.wanted === undefined || core.subscribed === undefined) continue;
+    const cores = Array.from(this.#entries.values(), ({ core }) => core).filter(
+      ({ wanted, subscribed, isLive }) => subscribed !== undefined && (wanted !== undefined || !isLive),
+    );
+    for (const core of cores.sort((a, b) => Number(a.isLive) - Number(b.isLive))) {
       const subscribe = subscribeAgain(core);
       const { binary, text, json } = subscribe.presenceData ?? {};
       bytes += 350 + (binary ?? text ?? json ?? "").length * 3;
@@ -147,8 +154,8 @@ export class Subscriptions {
         this.#opened(core, subscribed);
         if (before === undefined && subscribed.byServer && channel.group !== undefined) {
           this.#emit({ type: "channel-opened", channel: opened });
-        } else if (before !== undefined && fresh && subscribed.gap === undefined && isLive(subscribed)) {
-          core.gap({ reason: GapReason.DETACHED, missed: 0 });
+        } else if (before !== undefined && fresh && subscribed.gap === undefined && core.isLive) {
+          core.gap(detached);
         }
       } else {
         const entry = this.#entries.get(channel);
@@ -158,8 +165,8 @@ export class Subscriptions {
     for (const entry of [...this.#entries.values()]) {
       const { core } = entry;
       if (core.subscribed === undefined || confirmed.has(core)) continue;
-      if (core.wanted === undefined) this.#closed(entry, SubscriptionCloseReason.LEFT, undefined);
-      else this.#resubscribe(subscribeAgain(core));
+      if (core.wanted === undefined && core.isLive) this.#closed(entry, SubscriptionCloseReason.LEFT, undefined);
+      else this.#restart(core);
     }
   }
 
@@ -177,7 +184,7 @@ export class Subscriptions {
   /** Every live subscription may have missed something. */
   missed(): void {
     for (const { core } of this.#entries.values()) {
-      if (core.subscribed !== undefined && isLive(core.subscribed)) core.gap({ reason: GapReason.DETACHED, missed: 0 });
+      if (core.subscribed !== undefined && core.isLive) core.gap(detached);
     }
   }
 
@@ -193,10 +200,10 @@ export class Subscriptions {
 
   #presence(event: PresenceEvent): void {
     const core = this.#entries.get(event.channel)?.core;
-    if (core?.wanted?.presence && core.roster.apply(event)) this.#resubscribe(core.wanted);
+    if (core?.wanted?.presence && core.roster.apply(event)) this.#restart(core);
   }
 
-  #event({ channel, opened, closed, gap }: SubscriptionEvent): void {
+  #event({ channel, opened, closed, gap, caughtUp }: SubscriptionEvent): void {
     if (channel === undefined) return;
     if (opened !== undefined) {
       this.#unwanted.set(channel, undefined);
@@ -210,28 +217,29 @@ export class Subscriptions {
     if (entry === undefined) return;
     const { core } = entry;
     if (gap !== undefined) {
-      if (gap.to !== undefined) core.position.start(gap.to);
+      // While the log is about to be read anew, the answer to that says where it goes on.
+      if (gap.to !== undefined && !core.position.stopped) core.position.start(gap.to);
       core.gap(gap);
+    } else if (caughtUp?.position !== undefined) {
+      core.caughtUp(caughtUp.position);
     } else if (closed !== undefined) {
       if (closed.reason === SubscriptionCloseReason.FAILED && core.wanted !== undefined) {
-        this.#resubscribe(core.wanted);
+        this.#restart(core);
       } else {
         this.#closed(entry, closed.reason, closed.error && fromWireError(closed.error));
       }
     }
   }
 
-  #opened(core: ChannelCore, subscribed: Subscribed): void {
-    core.subscribed = subscribed;
-    core.position.start(isLive(subscribed) ? undefined : subscribed.position);
-    if (subscribed.presence) core.roster.reset();
-    if (subscribed.gap !== undefined) core.gap(subscribed.gap);
+  #opened(core: ChannelCore, subscribed: Subscribed, asked = false): void {
+    if (!core.over && !core.opened(subscribed, asked)) this.#restart(core);
   }
 
   #closed(entry: Entry, reason: SubscriptionCloseReason, error: FanfareError | undefined): void {
     const { core, channel } = entry;
     if (channel.target === "broadcast" || "player" in channel.target) {
       core.subscribed = undefined; // the client's own channels stay what they are, and may be opened again
+      core.position.start(undefined);
       core.closes.emit({ reason, error }, core.reportThrown);
     } else {
       this.#remove(core);
@@ -240,23 +248,18 @@ export class Subscriptions {
     this.#emit({ type: "channel-closed", channel, reason, error });
   }
 
-  /** A durable channel goes on from what was received. */
-  #restart(core: ChannelCore): void {
-    const after = core.position.current;
-    if (after !== undefined) this.#resubscribe({ ...(core.wanted ?? { channel: core.wire }), after });
-  }
-
-  #resubscribe(subscribe: Init<Subscribe>): void {
-    const entry = this.#entries.get(subscribe.channel as WireChannel);
-    if (entry === undefined) return;
+  /** Subscribes again; a durable channel goes on from what was received. */
+  readonly #restart = (core: ChannelCore): void => {
+    const entry = this.#entries.get(core.wire);
+    if (entry?.core !== core || core.subscribed === undefined) return;
     this.#requests
-      .send({ subscribe }, {}, ({ subscribed }) => {
-        if (subscribed !== undefined && !entry.core.over) this.#opened(entry.core, subscribed);
+      .send({ subscribe: subscribeAgain(core) }, {}, ({ subscribed }) => {
+        if (subscribed !== undefined) this.#opened(core, subscribed);
       })
       .catch((thrown: unknown) => {
-        if (!entry.core.over) this.#closed(entry, SubscriptionCloseReason.FAILED, FanfareError.from(thrown));
+        if (!core.over) this.#closed(entry, SubscriptionCloseReason.FAILED, FanfareError.from(thrown));
       });
-  }
+  };
 
   async #unsubscribe(channel: WireChannel, wait: WaitOptions): Promise<void> {
     try {
@@ -273,7 +276,9 @@ export class Subscriptions {
   #entry(wire: WireChannel): Entry {
     const known = this.#entries.get(wire);
     if (known !== undefined) return known;
-    const core = new ChannelCore(wire, (source, error) => this.#emit({ type: "error", source, error }));
+    const report = (source: "payload" | "callback", error: FanfareError) =>
+      this.#emit({ type: "error", source, error });
+    const core = new ChannelCore(wire, report, () => this.#clock.now());
     const entry = { core, channel: new Channel(core, this.#owner) };
     this.#entries.set(wire, entry);
     return entry;
@@ -284,15 +289,12 @@ export class Subscriptions {
   }
 }
 
-function isLive(subscribed: Subscribed): boolean {
-  return subscribed.deliveryClass !== DeliveryClass.DURABLE;
+/** The request for a subscription that stood before: a durable one goes on from its position. */
+function subscribeAgain({ wire, wanted = { channel: wire }, position }: ChannelCore): Init<Subscribe> {
+  return position.current === undefined ? wanted : { ...wanted, after: position.current };
 }
 
-/** The request for a subscription that stood before: a durable one goes on from its position. */
-function subscribeAgain(core: ChannelCore): Init<Subscribe> {
-  const after = core.position.current;
-  return after === undefined ? { ...core.wanted } : { ...core.wanted, after };
-}
+const detached = { reason: GapReason.DETACHED, missed: 0 };
 
 /** The server said no; otherwise nobody knows whether it said yes. */
 function isRefusal({ code }: FanfareError): boolean {

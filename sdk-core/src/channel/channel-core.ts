@@ -1,21 +1,34 @@
 import { FanfareError } from "../error.ts";
 import { callGuarded, Listeners } from "../listeners.ts";
-import { type Codec, codecOf, decodePayload, fromWirePayload, isFor, type PayloadType } from "../payload.ts";
+import {
+  type Codec,
+  codecOf,
+  decodePayload,
+  fromWirePayload,
+  isFor,
+  type Payload,
+  type PayloadType,
+} from "../payload.ts";
 import { Roster } from "../presence/roster.ts";
 import type { Init } from "../wire/codec.ts";
-import type {
-  Gap,
-  GapReason,
-  Message,
-  Skip,
-  Subscribe,
-  Subscribed,
-  SubscriptionCloseReason,
-  Channel as WireChannel,
+import {
+  DeliveryClass,
+  type Gap,
+  type GapReason,
+  type Message,
+  type Skip,
+  type Subscribe,
+  type Subscribed,
+  type SubscriptionCloseReason,
+  type Channel as WireChannel,
 } from "../wire/schema.ts";
+import { Backlog } from "./backlog.ts";
+import type { CursorCommits } from "./cursor-commits.ts";
 import { DurablePosition } from "./durable-position.ts";
+import { EarlyMessages } from "./early-messages.ts";
 import type { LogPosition } from "./log-position.ts";
 import { MessageMeta } from "./message-meta.ts";
+import type { MessageQueue } from "./message-queue.ts";
 import { SeenOrigins } from "./seen.ts";
 
 /** Messages were, or may have been, missed. */
@@ -41,6 +54,8 @@ export interface ChannelClosed {
 /** Something that takes messages of one payload type. */
 export interface Sink {
   readonly type: PayloadType;
+  /** Where it keeps them until they are read. */
+  readonly queue?: MessageQueue<unknown>;
   take(value: unknown, meta: MessageMeta): void;
   /** The channel is over. */
   end?(error: FanfareError | undefined): void;
@@ -49,11 +64,19 @@ export interface Sink {
 /** What a channel knows and does behind its public face. */
 export class ChannelCore {
   readonly wire: WireChannel;
-  readonly #seen = new SeenOrigins();
+  #seen = new SeenOrigins();
   readonly #volatileSeen = new SeenOrigins();
+  /** Up to which everything was received: given to the program, or kept here for it. */
   readonly position = new DurablePosition();
+  readonly #backlog = new Backlog();
+  /** The newest position of the log that is known. */
+  head: LogPosition | undefined;
+  /** How far the player has read, as far as is known. */
+  cursor: LogPosition | undefined;
+  commits: CursorCommits | undefined;
   readonly gaps = new Listeners<ChannelGap>();
   readonly closes = new Listeners<ChannelClosed>();
+  readonly catchUps = new Listeners<LogPosition>();
   readonly roster: Roster;
   /** What the program asked for; undefined: nothing, or it has left. */
   wanted: Init<Subscribe> | undefined;
@@ -63,10 +86,18 @@ export class ChannelCore {
   over = false;
   readonly #sinks = new Map<Sink, Codec<unknown, never>>();
   readonly #report: (source: "payload" | "callback", error: FanfareError) => void;
+  readonly #restart: (core: ChannelCore) => void;
+  /** A message was refused because there was no room for it. */
+  #paused = false;
 
-  constructor(wire: WireChannel, report: (source: "payload" | "callback", error: FanfareError) => void) {
+  constructor(
+    wire: WireChannel,
+    report: (source: "payload" | "callback", error: FanfareError) => void,
+    restart: (core: ChannelCore) => void,
+  ) {
     this.wire = wire;
     this.#report = report;
+    this.#restart = restart;
     this.roster = new Roster(this.reportThrown);
   }
 
@@ -74,19 +105,104 @@ export class ChannelCore {
 
   addSink(sink: Sink): () => void {
     this.#sinks.set(sink, codecOf(sink.type) as unknown as Codec<unknown, never>);
-    return () => this.#sinks.delete(sink);
+    // Whoever listens to several types adds all of them before this runs.
+    queueMicrotask(this.room);
+    return () => {
+      this.#sinks.delete(sink);
+      this.room();
+    };
+  }
+
+  get isLive(): boolean {
+    return this.subscribed?.deliveryClass !== DeliveryClass.DURABLE;
+  }
+
+  /** Up to which everything was given to the program. */
+  get handedOver(): LogPosition | undefined {
+    const { current } = this.position;
+    let first = this.#backlog.before ?? current;
+    for (const { queue } of this.#sinks.keys()) {
+      const before = queue?.oldest?.meta.before;
+      if (before === undefined || first === undefined) continue;
+      // What is of another epoch than the newest is older.
+      const older = before.epoch === first.epoch ? before.offset < first.offset : before.epoch !== current?.epoch;
+      if (older) first = before;
+    }
+    return first;
+  }
+
+  /** Some reader has read. */
+  readonly room = (): void => {
+    this.#backlog.flush(this.#hasRoom);
+    if (!this.#paused || !this.#backlog.halfEmpty) return;
+    this.#paused = false;
+    this.#restart(this);
+  };
+
+  /**
+   * The subscription stands, for the first time or again. `asked`: the program has said where it begins; otherwise a position that is known
+   * stays, because a former connection may have brought more meanwhile. False: the log has to be read anew from the position.
+   */
+  opened(subscribed: Subscribed, asked: boolean): boolean {
+    const { position, recovered, gap, head, cursor } = subscribed;
+    const known = this.position.current;
+    this.subscribed = subscribed;
+    this.head = head;
+    this.cursor = cursor ?? this.cursor;
+    this.#paused = false;
+    let right = true;
+    if (this.isLive) this.position.start(undefined);
+    else if (known === undefined || asked || gap !== undefined) {
+      // Going back brings messages that were had before. A fork or a new epoch does so too, and those are still known.
+      if (asked && gap === undefined && known?.epoch === position?.epoch) this.#seen = new SeenOrigins();
+      this.position.start(position);
+    } else {
+      this.position.start(known);
+      right = recovered || (position?.offset === known.offset && position.tag === known.tag);
+      if (!right) this.position.stop();
+    }
+    if (subscribed.presence) this.roster.reset();
+    if (gap !== undefined) this.gap(gap);
+    return right;
   }
 
   /** Gives a message to whoever takes its type. False: the log has to be read anew from the position. */
   receive(message: Message): boolean {
     const { log } = message;
-    if (log !== undefined) {
-      const succession = this.position.advance(log.offset, log.offset, log.tag, log.previousTag);
+    const before = this.position.current;
+    if (log !== undefined && before !== undefined) {
+      const { epoch } = before;
+      const { offset, tag, previousTag } = log;
+      if (this.head?.epoch !== epoch || this.head.offset < offset) this.head = { epoch, offset, tag };
+      const succession = this.position.advance(offset, offset, tag, previousTag, this.#backlog.full);
+      this.#paused ||= succession === "hold";
       if (succession !== "take") return succession !== "resync";
     }
     if (!(message.volatile ? this.#volatileSeen : this.#seen).isNew(message.origin, message.seq)) return true;
+    this.#inTurn(() => this.#give(message, before?.epoch), before);
+    return true;
+  }
+
+  /** Everything stored before was received. */
+  caughtUp(position: LogPosition): void {
+    if (!this.position.stopped) this.#inTurn(() => this.catchUps.emit(position, this.reportThrown));
+  }
+
+  /** In a durable channel things wait until there is somebody to take them; nobody can have listened before the channel was there. */
+  #inTurn(give: () => void, before: LogPosition | undefined = this.position.current): void {
+    const { size, full } = this.#backlog;
+    if (before === undefined || full || (size === 0 && this.#hasRoom())) give();
+    else this.#backlog.push(before, give);
+  }
+
+  readonly #hasRoom = (): boolean => {
+    for (const { queue } of this.#sinks.keys()) if (queue?.blocks) return false;
+    return this.#sinks.size > 0;
+  };
+
+  #give(message: Message, epoch: number | undefined): void {
     const payload = fromWirePayload(message.payload);
-    const meta = new MessageMeta(message);
+    const meta = new MessageMeta(message, epoch);
     for (const [sink, codec] of this.#sinks) {
       if (!isFor(payload, codec)) continue;
       let value: unknown;
@@ -98,7 +214,6 @@ export class ChannelCore {
       }
       callGuarded(() => sink.take(value, meta), this.reportThrown);
     }
-    return true;
   }
 
   /** Moves over what a durable channel does not send. False: the log has to be read anew from the position. */
@@ -106,13 +221,12 @@ export class ChannelCore {
     return this.position.advance(fromOffset, toOffset, tag, previousTag) !== "resync";
   }
 
-  gap(gap: Gap): void {
-    const { reason, missed, from, to } = gap;
-    this.gaps.emit({ reason, missed, from, to }, this.reportThrown);
+  gap({ reason, missed, from, to }: Pick<Gap, "reason" | "missed" | "from" | "to">): void {
+    this.#inTurn(() => this.gaps.emit({ reason, missed, from, to }, this.reportThrown));
   }
 
-  overflowed(): void {
-    this.gaps.emit({ reason: "overflow", missed: 1, from: undefined, to: undefined }, this.reportThrown);
+  overflowed(missed = 1): void {
+    this.gaps.emit({ reason: "overflow", missed, from: undefined, to: undefined }, this.reportThrown);
   }
 
   /** Ends everything that waits for messages. */
@@ -121,6 +235,7 @@ export class ChannelCore {
     this.over = true;
     this.wanted = undefined;
     this.subscribed = undefined;
+    this.commits?.end();
     if (closed !== undefined) this.closes.emit(closed, this.reportThrown);
     for (const sink of [...this.#sinks.keys()]) sink.end?.(error);
     this.#sinks.clear();
