@@ -16,6 +16,7 @@ import { AppHub } from "./hub/app-hub.ts";
 import { FanOut } from "./hub/fan-out.ts";
 import type { Credentials, Session } from "./hub/session.ts";
 import { CoalescedCursors } from "./log/coalesced-cursors.ts";
+import type { DurableStores } from "./log/durable-stores.ts";
 import { MemoryCursorStore } from "./log/memory/memory-cursor-store.ts";
 import { MemoryMessageLog } from "./log/memory/memory-message-log.ts";
 import type { MessageLog } from "./log/message-log.ts";
@@ -31,10 +32,12 @@ export interface NodeOptions {
   readonly config: ResolvedConfig;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where durable channels are kept, closed by whoever gives it. Default: in memory, gone with the node. */
+  readonly stores?: DurableStores;
 }
 
 /** One run of the server, without its sockets: the apps and what they share. */
-export class FanfareNode implements GatewayContext {
+export class FanfareNode implements GatewayContext, AsyncDisposable {
   readonly config: ResolvedConfig;
   readonly clock: Clock;
   readonly log: Log;
@@ -53,7 +56,7 @@ export class FanfareNode implements GatewayContext {
   state: NodeState.READY | NodeState.DRAINING = NodeState.READY;
   readonly #verifier: PlayerTokenVerifier;
 
-  constructor({ config, clock, log }: NodeOptions) {
+  constructor({ config, clock, log, stores }: NodeOptions) {
     this.config = config;
     this.clock = clock;
     this.log = log;
@@ -61,8 +64,8 @@ export class FanfareNode implements GatewayContext {
     this.scheduler = new FlushScheduler(clock, config.timing.maxLingerMs);
     this.admission = new Admission(config.limits, clock, this.counters);
     this.resumeSecrets = new ResumeSecrets(config.clusterKeys);
-    this.messageLog = new MemoryMessageLog({ clock });
-    this.cursors = new CoalescedCursors(new MemoryCursorStore(clock), clock);
+    this.messageLog = stores?.messageLog ?? new MemoryMessageLog({ clock });
+    this.cursors = new CoalescedCursors(stores?.cursorStore ?? new MemoryCursorStore(clock), clock);
     this.bans = new Bans(() => clock.nowMs());
     this.revocations = new Revocations(() => clock.nowMs());
     this.#verifier = new PlayerTokenVerifier({ apps: config.apps, clock, fetch: fetchKeySet, log });
@@ -80,6 +83,11 @@ export class FanfareNode implements GatewayContext {
     this.bans.check(appId, playerId);
     this.revocations.check(appId, playerId, issuedAtMs);
   };
+
+  /** Writes the cursors that wait to be written. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.cursors[Symbol.asyncDispose]();
+  }
 
   /** The node as the control API shows it. */
   describe(): Node {

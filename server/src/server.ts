@@ -9,6 +9,7 @@ import { healthRoutes, metricsRoute } from "./http/health-routes.ts";
 import { Listener } from "./http/listener.ts";
 import { pagesRoute } from "./http/pages.ts";
 import { dispatch, type Route } from "./http/routes.ts";
+import type { DurableStores } from "./log/durable-stores.ts";
 import { FanfareNode } from "./node.ts";
 import { type Log, silentLog } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -23,6 +24,8 @@ export interface StartOptions {
   readonly clock?: Clock;
   /** Serves `/dev/credentials`. Only with a configuration made by `devConfig`. */
   readonly devSecrets?: DevSecrets;
+  /** Where durable channels are kept, closed by whoever gives it. Default: in memory, gone with the server. */
+  readonly stores?: DurableStores;
   /** A folder of files to serve at `/`. */
   readonly pages?: string;
 }
@@ -50,7 +53,7 @@ export class FanfareServer implements AsyncDisposable {
 
   constructor(options: StartOptions) {
     const { config, clock = systemClock, log = silentLog } = options;
-    this.node = new FanfareNode({ config, clock, log });
+    this.node = new FanfareNode({ config, clock, log, ...(options.stores && { stores: options.stores }) });
     this.#upgrades = new UpgradeHandler(this.node);
     this.#metrics = new Metrics({ counters: this.node.counters, version, nodeId: config.nodeId });
     this.#control = new ControlApi(this.node, (wish) => this.drain(wish));
@@ -125,6 +128,7 @@ export class FanfareServer implements AsyncDisposable {
   async close(): Promise<void> {
     for (const connection of this.#upgrades.connections) connection.destroy();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await this.node[Symbol.asyncDispose]();
     this.#metrics[Symbol.dispose]();
     this.#closed.resolve();
   }

@@ -1,20 +1,42 @@
 import { type Message, Outcome, type ServerFrame, SkipReason, type Subscribed } from "@fanfare/proto/v1";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { requireTool } from "../../../test/require-tool.ts";
+import type { DurableStores } from "../log/durable-stores.ts";
 import { expectResult, type TestClient, textOf } from "../testing/test-client.ts";
 import { startTestServer, type TestServer, tokenFor } from "../testing/test-server.ts";
+import { openValkeyStores } from "../testing/valkey-log.ts";
+import { startCluster, startStandalone, type ValkeyServers } from "../testing/valkey-processes.ts";
 
 const group = "durable:log";
 const channel = { kind: { case: "group" as const, value: group } };
 const features = ["resume", "durable", "history", "cursor"];
 
-describe("a durable channel", () => {
+const withoutValkey = requireTool("valkey-server") === undefined;
+
+describe.each([
+  { name: "in memory", isSkipped: false, start: undefined },
+  { name: "in Valkey", isSkipped: withoutValkey, start: () => startStandalone() },
+  { name: "in a Valkey cluster", isSkipped: withoutValkey, start: startCluster },
+])("a durable channel $name", ({ isSkipped, start }) => {
+  let servers: ValkeyServers | undefined;
+  let stores: (DurableStores & AsyncDisposable) | undefined;
   let fixture: TestServer;
 
-  beforeEach(async () => {
-    fixture = await startTestServer();
+  beforeAll(async () => {
+    if (!isSkipped) servers = await start?.();
+  }, 60_000);
+  afterAll(async () => await servers?.[Symbol.asyncDispose]());
+
+  beforeEach(async (context) => {
+    if (isSkipped) return context.skip();
+    stores = servers && (await openValkeyStores(servers));
+    fixture = await startTestServer(stores && { stores });
   });
 
-  afterEach(() => fixture[Symbol.asyncDispose]());
+  afterEach(async () => {
+    await fixture?.[Symbol.asyncDispose]();
+    await stores?.[Symbol.asyncDispose]();
+  });
 
   const join = (player: string) => fixture.join(player, { hello: { features } });
 
@@ -200,6 +222,7 @@ describe("a durable channel", () => {
 
   it("serves a slow reader from the log: nothing is lost, the queue stays bounded, the connection stays (FF-DU-024)", async () => {
     await using slowFixture = await startTestServer({
+      ...(stores && { stores }),
       limits: { sendQueueBytes: 65_536, bytesPerSecond: 100_000_000 },
     });
     const [ann, bob] = await Promise.all([

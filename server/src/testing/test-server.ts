@@ -11,6 +11,7 @@ import {
 import { DeliveryClass } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import { resolveConfig } from "../config/resolved-config.ts";
+import type { DurableStores } from "../log/durable-stores.ts";
 import type { Log } from "../observe/log.ts";
 import { type FanfareServer, startServer } from "../server.ts";
 import { type ConnectOptions, type InitOf, TestClient } from "./test-client.ts";
@@ -27,6 +28,8 @@ export interface TestServerOptions {
   readonly log?: Log;
   readonly clock?: Clock;
   readonly pages?: string;
+  /** Default: in memory. */
+  readonly stores?: DurableStores;
   readonly devSecrets?: { readonly tokenSecret: string; readonly apiKey: string };
 }
 
@@ -163,13 +166,14 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     }),
     { environment: {} },
   );
-  const { log, clock, pages, devSecrets } = options;
+  const { log, clock, pages, devSecrets, stores } = options;
   return new TestServer(
     await startServer({
       config,
       ...(log === undefined ? {} : { log }),
       ...(clock === undefined ? {} : { clock }),
       ...(pages === undefined ? {} : { pages }),
+      ...(stores === undefined ? {} : { stores }),
       ...(devSecrets === undefined ? {} : { devSecrets }),
     }),
   );

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { systemClock } from "../clock.ts";
+import type { DurableStores } from "../log/durable-stores.ts";
 import { LogConnections, type LogConnectionsOptions } from "../log/valkey/log-connections.ts";
 import { ValkeyCursorStore } from "../log/valkey/valkey-cursor-store.ts";
 import { ValkeyMessageLog } from "../log/valkey/valkey-message-log.ts";
@@ -23,5 +24,17 @@ export async function openValkeyLog(
     elapse: (ms) => delay(ms),
     nowMs: () => systemClock.nowMs(),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
+  };
+}
+
+let storesOpened = 0;
+
+/** Stores for a node, on real servers and under keys of their own. */
+export async function openValkeyStores(servers: ValkeyServers): Promise<DurableStores & AsyncDisposable> {
+  const under = await openValkeyLog(servers, { keyPrefix: `test-${++storesOpened}` });
+  return {
+    messageLog: under.log,
+    cursorStore: under.cursors,
+    [Symbol.asyncDispose]: () => under[Symbol.asyncDispose](),
   };
 }
