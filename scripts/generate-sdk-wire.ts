@@ -20,9 +20,6 @@ import {
  */
 const target = new URL("../sdk-core/src/wire/schema.ts", import.meta.url);
 
-/** Frames of features that the SDK does not claim, and therefore neither sends nor receives. */
-const omitted = new Set(["HistoryQuery", "HistoryPage", "CursorCommit", "CursorCommitted"]);
-
 if (import.meta.main) {
   const wanted = renderWireSchema();
   if (process.argv.includes("--check")) {
@@ -92,14 +89,10 @@ function collect(message: DescMessage, messages: Map<string, DescMessage>, enums
   if (messages.has(message.name)) return;
   messages.set(message.name, message);
   if (message.oneofs.length > 1) throw new Error(`${message.name} has two oneofs; the codec expects at most one`);
-  for (const field of usedFields(message)) {
+  for (const field of message.fields) {
     if (field.message !== undefined) collect(field.message, messages, enums);
     if (field.enum !== undefined) enums.set(field.enum.name, field.enum);
   }
-}
-
-function usedFields(message: DescMessage): DescField[] {
-  return message.fields.filter((field) => field.message === undefined || !omitted.has(field.message.name));
 }
 
 function renderEnum(desc: DescEnum): string[] {
@@ -122,7 +115,7 @@ function renderEnum(desc: DescEnum): string[] {
 
 function renderInterface(message: DescMessage): string[] {
   const head = [`/** \`${message.typeName}\`. */`];
-  const fields = usedFields(message);
+  const { fields } = message;
   if (fields.length === 0) return [...head, `export type ${message.name} = Record<never, never>;`, ""];
   return [
     ...head,
@@ -146,7 +139,7 @@ function tsType(field: DescField): string {
 }
 
 function renderTableLine(message: DescMessage): string {
-  const fields = usedFields(message).map((field) => {
+  const fields = message.fields.map((field) => {
     const type = field.message?.name ?? (field.enum !== undefined ? "u" : scalarLetter(field));
     const flag = field.fieldKind === "list" ? "*" : field.oneof !== undefined ? "?" : "";
     return `${field.localName}:${field.number}:${type}${flag}`;

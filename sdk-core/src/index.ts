@@ -1,10 +1,12 @@
 export type { Channel, MessagesOptions } from "./channel/channel.ts";
 export type { ChannelClosed, ChannelGap } from "./channel/channel-core.ts";
 export type { DeliveryReport, Destination, PublishOptions, SendOptions, Sent } from "./channel/destination.ts";
+export type { HistoryOptions, HistoryPage, StoredMessage } from "./channel/history.ts";
 export type { LogPosition } from "./channel/log-position.ts";
 export type { MessageMeta } from "./channel/message-meta.ts";
 export type { Overflow, QueueOptions, Received } from "./channel/message-queue.ts";
 export type { MessageStream } from "./channel/message-stream.ts";
+export type { StartFrom } from "./channel/start.ts";
 export type { Target } from "./channel/target.ts";
 export type { Client } from "./client.ts";
 export type { TappedFrame } from "./connection/frame-tap.ts";

@@ -278,7 +278,7 @@ export class Subscriptions {
     if (known !== undefined) return known;
     const report = (source: "payload" | "callback", error: FanfareError) =>
       this.#emit({ type: "error", source, error });
-    const core = new ChannelCore(wire, report, () => this.#clock.now());
+    const core = new ChannelCore(wire, report, () => this.#clock.now(), this.#restart);
     const entry = { core, channel: new Channel(core, this.#owner) };
     this.#entries.set(wire, entry);
     return entry;

@@ -86,17 +86,22 @@ export class ChannelCore {
   over = false;
   readonly #sinks = new Map<Sink, Codec<unknown, never>>();
   readonly #report: (source: "payload" | "callback", error: FanfareError) => void;
+  readonly #nowMs: () => number;
   readonly #restart: (core: ChannelCore) => void;
+  /** Live channels: what came before the program listened for the first time; undefined since then. */
+  #early: EarlyMessages | undefined = new EarlyMessages();
   /** A message was refused because there was no room for it. */
   #paused = false;
 
   constructor(
     wire: WireChannel,
     report: (source: "payload" | "callback", error: FanfareError) => void,
+    nowMs: () => number,
     restart: (core: ChannelCore) => void,
   ) {
     this.wire = wire;
     this.#report = report;
+    this.#nowMs = nowMs;
     this.#restart = restart;
     this.roster = new Roster(this.reportThrown);
   }
@@ -106,7 +111,10 @@ export class ChannelCore {
   addSink(sink: Sink): () => void {
     this.#sinks.set(sink, codecOf(sink.type) as unknown as Codec<unknown, never>);
     // Whoever listens to several types adds all of them before this runs.
-    queueMicrotask(this.room);
+    queueMicrotask(() => {
+      this.#giveEarly();
+      this.room();
+    });
     return () => {
       this.#sinks.delete(sink);
       this.room();
@@ -179,7 +187,12 @@ export class ChannelCore {
       if (succession !== "take") return succession !== "resync";
     }
     if (!(message.volatile ? this.#volatileSeen : this.#seen).isNew(message.origin, message.seq)) return true;
-    this.#inTurn(() => this.#give(message, before?.epoch), before);
+    const payload = fromWirePayload(message.payload);
+    const meta = new MessageMeta(message, before?.epoch);
+    const early = before === undefined ? this.#early : undefined;
+    if (early !== undefined && !(this.#sinks.size > 0 && early.isEmpty)) {
+      early.add({ payload, meta, atMs: this.#nowMs() });
+    } else this.#inTurn(() => this.#give(payload, meta), before);
     return true;
   }
 
@@ -200,9 +213,16 @@ export class ChannelCore {
     return this.#sinks.size > 0;
   };
 
-  #give(message: Message, epoch: number | undefined): void {
-    const payload = fromWirePayload(message.payload);
-    const meta = new MessageMeta(message, epoch);
+  #giveEarly(): void {
+    const early = this.#early;
+    if (early === undefined) return;
+    this.#early = undefined;
+    const messages = early.takeAll(this.#nowMs());
+    if (early.lost > 0) this.overflowed(early.lost);
+    for (const { payload, meta } of messages) this.#give(payload, meta);
+  }
+
+  #give(payload: Payload, meta: MessageMeta): void {
     for (const [sink, codec] of this.#sinks) {
       if (!isFor(payload, codec)) continue;
       let value: unknown;

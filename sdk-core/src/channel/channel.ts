@@ -5,6 +5,7 @@ import type { WaitOptions } from "../requests.ts";
 import { DeliveryClass } from "../wire/schema.ts";
 import type { ChannelClosed, ChannelCore, ChannelGap } from "./channel-core.ts";
 import { Destination, type Sender } from "./destination.ts";
+import type { LogPosition } from "./log-position.ts";
 import type { MessageMeta } from "./message-meta.ts";
 import { MessageQueue, type QueueOptions, type Received } from "./message-queue.ts";
 import { MessageStream } from "./message-stream.ts";
@@ -13,6 +14,7 @@ import { MessageStream } from "./message-stream.ts";
 export interface ChannelOwner extends Sender {
   leave(core: ChannelCore, wait: WaitOptions): Promise<void>;
   showPresence(core: ChannelCore, data: Payload, wait: WaitOptions): Promise<void>;
+  commit(core: ChannelCore, position: LogPosition | undefined): Promise<LogPosition>;
 }
 
 /** How to read messages one after another. */
@@ -50,16 +52,61 @@ export class Channel extends Destination {
     return this.#core.roster;
   }
 
+  /**
+   * Durable channels: the position up to which everything was handed to this program. A message is handed over when its callback is
+   * called, its iterable's loop has taken it, or `drain` has returned it; what is still queued is behind the position, and what a loop
+   * has left behind at its end is not. While nobody listens it does not move. Undefined in live channels.
+   */
+  get position(): LogPosition | undefined {
+    return this.#core.handedOver;
+  }
+
+  /** Durable channels: the newest position of the log that is known. */
+  get head(): LogPosition | undefined {
+    return this.#core.head;
+  }
+
+  /** Durable channels: up to where this player has read, in whatever session, as far as is known; undefined: nothing was committed. */
+  get cursor(): LogPosition | undefined {
+    return this.#core.cursor;
+  }
+
+  /** Durable channels: entries between the player's cursor and the head; undefined without a cursor in this epoch. */
+  get unread(): number | undefined {
+    const { head, cursor } = this.#core;
+    return head === undefined || head.epoch !== cursor?.epoch ? undefined : Math.max(0, head.offset - cursor.offset);
+  }
+
+  /** Durable channels: nothing was missing when the subscription was opened, or taken up again, the last time. */
+  get recovered(): boolean {
+    return this.#core.subscribed?.recovered ?? false;
+  }
+
+  /**
+   * Stores how far the player has read, across sessions: everything up to here is processed. Default: {@link Channel.position}.
+   * Goes forward only, and out at most once a second, with the newest position. Resolves with the cursor as it is stored then. Rejects with
+   * the server's error, for instance POSITION_INVALID when the log was cleared, and FAILED_PRECONDITION in a live channel.
+   */
+  commit(position: LogPosition | undefined = this.position): Promise<LogPosition> {
+    return this.#owner.commit(this.#core, position);
+  }
+
   /** Calls back for every message of a type. The returned function ends it. */
   on<S extends PayloadType>(type: S, callback: (value: ValueOf<S>, meta: MessageMeta) => unknown): () => void;
   /** Calls back when messages were, or may have been, missed. */
   on(event: "gap", callback: (gap: ChannelGap) => unknown): () => void;
   /** Calls back when the subscription is over, and not because `leave` was called. */
   on(event: "closed", callback: (closed: ChannelClosed) => unknown): () => void;
-  on(what: PayloadType | "gap" | "closed", callback: (first: never, meta: never) => unknown): () => void {
+  /**
+   * Durable channels: calls back with the position when everything was received that had been stored before the channel was joined,
+   * or taken up again. Does not come if that was nothing.
+   */
+  on(event: "caught-up", callback: (position: LogPosition) => unknown): () => void;
+  on(what: PayloadType | "gap" | "closed" | "caught-up", callback: (first: never, meta: never) => unknown): () => void {
     const call = callback as (first: unknown, meta?: unknown) => unknown;
     if (what === "gap") return this.#core.gaps.add((gap) => call(gap));
     if (what === "closed") return this.#core.closes.add((closed) => call(closed));
+    if (what === "caught-up") return this.#core.catchUps.add((position) => call(position));
     return this.#core.addSink({ type: what, take: call });
   }
 
@@ -67,12 +114,13 @@ export class Channel extends Destination {
   messages<S extends PayloadType>(type: S, options: MessagesOptions = {}): MessageStream<ValueOf<S>> {
     const { signal } = options;
     const end = () => stream.end();
-    const stream = new MessageStream<ValueOf<S>>(options, () => {
+    const stream = new MessageStream<ValueOf<S>>(options, this.#core.room, () => {
       remove();
       signal?.removeEventListener("abort", end);
     });
     const remove = this.#core.addSink({
       type,
+      queue: stream.queue,
       take: (value, meta) => {
         if (stream.push({ value: value as ValueOf<S>, meta }) === "dropped") this.#core.overflowed();
       },
@@ -85,7 +133,7 @@ export class Channel extends Destination {
 
   /**
    * The messages of a type since the last call, for a loop that runs every frame. The first call for a type's name begins to collect, and
-   * its codec and options hold; `overflow` is always `drop` here.
+   * its codec and options hold; `overflow` is its default here.
    */
   drain<S extends PayloadType>(type: S, options: Pick<QueueOptions, "maxQueued"> = {}): Received<ValueOf<S>>[] {
     const codec = codecOf(type);
@@ -96,11 +144,13 @@ export class Channel extends Destination {
       const take = (value: unknown, meta: MessageMeta) => {
         if (added.push({ value, meta }) === "dropped") this.#core.overflowed();
       };
-      this.#core.addSink({ type, take });
+      this.#core.addSink({ type, queue: added, take });
       this.#drains.set(key, added);
       queue = added;
     }
-    return queue.takeAll() as Received<ValueOf<S>>[];
+    const taken = queue.takeAll() as Received<ValueOf<S>>[];
+    if (taken.length > 0) this.#core.room();
+    return taken;
   }
 
   /**

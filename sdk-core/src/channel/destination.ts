@@ -2,7 +2,16 @@ import { checkNumber, checkText } from "../bounds.ts";
 import { encodePayload, type InputOf, type PayloadType } from "../payload.ts";
 import type { WaitOptions } from "../requests.ts";
 import type { Init } from "../wire/codec.ts";
-import type { Outcome, Publish, PublishResult, Channel as WireChannel } from "../wire/schema.ts";
+import {
+  HistoryDirection,
+  type HistoryQuery,
+  type Outcome,
+  type Publish,
+  type PublishResult,
+  type Channel as WireChannel,
+  type HistoryPage as WirePage,
+} from "../wire/schema.ts";
+import { type HistoryOptions, type HistoryPage, type StoredMessage, toHistoryPage } from "./history.ts";
 import type { LogPosition } from "./log-position.ts";
 import { fromWireChannel, type Target } from "./target.ts";
 
@@ -53,10 +62,11 @@ export interface Sent {
 /** 30 days. */
 const longestTtlMs = 2_592_000_000;
 
-/** Puts messages on their way. @internal */
+/** Puts messages on their way, and finds those that are stored. @internal */
 export interface Sender {
   send(publish: Init<Publish>): boolean;
   publish(publish: Init<Publish>, wait: WaitOptions): Promise<PublishResult>;
+  history(query: Init<HistoryQuery>, wait: WaitOptions): Promise<WirePage | undefined>;
 }
 
 /** Where messages can be sent, whether it is subscribed or not. */
@@ -109,5 +119,27 @@ export class Destination {
       { channel: this.#wire, payload, ttlMs, excludeSelf, wantReport },
       { signal, timeoutMs },
     );
+  }
+
+  /**
+   * A page of a durable channel's log. Rejects with the server's error: PERMISSION_DENIED, FAILED_PRECONDITION in a live channel, or
+   * POSITION_INVALID when the log has another epoch or tag at `from`.
+   */
+  async history(options: HistoryOptions = {}): Promise<HistoryPage> {
+    const { limit, from, signal, timeoutMs } = options;
+    checkNumber("history.limit", limit, 1000);
+    const direction = options.direction === "forward" ? HistoryDirection.FORWARD : HistoryDirection.BACKWARD;
+    const query = { channel: this.#wire, from, direction, limit };
+    return toHistoryPage(await this.#sender.history(query, { signal, timeoutMs }));
+  }
+
+  /** The messages of a durable channel's log one after another, read page by page as the loop goes on. Throws as `history` rejects. */
+  async *stored(options: HistoryOptions = {}): AsyncGenerator<StoredMessage, void, undefined> {
+    let { from } = options;
+    do {
+      const { messages, next } = await this.history({ ...options, from });
+      yield* messages;
+      from = next;
+    } while (from !== undefined);
   }
 }

@@ -5,10 +5,12 @@ import { fromWireChannel, type Target } from "./target.ts";
 /** What is known of a message beside its value. */
 export class MessageMeta {
   readonly #message: Message;
+  readonly #epoch: number | undefined;
 
-  /** @internal */
-  constructor(message: Message) {
+  /** `epoch`: of the log it came from. @internal */
+  constructor(message: Message, epoch: number | undefined) {
     this.#message = message;
+    this.#epoch = epoch;
   }
 
   /** Identifies the message: origin and number, with a dash between. */
@@ -61,9 +63,15 @@ export class MessageMeta {
     return this.#message.conflationKey;
   }
 
-  /** Its place in the log, of durable channels; undefined otherwise. The epoch is that of the subscription. */
-  get position(): Pick<LogPosition, "offset" | "tag"> | undefined {
+  /** Its place in the log, of durable channels; undefined otherwise. */
+  get position(): LogPosition | undefined {
     const { log } = this.#message;
-    return log && { offset: log.offset, tag: log.tag };
+    return this.#epoch === undefined ? undefined : log && { epoch: this.#epoch, offset: log.offset, tag: log.tag };
+  }
+
+  /** The position before it. @internal */
+  get before(): LogPosition | undefined {
+    const { position } = this;
+    return position && { ...position, offset: position.offset - 1, tag: this.#message.log?.previousTag ?? 0 };
   }
 }

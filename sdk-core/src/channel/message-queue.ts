@@ -1,7 +1,7 @@
 import type { MessageMeta } from "./message-meta.ts";
 
 /** What a queue does with a message that is not volatile when it is full of such. */
-export type Overflow = "drop" | "throw";
+export type Overflow = "wait" | "drop" | "throw";
 
 /** Bounds of a queue between the socket and a reader. */
 export interface QueueOptions {
@@ -9,8 +9,9 @@ export interface QueueOptions {
   maxQueued?: number | undefined;
   /**
    * What happens when the queue is full. Volatile messages are dropped first, oldest first, without a word. When there are none:
-   * `drop` (the default) drops the oldest message, and the channel tells `gap` with the reason `overflow`; `throw` ends the
-   * reader with LIMIT_EXCEEDED after what was queued.
+   * `drop` drops the oldest message, and the channel tells `gap` with the reason `overflow`; `throw` ends the reader with LIMIT_EXCEEDED
+   * after what was queued; `wait` is for durable channels, and lets the whole channel wait until there is room and then go on from its
+   * log, so that nothing is lost. Default: `wait` in durable channels, `drop` in live ones.
    */
   overflow?: Overflow | undefined;
 }
@@ -35,13 +36,22 @@ export class MessageQueue<T> {
   #head = 0;
   #volatile = 0;
 
-  constructor({ maxQueued = 1024, overflow = "drop" }: QueueOptions) {
+  constructor({ maxQueued = 1024, overflow = "wait" }: QueueOptions) {
     this.#maxQueued = Math.max(1, maxQueued);
     this.#overflow = overflow;
   }
 
   get size(): number {
     return this.#items.length - this.#head;
+  }
+
+  /** A durable channel has to wait. */
+  get blocks(): boolean {
+    return this.#overflow === "wait" && this.size >= this.#maxQueued;
+  }
+
+  get oldest(): Received<T> | undefined {
+    return this.#items[this.#head];
   }
 
   /** `dropped`: a message that is not volatile had to go. `full`: it was this one, because the queue is to end. */
@@ -67,7 +77,7 @@ export class MessageQueue<T> {
   }
 
   shift(): Received<T> | undefined {
-    const item = this.#items[this.#head];
+    const item = this.oldest;
     if (item === undefined) return undefined;
     this.#items[this.#head] = undefined as unknown as Received<T>;
     this.#head++;

@@ -4,15 +4,18 @@ import { MessageQueue, type Queued, type QueueOptions, type Received } from "./m
 
 /** An async iterable of what is received, over a bounded queue. Ends with the channel, the signal, or `return`. */
 export class MessageStream<T> implements AsyncIterableIterator<Received<T>> {
-  readonly #queue: MessageQueue<T>;
+  /** @internal */
+  readonly queue: MessageQueue<T>;
+  readonly #onTaken: () => void;
   readonly #onEnd: () => void;
   #waiting: { resolve(result: IteratorResult<Received<T>>): void; reject(error: FanfareError): void }[] = [];
   #ended = false;
   #error: FanfareError | undefined;
 
   /** @internal */
-  constructor(options: QueueOptions, onEnd: () => void) {
-    this.#queue = new MessageQueue(options);
+  constructor(options: QueueOptions, onTaken: () => void, onEnd: () => void) {
+    this.queue = new MessageQueue(options);
+    this.#onTaken = onTaken;
     this.#onEnd = onEnd;
   }
 
@@ -24,7 +27,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Received<T>> {
       waiting.resolve({ done: false, value: item });
       return "queued";
     }
-    const result = this.#queue.push(item);
+    const result = this.queue.push(item);
     if (result === "full")
       this.end(new FanfareError(ErrorCode.LIMIT_EXCEEDED, "the reader of this stream is too slow"));
     return result;
@@ -44,8 +47,11 @@ export class MessageStream<T> implements AsyncIterableIterator<Received<T>> {
 
   /** The next message; waits for it. Rejects once with what ended the stream, if that was an error. */
   next(): Promise<IteratorResult<Received<T>>> {
-    const value = this.#queue.shift();
-    if (value !== undefined) return Promise.resolve({ done: false, value });
+    const value = this.queue.shift();
+    if (value !== undefined) {
+      this.#onTaken();
+      return Promise.resolve({ done: false, value });
+    }
     if (this.#ended) {
       const error = this.#error;
       this.#error = undefined;
@@ -56,7 +62,7 @@ export class MessageStream<T> implements AsyncIterableIterator<Received<T>> {
 
   /** Ends it and throws away what is queued. */
   return(): Promise<IteratorResult<Received<T>>> {
-    this.#queue.takeAll();
+    this.queue.takeAll();
     this.end();
     return Promise.resolve({ done: true, value: undefined });
   }

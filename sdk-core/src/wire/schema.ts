@@ -5,6 +5,7 @@ import type {
   ErrorCode as ErrorCodeEnum,
   GapReason as GapReasonEnum,
   GoawayReason as GoawayReasonEnum,
+  HistoryDirection as HistoryDirectionEnum,
   LeaveReason as LeaveReasonEnum,
   Outcome as OutcomeEnum,
   SkipReason as SkipReasonEnum,
@@ -37,6 +38,10 @@ export type GapReason = GapReasonEnum;
 /** `fanfare.v1.GoawayReason`. */
 export const GoawayReason: typeof GoawayReasonEnum = /*@__PURE__*/ enumeration("UNSPECIFIED DRAINING REBALANCING");
 export type GoawayReason = GoawayReasonEnum;
+
+/** `fanfare.v1.HistoryDirection`. */
+export const HistoryDirection: typeof HistoryDirectionEnum = /*@__PURE__*/ enumeration("UNSPECIFIED BACKWARD FORWARD");
+export type HistoryDirection = HistoryDirectionEnum;
 
 /** `fanfare.v1.LeaveReason`. */
 export const LeaveReason: typeof LeaveReasonEnum = /*@__PURE__*/ enumeration(
@@ -76,6 +81,8 @@ export interface ClientFrame {
   rpcResult?: RpcResult;
   presence?: PresenceQuery;
   presenceUpdate?: PresenceUpdate;
+  history?: HistoryQuery;
+  cursorCommit?: CursorCommit;
   refresh?: Refresh;
   ping?: Ping;
   pong?: Pong;
@@ -194,6 +201,20 @@ export interface PresenceUpdate {
   data?: Payload;
 }
 
+/** `fanfare.v1.HistoryQuery`. */
+export interface HistoryQuery {
+  channel?: Channel;
+  from?: Position;
+  direction: HistoryDirection;
+  limit: number;
+}
+
+/** `fanfare.v1.CursorCommit`. */
+export interface CursorCommit {
+  channel?: Channel;
+  position?: Position;
+}
+
 /** `fanfare.v1.Refresh`. */
 export interface Refresh {
   token: string;
@@ -309,6 +330,8 @@ export interface Reply {
   rpcResult?: RpcResult;
   presencePage?: PresencePage;
   presenceUpdated?: PresenceUpdated;
+  historyPage?: HistoryPage;
+  cursorCommitted?: CursorCommitted;
   refreshed?: Refreshed;
 }
 
@@ -351,9 +374,12 @@ export interface PresenceMember {
 /** `fanfare.v1.PresenceUpdated`. */
 export type PresenceUpdated = Record<never, never>;
 
-/** `fanfare.v1.Refreshed`. */
-export interface Refreshed {
-  tokenExpiresAtMs: number;
+/** `fanfare.v1.HistoryPage`. */
+export interface HistoryPage {
+  messages: Message[];
+  next?: Position;
+  head?: Position;
+  tail?: Position;
 }
 
 /** `fanfare.v1.Message`. */
@@ -375,6 +401,16 @@ export interface LogEntry {
   offset: number;
   tag: number;
   previousTag: number;
+}
+
+/** `fanfare.v1.CursorCommitted`. */
+export interface CursorCommitted {
+  cursor?: Position;
+}
+
+/** `fanfare.v1.Refreshed`. */
+export interface Refreshed {
+  tokenExpiresAtMs: number;
 }
 
 /** `fanfare.v1.Skip`. */
@@ -466,7 +502,7 @@ export interface Dropped {
 /** One message a line: its name, then `field:number:type`; `*` is repeated, `?` a member of the message's oneof. */
 export const schema = `
 ClientFrames frames:1:ClientFrame*
-ClientFrame id:1:u hello:2:Hello? subscribe:3:Subscribe? unsubscribe:4:Unsubscribe? publish:5:Publish? rpc:6:Rpc? rpcResult:7:RpcResult? presence:8:PresenceQuery? presenceUpdate:9:PresenceUpdate? refresh:12:Refresh? ping:13:Ping? pong:14:Pong? disconnect:15:Disconnect?
+ClientFrame id:1:u hello:2:Hello? subscribe:3:Subscribe? unsubscribe:4:Unsubscribe? publish:5:Publish? rpc:6:Rpc? rpcResult:7:RpcResult? presence:8:PresenceQuery? presenceUpdate:9:PresenceUpdate? history:10:HistoryQuery? cursorCommit:11:CursorCommit? refresh:12:Refresh? ping:13:Ping? pong:14:Pong? disconnect:15:Disconnect?
 Hello token:1:s minRevision:2:u maxRevision:3:u features:4:s* client:5:ClientInfo resume:6:Resume attempt:7:u subscriptions:8:Subscribe* heartbeatIntervalMs:9:u
 ClientInfo name:1:s version:2:s platform:3:s
 Resume sessionId:1:s secret:2:s handOver:3:B
@@ -481,6 +517,8 @@ RpcResult payload:1:Payload? error:2:Error?
 Error code:1:u message:2:s retryAfterMs:3:u field:4:s
 PresenceQuery channel:1:Channel pageSize:2:u pageToken:3:s countsOnly:4:B
 PresenceUpdate channel:1:Channel data:2:Payload
+HistoryQuery channel:1:Channel from:2:Position direction:3:u limit:4:u
+CursorCommit channel:1:Channel position:2:Position
 Refresh token:1:s
 Ping sentAtUs:1:n
 Pong pingSentAtUs:1:n receivedAtUs:2:n sentAtUs:3:n
@@ -492,16 +530,18 @@ Limits maxFrameBytes:1:u maxPayloadBytes:2:u maxSubscriptions:3:u publishesPerSe
 SubscriptionResult channel:1:Channel subscribed:2:Subscribed? error:3:Error?
 Subscribed deliveryClass:1:u position:2:Position head:3:Position cursor:4:Position recovered:5:B gap:6:Gap presence:7:B byServer:8:B
 Gap reason:1:u from:2:Position to:3:Position missed:4:n
-Reply error:1:Error? subscribed:2:Subscribed? unsubscribed:3:Unsubscribed? publishResult:4:PublishResult? rpcResult:5:RpcResult? presencePage:6:PresencePage? presenceUpdated:7:PresenceUpdated? refreshed:10:Refreshed?
+Reply error:1:Error? subscribed:2:Subscribed? unsubscribed:3:Unsubscribed? publishResult:4:PublishResult? rpcResult:5:RpcResult? presencePage:6:PresencePage? presenceUpdated:7:PresenceUpdated? historyPage:8:HistoryPage? cursorCommitted:9:CursorCommitted? refreshed:10:Refreshed?
 Unsubscribed
 PublishResult outcome:1:u position:2:Position repeated:3:B report:4:DeliveryReport error:5:Error
 DeliveryReport reached:1:u detached:2:u excluded:3:u nodesUnreached:4:u
 PresencePage members:1:PresenceMember* sessions:2:u players:3:u nextPageToken:4:s
 PresenceMember origin:1:o generation:2:u playerId:3:s data:4:Payload
 PresenceUpdated
-Refreshed tokenExpiresAtMs:1:n
+HistoryPage messages:1:Message* next:2:Position head:3:Position tail:4:Position
 Message channel:1:Channel origin:2:o seq:3:n payload:4:Payload from:5:s sentAtMs:6:n expiresAtMs:7:n volatile:8:B conflationKey:9:s log:14:LogEntry
 LogEntry offset:1:n tag:2:f previousTag:3:f
+CursorCommitted cursor:1:Position
+Refreshed tokenExpiresAtMs:1:n
 Skip channel:1:Channel fromOffset:2:n toOffset:3:n tag:4:f previousTag:5:f reason:6:u
 SubscriptionEvent channel:1:Channel opened:2:Subscribed? closed:3:SubscriptionClosed? gap:4:Gap? caughtUp:5:CaughtUp?
 SubscriptionClosed reason:1:u error:2:Error
