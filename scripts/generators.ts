@@ -9,6 +9,7 @@ export const generators = [
   "protocol-tables.ts",
   "protocol-examples.ts",
   "requirements.ts",
+  "traceability.ts",
   "protocol-reference.ts",
   "readme-snippets.ts",
 ] as const;

@@ -2,7 +2,6 @@ import { clone, create, fromJson, type JsonObject, type JsonValue, toBinary, toJ
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type {
   Check,
-  ControlCall,
   Elapse,
   Expect,
   ExpectClose,
@@ -30,6 +29,7 @@ import {
 } from "@fanfare/proto/v1";
 import { type ActorState, frameOf } from "./actor.ts";
 import { Refused } from "./client-connection.ts";
+import { control } from "./control-step.ts";
 import { CaseFailure, HarnessError } from "./failure.ts";
 import type { Item } from "./inbox.ts";
 import { mismatch, shown } from "./match.ts";
@@ -275,38 +275,6 @@ async function elapse(one: ServerCase, { lasting }: Elapse, actor: ActorState | 
   const ms = one.spanMs(lasting, actor);
   one.trace.note("", `${Math.round(ms)} ms pass`);
   await new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function control(one: ServerCase, call: ControlCall, label: string): Promise<void> {
-  if (call.await !== "") {
-    const pending = one.pendingCalls.get(call.await);
-    if (pending === undefined) throw new HarnessError(`no call is pending as ${call.await}`);
-    return judge(one, call, await pending, label);
-  }
-  const { control: api } = one.server;
-  if (api === undefined) throw new HarnessError("the target has no control API");
-  const request = one.fill(call.request ?? {});
-  one.trace.note("", `control ${call.method} ${JSON.stringify(request)}`);
-  const answer = api.call(call.method, request, call.app || "alpha", one.ending.signal);
-  if (!call.pending) return judge(one, call, await answer, label);
-  answer.catch(() => {}); // told when it is awaited
-  one.pendingCalls.set(label, answer);
-}
-
-function judge(
-  one: ServerCase,
-  call: ControlCall,
-  { error, body }: { error: string; body: JsonObject },
-  label: string,
-): void {
-  one.trace.note("", `control answered ${error} ${JSON.stringify(body)}`);
-  if (error !== "" && error === call.orError) return one.label(label, body);
-  if (error !== call.error) {
-    throw new CaseFailure(`the control API answered ${error || "without an error"} ${shown(body)}`);
-  }
-  const problem = mismatch(one.fill(call.response ?? {}), body, "response");
-  if (problem !== undefined) throw new CaseFailure(problem);
-  one.label(label, body);
 }
 
 async function move(one: ServerCase, { windowMs, deadlineMs }: Move): Promise<void> {

@@ -853,7 +853,7 @@ export declare type ControlCall = Message<"fanfare.conformance.v1alpha.ControlCa
   method: string;
 
   /**
-   * Its request, in JSON.
+   * Its request, in JSON. In a list, `{ $times: n, item: … }` stands for n times the item.
    *
    * @generated from field: google.protobuf.Struct request = 2;
    */
@@ -872,6 +872,13 @@ export declare type ControlCall = Message<"fanfare.conformance.v1alpha.ControlCa
    * @generated from field: string error = 4;
    */
   error: string;
+
+  /**
+   * Do it that often, one after the other. Default: 1.
+   *
+   * @generated from field: uint32 times = 9;
+   */
+  times: number;
 
   /**
    * It may also fail with this Connect code, where the protocol leaves open which way a failure is told. Empty: none.
