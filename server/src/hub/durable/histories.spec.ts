@@ -1,5 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { requireTool } from "../../../../test/require-tool.ts";
+import { openValkeyLog } from "../../testing/valkey-log.ts";
+import { startStandalone } from "../../testing/valkey-processes.ts";
+import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { HistoryRun, readerCount, type Step } from "./testing/history-run.ts";
 
 const who = fc.nat({ max: readerCount - 1 });
@@ -46,4 +50,21 @@ describe("durable delivery", () => {
       { numRuns: 10_000 },
     );
   });
+
+  it.skipIf(requireTool("valkey-server") === undefined)(
+    "does the same on a real Valkey (200 random histories)",
+    { timeout: 180_000 },
+    async () => {
+      const clock = new VirtualClock();
+      await using servers = await startStandalone();
+      await using under = await openValkeyLog(servers, { clock });
+      const stores = { messageLog: under.log, cursorStore: under.cursors };
+      const history = fc.array(step, { minLength: 5, maxLength: 40 });
+      const property = fc.asyncProperty(history, async (steps) => {
+        await servers.processes[0]?.command("FLUSHALL");
+        expect(await new HistoryRun({ stores, clock }).run(steps)).toEqual([]);
+      });
+      await fc.assert(property, { numRuns: 200 });
+    },
+  );
 });

@@ -2,10 +2,12 @@ import { create } from "@bufbuild/protobuf";
 import { Access, ServerConfigSchema } from "@fanfare/proto/config/v1";
 import { type Channel, ChannelSchema, DeliveryClass, GapReason, Outcome, type Subscribe } from "@fanfare/proto/v1";
 import { resolveConfig } from "../../../config/resolved-config.ts";
+import type { DurableStores } from "../../../log/durable-stores.ts";
 import { noCapabilities } from "../../../namespace/capabilities.ts";
 import { FanfareNode } from "../../../node.ts";
 import { silentLog } from "../../../observe/log.ts";
 import type { RouteResult } from "../../../router/router.ts";
+import { until } from "../../../testing/valkey-processes.ts";
 import { VirtualClock } from "../../../testing/virtual-clock.ts";
 import { channelKey } from "../../../wire/channel-key.ts";
 import type { Session } from "../../session.ts";
@@ -58,10 +60,18 @@ interface Reader {
   wasSubscribed: boolean;
 }
 
+/** Stores outside of the process, which take time that no virtual clock knows. */
+export interface OuterStores {
+  readonly stores: DurableStores;
+  /** Of the stores and the node. */
+  readonly clock: VirtualClock;
+}
+
 /** Runs one history against a node of its own and a model of what has to come of it. */
 export class HistoryRun {
   readonly faults: string[] = [];
-  readonly #clock = new VirtualClock();
+  readonly #clock: VirtualClock;
+  readonly #isOuter: boolean;
   readonly #node: FanfareNode;
   readonly #stored: Stored[] = [];
   readonly #readers: Reader[] = [];
@@ -70,7 +80,10 @@ export class HistoryRun {
   #publishes = 0;
   #clears = 0;
 
-  constructor() {
+  /** @param outer default: stores in memory */
+  constructor(outer?: OuterStores) {
+    this.#clock = outer?.clock ?? new VirtualClock();
+    this.#isOuter = outer !== undefined;
     const rules = {
       subscribe: Access.ANYONE,
       publish: Access.ANYONE,
@@ -94,12 +107,22 @@ export class HistoryRun {
       config: resolveConfig(config, { environment: {} }),
       clock: this.#clock,
       log: silentLog,
+      ...(outer && { stores: outer.stores }),
     });
     for (let i = 0; i < readerCount; i++) this.#readers.push(this.#arrive(`r${i}`));
   }
 
   /** Carries the steps out, lets everything settle, and returns what is wrong. */
   async run(steps: readonly Step[]): Promise<readonly string[]> {
+    const stopTurning = this.#isOuter ? turnOn(this.#clock) : () => {};
+    try {
+      return await this.#carryOut(steps);
+    } finally {
+      stopTurning();
+    }
+  }
+
+  async #carryOut(steps: readonly Step[]): Promise<readonly string[]> {
     for (const step of steps) {
       await this.#step(step);
       await this.#settle(2);
@@ -109,6 +132,7 @@ export class HistoryRun {
       reader.link.unblock();
     }
     await this.#settle(40);
+    if (this.#isOuter) await until(async () => (await this.#latecomers()).length === 0).catch(() => {});
     for (const check of this.#checks) check();
     await this.#checkEnd();
     for (const { name, link } of this.#readers) this.faults.push(...link.faults.map((fault) => `${name}: ${fault}`));
@@ -348,14 +372,18 @@ export class HistoryRun {
 
   /** Whoever subscribes has everything up to the head. */
   async #checkEnd(): Promise<void> {
+    this.faults.push(...(await this.#latecomers()));
+  }
+
+  /** Who subscribes and has not come to the head. */
+  async #latecomers(): Promise<string[]> {
     const { head } = await this.#hub.messageLog.ends({ appId, key }, this.#hub.namespaces.policyFor(channel)!);
-    for (const { name, link, session } of this.#readers) {
-      if (!session.subscriptions.has(key)) continue;
+    return this.#readers.flatMap(({ name, link, session }) => {
+      if (!session.subscriptions.has(key)) return [];
       const at = link.place;
-      if (at?.offset !== head.offset || at.epoch !== head.epoch || at.tag !== head.tag) {
-        this.faults.push(`${name}: ended at ${at?.epoch}/${at?.offset}, the head is ${head.epoch}/${head.offset}`);
-      }
-    }
+      if (at?.offset === head.offset && at.epoch === head.epoch && at.tag === head.tag) return [];
+      return [`${name}: ended at ${at?.epoch}/${at?.offset}, the head is ${head.epoch}/${head.offset}`];
+    });
   }
 
   /** Lets promises and deferred calls run until nothing more comes of them. */
@@ -363,8 +391,22 @@ export class HistoryRun {
     for (let i = 0; i < turns; i++) {
       for (let j = 0; j < 12; j++) await Promise.resolve();
       this.#clock.turn();
+      if (this.#isOuter) await new Promise<void>((resolve) => setImmediate(resolve));
     }
   }
+}
+
+/** Runs what is deferred as long as something outside of the process is awaited. @returns what ends it */
+function turnOn(clock: VirtualClock): () => void {
+  let isOn = true;
+  const turn = () => {
+    clock.turn();
+    if (isOn) setImmediate(turn);
+  };
+  setImmediate(turn);
+  return () => {
+    isOn = false;
+  };
 }
 
 function short(text = "nothing"): string {
