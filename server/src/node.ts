@@ -69,8 +69,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     this.bans = new Bans(() => clock.nowMs());
     this.revocations = new Revocations(() => clock.nowMs());
     this.#verifier = new PlayerTokenVerifier({ apps: config.apps, clock, fetch: fetchKeySet, log });
-    const fanOut = new FanOut(clock);
-    this.apps = new Map([...config.apps].map(([id, app]) => [id, this.#openApp(app, fanOut)]));
+    this.apps = new Map([...config.apps].map(([id, app]) => [id, this.#openApp(app)]));
   }
 
   readonly authenticate = async (token: string): Promise<Credentials> => {
@@ -103,7 +102,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     });
   }
 
-  #openApp(app: ResolvedApp, fanOut: FanOut): GatewayApp {
+  #openApp(app: ResolvedApp): GatewayApp {
     const { clock, counters, config, messageLog, cursors, log } = this;
     const namespaces = new NamespaceRegistry(app, config.limits.maxPayloadBytes);
     const hub = new AppHub({
@@ -116,7 +115,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
       timing: config.timing,
       limits: config.limits,
       counters,
-      fanOut,
+      fanOut: new FanOut(clock),
       section: this.incarnation,
       randomOrigin: randomId,
       randomSessionId: () => randomBytes(16).toString("base64url"),

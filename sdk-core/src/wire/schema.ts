@@ -292,6 +292,7 @@ export interface Limits {
   maxPendingRequests: number;
   framesPerSecond: number;
   bytesPerSecond: number;
+  maxPresenceDataBytes: number;
 }
 
 /** `fanfare.v1.SubscriptionResult`. */
@@ -526,7 +527,7 @@ Disconnect reason:1:s
 ServerFrames frames:1:ServerFrame*
 ServerFrame id:1:u welcome:2:Welcome? reply:3:Reply? message:4:Message? skip:5:Skip? subscription:6:SubscriptionEvent? presenceEvent:7:PresenceEvent? rpc:8:Rpc? ping:9:Ping? pong:10:Pong? goaway:11:Goaway? handedOver:12:HandedOver? dropped:13:Dropped? error:14:Error?
 Welcome sessionId:1:s origin:2:o resumeSecret:3:s attempt:4:u playerId:5:s appId:6:s nodeId:7:s serverTimeUs:8:n heartbeatIntervalMs:9:u heartbeatTimeoutMs:10:u limits:11:Limits features:12:s* tokenExpiresAtMs:13:n subscriptions:14:SubscriptionResult* resumed:15:B resumeWindowMs:16:u revision:17:u reconnectWindowMs:18:u
-Limits maxFrameBytes:1:u maxPayloadBytes:2:u maxSubscriptions:3:u publishesPerSecond:4:u publishBurst:5:u maxPendingRequests:6:u framesPerSecond:7:u bytesPerSecond:8:u
+Limits maxFrameBytes:1:u maxPayloadBytes:2:u maxSubscriptions:3:u publishesPerSecond:4:u publishBurst:5:u maxPendingRequests:6:u framesPerSecond:7:u bytesPerSecond:8:u maxPresenceDataBytes:9:u
 SubscriptionResult channel:1:Channel subscribed:2:Subscribed? error:3:Error?
 Subscribed deliveryClass:1:u position:2:Position head:3:Position cursor:4:Position recovered:5:B gap:6:Gap presence:7:B byServer:8:B
 Gap reason:1:u from:2:Position to:3:Position missed:4:n

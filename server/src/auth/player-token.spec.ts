@@ -246,7 +246,7 @@ describe("attacks on tokens", () => {
     ["a group that is no text", { groups: [{}] }, /groups\[0\]/],
     ["too many groups", { groups: new Array(1001).fill("g") }, /1000 groups/],
     ["capabilities that are no list", { caps: { publish: "*" } }, /caps/],
-    ["a capability that is malformed", { caps: ["publish:a", "fly:to:moon"] }, /capability 1/],
+    ["a capability that is malformed", { caps: ["publish:a", "publish:a b"] }, /capability 1/],
     ["too many capabilities", { caps: new Array(257).fill("publish:a") }, /256 capabilities/],
     ["a jti that is no text", { jti: 1 }, /jti/],
   ])("refuses %s", async (_, claims, message) => {

@@ -19,6 +19,7 @@ export interface ResolvedLimits {
   readonly sendQueueStallMs: number;
   readonly maxMemberships: number;
   readonly maxSessions: number;
+  readonly maxPresenceDataBytes: number;
 }
 
 /**
@@ -45,5 +46,6 @@ export function resolveLimits(limits: Limits | undefined): ResolvedLimits {
     sendQueueStallMs: limits?.sendQueueStallMs ?? 10_000,
     maxMemberships: limits?.maxMemberships ?? 1_000,
     maxSessions: limits?.maxSessions ?? 200_000,
+    maxPresenceDataBytes: limits?.maxPresenceDataBytes ?? 4_096,
   });
 }

@@ -3,10 +3,12 @@ import { describe, expect, it } from "vitest";
 import { frameOfLength, messageFrame, volatileFrame } from "../testing/outbound-frames.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import { Backlog } from "./backlog.ts";
+import { maxJoinedBytes } from "./join-frames.ts";
 
 function drained(backlog: Backlog, nowMs = 0): OutboundFrame[] {
   const all: OutboundFrame[] = [];
-  for (let taken = backlog.take(nowMs); taken.length > 0; taken = backlog.take(nowMs)) all.push(...taken);
+  for (let taken = backlog.take(nowMs, maxJoinedBytes); taken.length > 0; taken = backlog.take(nowMs, maxJoinedBytes))
+    all.push(...taken);
   return all;
 }
 
@@ -17,7 +19,7 @@ describe("Backlog", () => {
     for (const frame of frames) backlog.push(frame);
     expect(backlog.byteLength).toBe(166_575);
     const pieces: number[] = [];
-    for (let taken = backlog.take(0); taken.length > 0; taken = backlog.take(0)) {
+    for (let taken = backlog.take(0, maxJoinedBytes); taken.length > 0; taken = backlog.take(0, maxJoinedBytes)) {
       pieces.push(taken.reduce((sum, { bytes }) => sum + bytes.length, 0));
     }
     expect(pieces).toEqual([65_535, 1_000, 100_000, 40]);
@@ -111,7 +113,7 @@ describe("Backlog", () => {
             }
             expect(backlog.shedVolatile(step.maxBytes)).toBe(bytes() <= step.maxBytes);
           } else {
-            const taken = backlog.take(0);
+            const taken = backlog.take(0, maxJoinedBytes);
             expect(taken).toEqual(model.splice(0, taken.length).map(({ frame }) => frame));
             if (model.length > 0) expect(taken.length).toBeGreaterThan(0);
           }

@@ -1,5 +1,5 @@
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
-import { type FrameFormat, frameLength, maxJoinedBytes } from "./join-frames.ts";
+import { type FrameFormat, frameLength } from "./join-frames.ts";
 
 /** What a backlog threw away, and why. */
 export interface BacklogCounts {
@@ -71,15 +71,15 @@ export class Backlog {
     return this.#bytes <= maxBytes;
   }
 
-  /** Takes the oldest frames that make one joined message; expired ones are thrown away. Empty: nothing is left. */
-  take(nowMs: number): OutboundFrame[] {
+  /** Takes the oldest frames that make one message of so many bytes; expired ones are thrown away. Empty: nothing is left. */
+  take(nowMs: number, maxBytes: number): OutboundFrame[] {
     const taken: OutboundFrame[] = [];
     let length = 0;
     while (this.#head < this.#frames.length) {
       const frame = this.#frames[this.#head];
       if (frame !== undefined) {
         const next = frameLength(frame, this.#format);
-        if (taken.length > 0 && length + next >= maxJoinedBytes) break;
+        if (taken.length > 0 && length + next >= maxBytes) break;
         this.#remove(this.#head);
         const hasExpired = frame.expiresAtMs !== 0 && frame.expiresAtMs <= nowMs;
         if (hasExpired) this.counts.expired++;

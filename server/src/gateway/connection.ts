@@ -80,6 +80,8 @@ export class Connection implements SessionLink {
   readonly listener: number;
   readonly queue: SendQueue;
   readonly pendingRequests = new Set<number>();
+  /** Refreshes that wait, and the end of the last one. */
+  readonly refreshes = { count: 0, last: Promise.resolve() };
   clientInfo = "";
   goingAway = false;
   /** Set while open, and afterwards. */

@@ -101,8 +101,8 @@ function open(connection: Connection, hello: Hello, app: GatewayApp, arrival: Ar
     return connection.refuse(FanfareError.from(reason));
   }
   connection.context.counters.handshakesNew++;
-  const { maxPayloadBytes } = config.limits;
-  const results = openSubscriptions(app, session, hello.subscriptions, maxPayloadBytes, plans, () => undefined);
+  const { maxPresenceDataBytes } = config.limits;
+  const results = openSubscriptions(app, session, hello.subscriptions, maxPresenceDataBytes, plans, () => undefined);
   welcome(connection, hello, app, session, false, results);
   startDurable(app.hub, session, plans);
 }
@@ -151,9 +151,9 @@ function resume(
   else counters.handshakesResumed++;
   const gap = (key: ChannelKey) => (before.has(key) && !handsOver ? detachedGap : undefined);
   dropUnnamed(app, session, hello.subscriptions);
-  const { maxPayloadBytes } = connection.context.config.limits;
+  const { maxPresenceDataBytes } = connection.context.config.limits;
   for (const subscription of session.subscriptions.values()) app.hub.durable.stop(subscription);
-  const results = openSubscriptions(app, session, hello.subscriptions, maxPayloadBytes, plans, gap);
+  const results = openSubscriptions(app, session, hello.subscriptions, maxPresenceDataBytes, plans, gap);
   welcome(connection, hello, app, session, true, results);
   startDurable(app.hub, session, plans);
   if (handsOver) former?.handOver();
@@ -176,7 +176,7 @@ function openSubscriptions(
   app: GatewayApp,
   session: Session,
   named: readonly Subscribe[],
-  maxPayloadBytes: number,
+  maxPresenceDataBytes: number,
   plans: StartPlans,
   gap: (key: ChannelKey) => Gap | undefined,
 ): SubscriptionResult[] {
@@ -196,7 +196,7 @@ function openSubscriptions(
     const plan = request.channel && plans.get(channelKey(request.channel));
     try {
       if (plan instanceof FanfareError) throw plan;
-      stands(openSubscription(app, session, request, maxPayloadBytes));
+      stands(openSubscription(app, session, request, maxPresenceDataBytes));
     } catch (reason) {
       const { channel } = request;
       const standing = channel && session.subscriptions.get(channelKey(channel));
@@ -265,7 +265,7 @@ function negotiateHeartbeat(wishedMs: number, { timing }: ResolvedConfig): numbe
 
 function limitsOf({ limits }: ResolvedConfig) {
   const { maxFrameBytes, maxPayloadBytes, maxSubscriptions, publishesPerSecond, publishBurst } = limits;
-  const { maxPendingRequests, framesPerSecond, bytesPerSecond } = limits;
+  const { maxPendingRequests, framesPerSecond, bytesPerSecond, maxPresenceDataBytes } = limits;
   return {
     maxFrameBytes,
     maxPayloadBytes,
@@ -275,6 +275,7 @@ function limitsOf({ limits }: ResolvedConfig) {
     maxPendingRequests,
     framesPerSecond,
     bytesPerSecond,
+    maxPresenceDataBytes,
   };
 }
 

@@ -28,7 +28,7 @@ export function updatePresence(
   id: number,
   { channel, data }: PresenceUpdate,
 ): void {
-  if (data !== undefined) checkPayload(data, connection.context.config.limits.maxPayloadBytes);
+  if (data !== undefined) checkPayload(data, connection.context.config.limits.maxPresenceDataBytes);
   const subscription = app.hub.subscriptions.require(session, required(channel));
   const { presence } = subscription.channel;
   if (presence === undefined) throw noPresence();

@@ -189,8 +189,8 @@ describe("presence", () => {
     expect(alice.kinds).not.toContain("presenceEvent");
   });
 
-  it("bounds presence data like a payload, in hello too", async () => {
-    await using server = await startTestServer({ limits: { maxPayloadBytes: 20 } });
+  it("bounds presence data, in hello too (FF-PR-025)", async () => {
+    await using server = await startTestServer({ limits: { maxPresenceDataBytes: 20 } });
     const subscription = { channel: group("lobby"), presenceData: text("x".repeat(21)) };
     const alice = await server.join("alice", { hello: { features, subscriptions: [subscription] } });
     const [result] = alice.welcome!.subscriptions;

@@ -21,10 +21,13 @@ export function reply(
   if (id !== 0) connection.send({ id, kind: { case: "reply", value: { result } } });
 }
 
-/** Does what takes time; until it is done the request's id is taken. What it throws is the answer. */
-export function answerLater({ connection }: Requester, id: number, work: () => Promise<void>): void {
+/**
+ * Does what takes time; until it is done the request's id is taken. What it throws is the answer.
+ * @returns settles when it is done, and never rejects
+ */
+export function answerLater({ connection }: Requester, id: number, work: () => Promise<void>): Promise<void> {
   if (id !== 0) connection.pendingRequests.add(id);
-  work()
+  return work()
     .catch((reason: unknown) => connection.sendError(id, FanfareError.from(reason)))
     .finally(() => connection.pendingRequests.delete(id));
 }

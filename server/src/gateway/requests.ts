@@ -15,7 +15,7 @@ import { frameViolation } from "./frame-codec.ts";
 import { commitCursor, history } from "./log-requests.ts";
 import { queryPresence, updatePresence } from "./presence-requests.ts";
 import { publish } from "./publish-request.ts";
-import { type Requester, reply, required } from "./requester.ts";
+import { answerLater, type Requester, reply, required } from "./requester.ts";
 import { subscribe } from "./subscribe-request.ts";
 
 /** By the kind of a client's frame, the feature that has to be in force. */
@@ -135,26 +135,31 @@ function answerCall(session: Session, id: number, result: RpcResult): void {
   session.calls.answer(id, result); // nobody may wait for it any more
 }
 
-function refresh({ connection, session, app }: Requester, id: number, token: string): void {
-  if (id !== 0) connection.pendingRequests.add(id);
-  connection.context
-    .authenticate(token)
-    .then((credentials) => {
-      if (credentials.appId !== session.appId || credentials.playerId !== session.playerId) {
-        throw new FanfareError(ErrorCode.PERMISSION_DENIED, "the token is of another app or player", {
-          field: "refresh.token",
-        });
-      }
-      if (session.ended || session.link !== connection) return;
-      connection.pendingRequests.delete(id);
-      connection.expireAt(credentials.expiresAtMs);
-      reply(connection, id, { case: "refreshed", value: { tokenExpiresAtMs: BigInt(credentials.expiresAtMs) } });
-      app.hub.applyCredentials(session, credentials);
-    })
-    .catch((reason: unknown) => {
-      connection.pendingRequests.delete(id);
-      connection.sendError(id, FanfareError.from(reason));
-    });
+/** Refreshes of one connection that wait for each other; one more is refused. */
+const maxRefreshes = 4;
+
+/** Takes a new token. One after the other, so that of two the later one holds. */
+function refresh(requester: Requester, id: number, token: string): void {
+  const { connection, session, app } = requester;
+  if (connection.refreshes.count >= maxRefreshes) {
+    throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `${maxRefreshes} refreshes wait for their replies`);
+  }
+  connection.refreshes.count++;
+  const before = connection.refreshes.last;
+  const work = async (): Promise<void> => {
+    await before;
+    const credentials = await connection.context.authenticate(token).finally(() => connection.refreshes.count--);
+    if (credentials.appId !== session.appId || credentials.playerId !== session.playerId) {
+      throw new FanfareError(ErrorCode.PERMISSION_DENIED, "the token is of another app or player", {
+        field: "refresh.token",
+      });
+    }
+    if (session.ended || session.link !== connection) return;
+    connection.expireAt(credentials.expiresAtMs);
+    reply(connection, id, { case: "refreshed", value: { tokenExpiresAtMs: BigInt(credentials.expiresAtMs) } });
+    app.hub.applyCredentials(session, credentials);
+  };
+  connection.refreshes.last = answerLater(requester, id, work);
 }
 
 function disconnected(reason: string): Ending {

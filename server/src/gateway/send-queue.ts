@@ -29,6 +29,8 @@ export interface SendQueueOptions {
 }
 
 const nothing = new Uint8Array(0);
+/** Written at once to a socket that had to wait: little enough that a slow link shows progress before it counts as stalled. */
+const slowWriteBytes = 16 * 1024;
 
 /**
  * What waits for one socket.
@@ -36,7 +38,7 @@ const nothing = new Uint8Array(0);
  * | state | frame given | left by |
  * |---|---|---|
  * | open | joins the pending batch, written at the next flush | the kernel does not take all of a write -> blocked |
- * | blocked | joins the backlog | the kernel has taken everything -> the backlog is written, 64 KiB at a time -> open |
+ * | blocked | joins the backlog | the kernel has taken everything -> the backlog is written, 16 KiB at a time -> open |
  * | closed | is ignored | - |
  *
  * Bounded in bytes: past `maxBytes` volatile frames are dropped, oldest first, and counted to the client in `dropped`; if what is
@@ -172,7 +174,7 @@ export class SendQueue implements Flushable {
     const { clock, format } = this.#options;
     const nowMs = clock.monotonicMs();
     while (this.#blockedSinceMs === undefined) {
-      const frames = this.#account(() => this.#backlog.take(clock.nowMs()));
+      const frames = this.#account(() => this.#backlog.take(clock.nowMs(), slowWriteBytes));
       if (this.#untold > 0) frames.unshift(this.#droppedFrame());
       if (frames.length === 0) break;
       this.#write(joinFrames(frames, format), nowMs);

@@ -11,7 +11,7 @@ export function subscribe(requester: Requester, id: number, request: Subscribe):
   const channel = required(request.channel);
   const isDurable = app.hub.starts.inForce(channel, session.features);
   if (isDurable) app.hub.starts.check(channel, request.start);
-  const subscription = openSubscription(app, session, request, connection.context.config.limits.maxPayloadBytes);
+  const subscription = openSubscription(app, session, request, connection.context.config.limits.maxPresenceDataBytes);
   if (isDurable) return startSubscription(requester, id, subscription, request.start);
   reply(connection, id, { case: "subscribed", value: app.hub.subscriptions.describe(subscription) });
 }
@@ -51,11 +51,11 @@ export function openSubscription(
   { hub }: GatewayApp,
   session: Session,
   request: Subscribe,
-  maxPayloadBytes: number,
+  maxPresenceDataBytes: number,
 ): Subscription {
   const inForce = session.features.has("presence");
   const presenceData = inForce ? request.presenceData : undefined;
-  if (presenceData !== undefined) checkPayload(presenceData, maxPayloadBytes);
+  if (presenceData !== undefined) checkPayload(presenceData, maxPresenceDataBytes);
   return hub.subscriptions.open(session, required(request.channel), {
     presence: inForce && request.presence,
     presenceData,

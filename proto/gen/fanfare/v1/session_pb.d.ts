@@ -368,6 +368,13 @@ export declare type Limits = Message<"fanfare.v1.Limits"> & {
    * @generated from field: uint32 bytes_per_second = 8;
    */
   bytesPerSecond: number;
+
+  /**
+   * Bytes of Payload.data in presence_data. Past it: ERROR_CODE_TOO_LARGE.
+   *
+   * @generated from field: uint32 max_presence_data_bytes = 9;
+   */
+  maxPresenceDataBytes: number;
 };
 
 /**

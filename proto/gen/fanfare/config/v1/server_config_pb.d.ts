@@ -611,6 +611,13 @@ export declare type Limits = Message<"fanfare.config.v1.Limits"> & {
    * @generated from field: optional uint32 max_sessions = 17;
    */
   maxSessions?: number | undefined;
+
+  /**
+   * Bytes that a session shows of itself in one channel's presence. 4,096.
+   *
+   * @generated from field: optional uint32 max_presence_data_bytes = 18;
+   */
+  maxPresenceDataBytes?: number | undefined;
 };
 
 /**
