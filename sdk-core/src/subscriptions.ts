@@ -223,7 +223,7 @@ export class Subscriptions {
     } else if (caughtUp?.position !== undefined) {
       core.caughtUp(caughtUp.position);
     } else if (closed !== undefined) {
-      if (closed.reason === SubscriptionCloseReason.FAILED && core.wanted !== undefined) {
+      if (closed.reason === SubscriptionCloseReason.FAILED && (core.wanted !== undefined || !core.isLive)) {
         this.#restart(core);
       } else {
         this.#closed(entry, closed.reason, closed.error && fromWireError(closed.error));

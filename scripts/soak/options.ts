@@ -1,0 +1,85 @@
+import { parseArgs } from "node:util";
+
+/** How large a soak test is. */
+export interface SoakOptions {
+  /** Clients that are cut off again and again. */
+  readonly clients: number;
+  /** How long messages are published, in seconds. */
+  readonly seconds: number;
+  /** Durable messages a second, in all groups together. */
+  readonly messagesPerSecond: number;
+  /** Groups among which messages and clients are spread. */
+  readonly groups: number;
+  /** Groups that each client joins. */
+  readonly groupsPerClient: number;
+  /** Mean time after which a connection is cut, in milliseconds. */
+  readonly cutAfterMs: number;
+  /** Processes that the clients run in. */
+  readonly processes: number;
+  /** Keep the log in a Valkey cluster of three primaries with replicas, started for it; otherwise in the server's memory. */
+  readonly valkey: boolean;
+}
+
+/** What the issue of durable delivery asks for. */
+export const fullSoak: SoakOptions = {
+  clients: 1000,
+  seconds: 60,
+  messagesPerSecond: 200,
+  groups: 50,
+  groupsPerClient: 2,
+  cutAfterMs: 1000,
+  processes: 2,
+  valkey: false,
+};
+
+export const help = `npm run soak:resume -- [options]
+
+Cuts clients off again and again while durable messages are published, and holds each of them to: every message, once, in order.
+Exits with 1 if a message was lost, doubled or out of order, or a publish failed.
+
+  --clients <n>    clients that are cut off; ${fullSoak.clients} by default
+  --seconds <n>    how long messages are published; ${fullSoak.seconds} by default
+  --rate <n>       messages a second, in all groups together; ${fullSoak.messagesPerSecond} by default
+  --groups <n>     groups that share them; each client joins ${fullSoak.groupsPerClient}; ${fullSoak.groups} by default
+  --cut-after <n>  mean life of a connection, in milliseconds; ${fullSoak.cutAfterMs} by default
+  --processes <n>  processes of clients; ${fullSoak.processes} by default
+  --valkey         keep the log in a Valkey cluster, started for it, and not in the server's memory
+  --json           print the figures alone, as JSON
+  --help           print this`;
+
+/** Reads the command line. @throws RangeError */
+export function soakOptions(args: readonly string[]): SoakOptions & { json: boolean; help: boolean } {
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      clients: text,
+      seconds: text,
+      rate: text,
+      groups: text,
+      "cut-after": text,
+      processes: text,
+      valkey: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const number = (name: Exclude<keyof typeof values, "valkey" | "json" | "help">, otherwise: number): number => {
+    const value = values[name] === undefined ? otherwise : Number(values[name]);
+    if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`--${name} is a whole number from 1 on`);
+    return value;
+  };
+  const groups = number("groups", fullSoak.groups);
+  return {
+    clients: number("clients", fullSoak.clients),
+    seconds: number("seconds", fullSoak.seconds),
+    messagesPerSecond: number("rate", fullSoak.messagesPerSecond),
+    groups,
+    groupsPerClient: Math.min(groups, fullSoak.groupsPerClient),
+    cutAfterMs: number("cut-after", fullSoak.cutAfterMs),
+    processes: number("processes", fullSoak.processes),
+    valkey: values.valkey,
+    json: values.json,
+    help: values.help,
+  };
+}
