@@ -6,7 +6,13 @@ import { FunctionLoader } from "../../valkey/function-loader.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "../../valkey/reply-errors.ts";
 import { SlotMap } from "../../valkey/slot-map.ts";
 import { SupervisedClient } from "../../valkey/supervised-client.ts";
-import { type Command, type CommandPart, connectValkey, type Reply } from "../../valkey/valkey-client.ts";
+import {
+  type Command,
+  type CommandPart,
+  connectValkey,
+  type Reply,
+  type ValkeyClient,
+} from "../../valkey/valkey-client.ts";
 import { defaultRequestTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
 import { GroupedCalls } from "./grouped-calls.ts";
 import { functionPrefix, logFunctions } from "./log-functions.ts";
@@ -16,6 +22,8 @@ export interface LogConnectionsOptions {
   readonly valkey: ValkeyOptions;
   readonly clock: Clock;
   readonly log: Log;
+  /** Makes a client. Default: GLIDE's. */
+  readonly connect?: (valkey: ValkeyOptions) => Promise<ValkeyClient>;
   /** Before every key. Default: `fanfare`. */
   readonly keyPrefix?: string;
   /** How long an append waits for a replica, in milliseconds. Default: 1500; a replica that has just joined takes a second to answer. */
@@ -71,7 +79,7 @@ export class LogConnections implements AsyncDisposable {
   /** Connects and loads the functions. @throws what the client library throws when nobody answers */
   static async open(options: LogConnectionsOptions): Promise<LogConnections> {
     const { valkey, clock, log } = options;
-    const connect = () => connectValkey(valkey);
+    const connect = () => (options.connect ?? connectValkey)(valkey);
     const client = await SupervisedClient.connect({ connect, clock, log, name: "log" });
     const waitingClient = await SupervisedClient.connect({ connect, clock, log, name: "log, waiting" });
     const connections = new LogConnections(options, client, waitingClient);
