@@ -70,9 +70,11 @@ describe.skipIf(requireTool("valkey-server") === undefined)("acknowledgement", (
       }
     });
 
-    it("is not given falsely to a repeat on a connection that has written nothing", async () => {
+    it("is not given falsely to a repeat on a connection whose writes are all replicated", async () => {
       const channel = newChannel();
       await stored(one.log, appendOf(channel, 1));
+      // The other node knows that there is a replica, and the last that its connection wrote is there.
+      await stored(other.log, appendOf(newChannel(), 1));
       await whileFrozen(async () => {
         expect(await one.log.append(appendOf(channel, 2))).toMatchObject({ outcome: "unknown" });
         expect(await other.log.append(appendOf(channel, 2))).toMatchObject({
