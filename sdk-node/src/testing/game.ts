@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Access, ListenSchema, NamespaceSchema, PresenceMode, TimingSchema } from "@fanfare/proto/config/v1";
-import type { Client, ConnectOptions, StatusEvent } from "@fanfare/sdk-core";
+import { type Client, type ConnectOptions, DeliveryClass, type StatusEvent } from "@fanfare/sdk-core";
 import { devConfig, type FanfareServer, resolveConfig, startServer } from "@fanfare/server";
 import { connect } from "../connect.ts";
 import { type ControlClient, createControlClient } from "../control/control-client.ts";
@@ -25,8 +25,11 @@ export class Game implements AsyncDisposable {
     const [app] = config.apps;
     const open = { subscribe: Access.ANYONE, publish: Access.ANYONE, presence: PresenceMode.MEMBERS };
     config.listen = create(ListenSchema, { host: "127.0.0.1", port: 0, additional: [{ host: "127.0.0.1", port: 0 }] });
+    const durable = { ...open, deliveryClass: DeliveryClass.DURABLE, maxRewind: 10_000 };
     const namespaces = [
       { name: "default", rules: open },
+      { name: "durable", rules: { ...durable, retention: { maxMessages: 10_000 } } },
+      { name: "short", rules: { ...durable, retention: { maxMessages: 10 } } },
       { name: "members", rules: { publish: Access.MEMBERS, presence: PresenceMode.MEMBERS } },
     ];
     config.timing = create(TimingSchema, timing);
