@@ -1,4 +1,4 @@
-import type { Client, ConnectOptions, MessageMeta } from "@fanfare/sdk-core";
+import type { Client, ConnectOptions, MessageMeta, Target } from "@fanfare/sdk-core";
 import { FanfareError, text } from "@fanfare/sdk-core";
 
 /** What one peer of the exchange does. Plain data, so that it can be handed to another process or page. */
@@ -7,8 +7,8 @@ export interface PeerTask {
   readonly token: string;
   readonly name: string;
   readonly players: readonly string[];
-  /** Messages that every peer publishes to the group, to everybody, and to each other player. */
-  readonly counts: { readonly group: number; readonly broadcast: number; readonly player: number };
+  /** Messages that every peer publishes to the live group, the durable one, to everybody, and to each other player. */
+  readonly counts: Readonly<Record<"group" | "durable" | "broadcast" | "player", number>>;
   /** Rounds of publishes a second; 0: as fast as they are answered. */
   readonly roundsPerSecond: number;
   /** Other origins to which the server may send the peer. */
@@ -35,6 +35,7 @@ export interface Peer {
 type Connect = (options: ConnectOptions) => Promise<Client>;
 
 const group = "exchange";
+const durableGroup = "durable:exchange";
 const line = text("exchange.line");
 /** Publishes that wait for their answers at once. */
 const window = 32;
@@ -56,8 +57,8 @@ export async function openPeer(connect: Connect, task: PeerTask): Promise<Peer> 
       if (event.type === "open" && !event.resumed && moves > 0) ledger.faults.push("the session was lost");
     },
   });
-  const joined = await client.join(group);
-  for (const channel of [joined, client.broadcast, client.player]) {
+  const joined = await Promise.all([client.join(group), client.join(durableGroup)]);
+  for (const channel of [...joined, client.broadcast, client.player]) {
     channel.on(line, (value, meta) => ledger.take(value, meta));
     channel.on("gap", () => gaps++);
   }
@@ -77,6 +78,7 @@ async function publishAll(client: Client, task: PeerTask, ledger: Ledger): Promi
   const others = players.filter((player) => player !== name);
   const targets = [
     { destination: client.to({ group }), count: counts.group },
+    { destination: client.to({ group: durableGroup }), count: counts.durable },
     { destination: client.to("broadcast"), count: counts.broadcast },
     ...others.map((player) => ({ destination: client.to({ player }), count: counts.player })),
   ];
@@ -111,6 +113,7 @@ class Ledger {
   constructor({ name, players, counts }: PeerTask) {
     for (const player of players) {
       this.#streams.set(`group from ${player}`, { next: 1, count: counts.group });
+      this.#streams.set(`durable from ${player}`, { next: 1, count: counts.durable });
       this.#streams.set(`broadcast from ${player}`, { next: 1, count: counts.broadcast });
       if (player !== name) this.#streams.set(`player from ${player}`, { next: 1, count: counts.player });
     }
@@ -118,8 +121,7 @@ class Ledger {
   }
 
   take(value: string, { from, channel }: MessageMeta): void {
-    const kind = channel === "broadcast" ? channel : "group" in channel ? "group" : "player";
-    const name = `${kind} from ${from}`;
+    const name = `${kindOf(channel)} from ${from}`;
     const stream = this.#streams.get(name);
     const number = Number(value);
     if (stream === undefined) return void this.faults.push(`${name}: not expected at all`);
@@ -142,4 +144,10 @@ class Ledger {
   summary(): string[] {
     return this.faults.length > 20 ? [...this.faults.slice(0, 20), `… ${this.faults.length} in all`] : this.faults;
   }
+}
+
+function kindOf(channel: Target): string {
+  if (channel === "broadcast") return channel;
+  if ("player" in channel) return "player";
+  return channel.group === durableGroup ? "durable" : "group";
 }
