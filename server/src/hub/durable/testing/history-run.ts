@@ -2,7 +2,6 @@ import { create } from "@bufbuild/protobuf";
 import { Access, ServerConfigSchema } from "@fanfare/proto/config/v1";
 import { type Channel, ChannelSchema, DeliveryClass, GapReason, Outcome, type Subscribe } from "@fanfare/proto/v1";
 import { resolveConfig } from "../../../config/resolved-config.ts";
-import type { DurableStores } from "../../../log/durable-stores.ts";
 import { noCapabilities } from "../../../namespace/capabilities.ts";
 import { FanfareNode } from "../../../node.ts";
 import { silentLog } from "../../../observe/log.ts";
@@ -11,6 +10,7 @@ import { until } from "../../../testing/valkey-processes.ts";
 import { VirtualClock } from "../../../testing/virtual-clock.ts";
 import { channelKey } from "../../../wire/channel-key.ts";
 import type { Session } from "../../session.ts";
+import { type OuterStores, turnOn } from "./outer-stores.ts";
 import { type Place, ReaderModel } from "./reader-model.ts";
 
 /** One thing that happens. `who` and `pick` choose among what there is. */
@@ -58,13 +58,6 @@ interface Reader {
   attempt: number;
   /** Everything it took, in order: offsets of one epoch follow each other, unless a gap lies between. */
   wasSubscribed: boolean;
-}
-
-/** Stores outside of the process, which take time that no virtual clock knows. */
-export interface OuterStores {
-  readonly stores: DurableStores;
-  /** Of the stores and the node. */
-  readonly clock: VirtualClock;
 }
 
 /** Runs one history against a node of its own and a model of what has to come of it. */
@@ -394,19 +387,6 @@ export class HistoryRun {
       if (this.#isOuter) await new Promise<void>((resolve) => setImmediate(resolve));
     }
   }
-}
-
-/** Runs what is deferred as long as something outside of the process is awaited. @returns what ends it */
-function turnOn(clock: VirtualClock): () => void {
-  let isOn = true;
-  const turn = () => {
-    clock.turn();
-    if (isOn) setImmediate(turn);
-  };
-  setImmediate(turn);
-  return () => {
-    isOn = false;
-  };
 }
 
 function short(text = "nothing"): string {
