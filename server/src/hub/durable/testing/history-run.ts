@@ -127,7 +127,7 @@ export class HistoryRun {
     await this.#settle(40);
     if (this.#isOuter) await until(async () => (await this.#latecomers()).length === 0).catch(() => {});
     for (const check of this.#checks) check();
-    await this.#checkEnd();
+    this.faults.push(...(await this.#latecomers()));
     for (const { name, link } of this.#readers) this.faults.push(...link.faults.map((fault) => `${name}: ${fault}`));
     return this.faults;
   }
@@ -363,12 +363,7 @@ export class HistoryRun {
     } else say("not a reason that a log in memory has");
   }
 
-  /** Whoever subscribes has everything up to the head. */
-  async #checkEnd(): Promise<void> {
-    this.faults.push(...(await this.#latecomers()));
-  }
-
-  /** Who subscribes and has not come to the head. */
+  /** Who subscribes and does not have everything up to the head. */
   async #latecomers(): Promise<string[]> {
     const { head } = await this.#hub.messageLog.ends({ appId, key }, this.#hub.namespaces.policyFor(channel)!);
     return this.#readers.flatMap(({ name, link, session }) => {
