@@ -16,5 +16,7 @@ export function withSnippets(markdown: string, readSource: (path: string) => str
 
 if (import.meta.main) {
   const read = (path: string) => readFileSync(join(root, path), "utf8");
-  writeOrCheck([{ path: "README.md", content: withSnippets(read("README.md"), read) }], "npm run proto");
+  const pages = ["README.md", "sdk-core/README.md"];
+  const files = pages.map((path) => ({ path, content: withSnippets(read(path), read) }));
+  writeOrCheck(files, "npm run proto");
 }
