@@ -124,6 +124,13 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a cluster that chan
     expect(load.open).toEqual([]);
     expect([...load.refusals]).toEqual([]);
     expect(load.acknowledgments.some(({ result }) => result.acknowledged === "primary")).toBe(true); // the survivor has no replica
+    // Another node, which has never seen these channels, recognises what was stored before and after the failover.
+    await using other = await openValkeyLog(servers);
+    const newest = new Map(load.acknowledgments.map((one) => [`${one.channel.key} ${one.origin}`, one]));
+    for (const { channel, origin, seq, result } of newest.values()) {
+      const again = await stored(other.log, appendOf(channel, seq, { origin, policy: unlimited }));
+      expect(again).toMatchObject({ repeated: true, position: result.position });
+    }
     await bringBack(victim);
   }, 90_000);
 
