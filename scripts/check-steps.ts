@@ -31,6 +31,11 @@ export const checkSteps: readonly CheckStep[] = [
     run: () => script(name, "--check"),
   })),
   ...typeSteps(),
+  {
+    name: "go-server",
+    hint: "node scripts/go-server.ts: build, vet, test and conformance of conformance/servers/go",
+    run: () => script("go-server.ts"),
+  },
   { name: "unused", hint: "knip.json has the entry points", run: () => command(["knip", "--no-progress"]) },
   {
     name: "bundle-size",

@@ -4,6 +4,7 @@
  */
 export const generators = [
   "plain-proto.ts",
+  "go-generated.ts",
   "example-code.ts",
   "generate-sdk-wire.ts",
   "protocol-tables.ts",

@@ -12,6 +12,12 @@ const tools = {
     ],
     install: "Chromium (Debian: apt-get install chromium), or set CHROMIUM_PATH to a Chrome's path",
   },
+  go: {
+    variable: "GO_PATH",
+    names: ["go"],
+    paths: ["/usr/local/go/bin/go"],
+    install: "Go 1.24 or later",
+  },
   openssl: {
     variable: "OPENSSL_PATH",
     names: ["openssl"],

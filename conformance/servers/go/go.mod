@@ -1,6 +1,6 @@
 module fanfare.example/server
 
-go 1.26
+go 1.24
 
 require (
 	github.com/coder/websocket v1.8.15

@@ -161,7 +161,7 @@ func (s *session) presenceUpdate(update *fanfarev1.PresenceUpdate) *fanfarev1.Er
 	if sub == nil {
 		return failure(fanfarev1.ErrorCode_ERROR_CODE_NOT_SUBSCRIBED, "presence_update.channel", "the session does not subscribe it")
 	}
-	if refused := s.tooLarge(update.GetData(), 0, "presence_update.data"); refused != nil {
+	if refused := tooLarge(update.GetData(), s.app.node.settings.Limits.GetMaxPresenceDataBytes(), "presence_update.data"); refused != nil {
 		return refused
 	}
 	sub.data = update.GetData()

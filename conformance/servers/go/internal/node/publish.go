@@ -43,7 +43,11 @@ func (s *session) deliver(publish *fanfarev1.Publish) (*fanfarev1.PublishResult,
 		return nil, failure(fanfarev1.ErrorCode_ERROR_CODE_INVALID_ARGUMENT, "publish.conflation_key", "of volatile messages only")
 	}
 	rules, _ := s.app.rulesOf(key)
-	if refused := s.tooLarge(publish.GetPayload(), rules.GetMaxPayloadBytes(), "publish.payload"); refused != nil {
+	limit := s.app.node.settings.Limits.GetMaxPayloadBytes()
+	if rules.GetMaxPayloadBytes() > 0 {
+		limit = min(limit, rules.GetMaxPayloadBytes())
+	}
+	if refused := tooLarge(publish.GetPayload(), limit, "publish.payload"); refused != nil {
 		return nil, refused
 	}
 	now := s.app.node.now()

@@ -145,18 +145,11 @@ func (a *app) verifySecret(id, player, secret string) bool {
 	return hmac.Equal([]byte(a.secret(id, player)), []byte(secret))
 }
 
-// tooLarge refuses a payload past the limit; most is a lower one, or 0.
-func (s *session) tooLarge(payload *fanfarev1.Payload, most uint32, field string) *fanfarev1.Error {
-	limit := s.app.node.settings.Limits.GetMaxPayloadBytes()
-	if most > 0 {
-		limit = min(limit, most)
-	}
-	if payloadBytes(payload) <= int(limit) {
+// tooLarge refuses a payload with more data than a limit.
+func tooLarge(payload *fanfarev1.Payload, limit uint32, field string) *fanfarev1.Error {
+	length := len(payload.GetBinary()) + len(payload.GetText()) + len(payload.GetJson())
+	if length <= int(limit) {
 		return nil
 	}
 	return failure(fanfarev1.ErrorCode_ERROR_CODE_TOO_LARGE, field, fmt.Sprintf("at most %d bytes of data", limit))
-}
-
-func payloadBytes(payload *fanfarev1.Payload) int {
-	return len(payload.GetBinary()) + len(payload.GetText()) + len(payload.GetJson())
 }

@@ -23,13 +23,14 @@ func (s *session) subscribe(request *fanfarev1.Subscribe, path string) (sub *sub
 	if refused := s.maySubscribe(key, path); refused != nil {
 		return nil, false, refused
 	}
-	if refused := s.tooLarge(request.GetPresenceData(), 0, path+".presence_data"); refused != nil {
+	limits := s.app.node.settings.Limits
+	if refused := tooLarge(request.GetPresenceData(), limits.GetMaxPresenceDataBytes(), path+".presence_data"); refused != nil {
 		return nil, false, refused
 	}
 	sub = s.subscriptions[key]
-	if (sub == nil || !sub.byClient) && !s.opensByItself(key) && s.asked() >= int(s.app.node.settings.Limits.GetMaxSubscriptions()) {
+	if (sub == nil || !sub.byClient) && !s.opensByItself(key) && s.asked() >= int(limits.GetMaxSubscriptions()) {
 		return nil, false, failure(fanfarev1.ErrorCode_ERROR_CODE_LIMIT_EXCEEDED, path+".channel",
-			fmt.Sprintf("at most %d subscriptions", s.app.node.settings.Limits.GetMaxSubscriptions()))
+			fmt.Sprintf("at most %d subscriptions", limits.GetMaxSubscriptions()))
 	}
 	delete(s.declined, key)
 	if sub == nil {

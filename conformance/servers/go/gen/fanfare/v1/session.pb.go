@@ -550,8 +550,10 @@ type Limits struct {
 	FramesPerSecond uint32 `protobuf:"varint,7,opt,name=frames_per_second,json=framesPerSecond,proto3" json:"frames_per_second,omitempty"`
 	// Bytes a second of WebSocket messages from the client, on the average. 0: not told.
 	BytesPerSecond uint32 `protobuf:"varint,8,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Bytes of Payload.data in presence_data. Past it: ERROR_CODE_TOO_LARGE.
+	MaxPresenceDataBytes uint32 `protobuf:"varint,9,opt,name=max_presence_data_bytes,json=maxPresenceDataBytes,proto3" json:"max_presence_data_bytes,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -636,6 +638,13 @@ func (x *Limits) GetFramesPerSecond() uint32 {
 func (x *Limits) GetBytesPerSecond() uint32 {
 	if x != nil {
 		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxPresenceDataBytes() uint32 {
+	if x != nil {
+		return x.MaxPresenceDataBytes
 	}
 	return 0
 }
@@ -1106,7 +1115,7 @@ const file_fanfare_v1_session_proto_rawDesc = "" +
 	"\aresumed\x18\x0f \x01(\bR\aresumed\x12(\n" +
 	"\x10resume_window_ms\x18\x10 \x01(\rR\x0eresumeWindowMs\x12\x1a\n" +
 	"\brevision\x18\x11 \x01(\rR\brevision\x12.\n" +
-	"\x13reconnect_window_ms\x18\x12 \x01(\rR\x11reconnectWindowMs\"\xe8\x02\n" +
+	"\x13reconnect_window_ms\x18\x12 \x01(\rR\x11reconnectWindowMs\"\x9f\x03\n" +
 	"\x06Limits\x12&\n" +
 	"\x0fmax_frame_bytes\x18\x01 \x01(\rR\rmaxFrameBytes\x12*\n" +
 	"\x11max_payload_bytes\x18\x02 \x01(\rR\x0fmaxPayloadBytes\x12+\n" +
@@ -1115,7 +1124,8 @@ const file_fanfare_v1_session_proto_rawDesc = "" +
 	"\rpublish_burst\x18\x05 \x01(\rR\fpublishBurst\x120\n" +
 	"\x14max_pending_requests\x18\x06 \x01(\rR\x12maxPendingRequests\x12*\n" +
 	"\x11frames_per_second\x18\a \x01(\rR\x0fframesPerSecond\x12(\n" +
-	"\x10bytes_per_second\x18\b \x01(\rR\x0ebytesPerSecond\",\n" +
+	"\x10bytes_per_second\x18\b \x01(\rR\x0ebytesPerSecond\x125\n" +
+	"\x17max_presence_data_bytes\x18\t \x01(\rR\x14maxPresenceDataBytes\",\n" +
 	"\aRefresh\x12!\n" +
 	"\x05token\x18\x01 \x01(\tB\v\xaa\xbb\x18\a\b\x01\x10\x80@8\x03R\x05token\":\n" +
 	"\tRefreshed\x12-\n" +

@@ -1118,9 +1118,11 @@ type Limits struct {
 	// Memberships of a player. 1,000.
 	MaxMemberships *uint32 `protobuf:"varint,16,opt,name=max_memberships,json=maxMemberships,proto3,oneof" json:"max_memberships,omitempty"`
 	// Sessions a node keeps, connected or within their window. 200,000.
-	MaxSessions   *uint32 `protobuf:"varint,17,opt,name=max_sessions,json=maxSessions,proto3,oneof" json:"max_sessions,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxSessions *uint32 `protobuf:"varint,17,opt,name=max_sessions,json=maxSessions,proto3,oneof" json:"max_sessions,omitempty"`
+	// Bytes that a session shows of itself in one channel's presence. 4,096.
+	MaxPresenceDataBytes *uint32 `protobuf:"varint,18,opt,name=max_presence_data_bytes,json=maxPresenceDataBytes,proto3,oneof" json:"max_presence_data_bytes,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -1268,6 +1270,13 @@ func (x *Limits) GetMaxMemberships() uint32 {
 func (x *Limits) GetMaxSessions() uint32 {
 	if x != nil && x.MaxSessions != nil {
 		return *x.MaxSessions
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxPresenceDataBytes() uint32 {
+	if x != nil && x.MaxPresenceDataBytes != nil {
+		return *x.MaxPresenceDataBytes
 	}
 	return 0
 }
@@ -1628,7 +1637,7 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x10_drain_window_msB\x14\n" +
 	"\x12_drain_deadline_msB\x13\n" +
 	"\x11_presence_tick_msB\x10\n" +
-	"\x0e_max_linger_ms\"\xc8\v\n" +
+	"\x0e_max_linger_ms\"\xac\f\n" +
 	"\x06Limits\x129\n" +
 	"\x0fmax_frame_bytes\x18\x01 \x01(\rB\f\xaa\xbb\x18\b(\x80\b0\x80\x80\x80\x02H\x00R\rmaxFrameBytes\x88\x01\x01\x12;\n" +
 	"\x11max_payload_bytes\x18\x02 \x01(\rB\n" +
@@ -1658,7 +1667,9 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\xaa\xbb\x18\x06(d0\xc0\xcf$H\x0eR\x10sendQueueStallMs\x88\x01\x01\x128\n" +
 	"\x0fmax_memberships\x18\x10 \x01(\rB\n" +
 	"\xaa\xbb\x18\x06(\x010\xa0\x8d\x06H\x0fR\x0emaxMemberships\x88\x01\x01\x123\n" +
-	"\fmax_sessions\x18\x11 \x01(\rB\v\xaa\xbb\x18\a(\x010\x80\xad\xe2\x04H\x10R\vmaxSessions\x88\x01\x01B\x12\n" +
+	"\fmax_sessions\x18\x11 \x01(\rB\v\xaa\xbb\x18\a(\x010\x80\xad\xe2\x04H\x10R\vmaxSessions\x88\x01\x01\x12F\n" +
+	"\x17max_presence_data_bytes\x18\x12 \x01(\rB\n" +
+	"\xaa\xbb\x18\x06(\x000\x80\x80\x04H\x11R\x14maxPresenceDataBytes\x88\x01\x01B\x12\n" +
 	"\x10_max_frame_bytesB\x14\n" +
 	"\x12_max_payload_bytesB\x14\n" +
 	"\x12_max_subscriptionsB\x17\n" +
@@ -1675,7 +1686,8 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x11_send_queue_bytesB\x16\n" +
 	"\x14_send_queue_stall_msB\x12\n" +
 	"\x10_max_membershipsB\x0f\n" +
-	"\r_max_sessions\"\xa3\x02\n" +
+	"\r_max_sessionsB\x1a\n" +
+	"\x18_max_presence_data_bytes\"\xa3\x02\n" +
 	"\x06Valkey\x12+\n" +
 	"\taddresses\x18\x01 \x03(\tB\r\xaa\xbb\x18\t\b\x01\x10\xff\x01\x18\x01 @R\taddresses\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\bR\acluster\x12\x10\n" +
