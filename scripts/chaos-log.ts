@@ -1,5 +1,6 @@
 // Kills primaries of a Valkey cluster under load, again and again: nothing that a replica acknowledged may be lost, doubled or out of order.
-// npm run chaos:log [-- --kills 50]
+// With --freeze they stand still until a replica has taken over, and then wake up as primaries that are none any more.
+// npm run chaos:log [-- --kills 50 --freeze]
 import { parseArgs } from "node:util";
 import type { LogPosition } from "../server/src/log/log-position.ts";
 import type { LogChannel, LogMessage, MessageLog } from "../server/src/log/message-log.ts";
@@ -9,7 +10,9 @@ import { newChannel, page, policyWith } from "../server/src/testing/log-under-te
 import { openValkeyLog } from "../server/src/testing/valkey-log.ts";
 import { startCluster, until, untilSettled } from "../server/src/testing/valkey-processes.ts";
 
-const { values } = parseArgs({ options: { kills: { type: "string", default: "50" } } });
+const { values } = parseArgs({
+  options: { kills: { type: "string", default: "50" }, freeze: { type: "boolean", default: false } },
+});
 const kills = Number(values.kills);
 const policy = policyWith({ maxMessages: 1_000_000, maxBytes: 1 << 30 });
 
@@ -36,8 +39,10 @@ for (let kill = 1; kill <= kills; kill++) {
   const victim = await servers.primaryOf(key);
   const load = new LogLoad(under.log, { channels, publishers: 30, policy, pauseMs: 20 });
   await until(async () => load.acknowledgments.length > 500);
-  await victim.kill();
+  if (values.freeze) victim.pause();
+  else await victim.kill();
   await until(async () => (await servers.primaryOf(key)) !== victim, 60_000);
+  if (values.freeze) victim.resume();
   const elected = load.acknowledgments.length;
   await until(async () => load.acknowledgments.length > elected + 1000, 60_000);
   await load.stop();
@@ -55,7 +60,7 @@ for (let kill = 1; kill <= kills; kill++) {
   console.log(
     `kill ${kill}: ${load.acknowledgments.length} acknowledged, longest append ${Math.round(outageMs)} ms, ${found.length} faults`,
   );
-  await victim.restart();
+  if (!values.freeze) await victim.restart();
   await untilSettled(servers);
 }
 

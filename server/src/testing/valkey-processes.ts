@@ -69,7 +69,7 @@ export class ValkeyProcess {
 
   /** Asks by the command line client. @returns its output as text; errors of Valkey are texts too */
   async command(...args: string[]): Promise<string> {
-    const { stdout } = await run("valkey-cli", ["-p", `${this.port}`, ...args], { timeout: 10_000 });
+    const { stdout } = await run("valkey-cli", ["-p", `${this.port}`, ...args], { timeout: 2_000 });
     return stdout.trim();
   }
 

@@ -134,6 +134,23 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a cluster that chan
     await bringBack(victim);
   }, 90_000);
 
+  it("loses nothing either when a primary stands still, and wakes up when a replica has taken over", async () => {
+    const channels = Array.from({ length: 12 }, () => newChannel());
+    const key = streamOf(channels[0] as LogChannel);
+    const victim = await servers.primaryOf(key);
+    const load = new LogLoad(under.log, { channels, publishers: 30, policy: unlimited, pauseMs: 20 });
+    await until(async () => load.acknowledgments.length > 500);
+    victim.pause();
+    await until(async () => (await servers.primaryOf(key)) !== victim);
+    victim.resume();
+    const before = load.acknowledgments.length;
+    await until(async () => load.acknowledgments.length > before + 500);
+    await load.stop();
+    for (const channel of channels) expect(faultsOf(load, channel, await messagesOf(channel))).toEqual([]);
+    expect({ refusals: [...load.refusals], open: load.open }).toEqual({ refusals: [], open: [] });
+    await untilSettled(servers);
+  }, 90_000);
+
   it("shows by its tags that writes were lost which only a primary had acknowledged", async () => {
     const channel = newChannel();
     const key = streamOf(channel);
