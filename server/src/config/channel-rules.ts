@@ -58,6 +58,14 @@ function unimplemented(rules: ChannelRules): ConfigProblem | undefined {
   if (rules.backendSubscribe > BackendMode.DIRECT) {
     return { field: "backend_subscribe", problem: "takes the game's backend into the path", remedy };
   }
+  const isStrict = rules.acknowledgement === Acknowledgement.REPLICA_STRICT;
+  if (isStrict && rules.deliveryClass === DeliveryClass.DURABLE) {
+    return {
+      field: "acknowledgement",
+      problem: "is ACKNOWLEDGEMENT_REPLICA_STRICT, and the log in memory has no replica: every publish would fail",
+      remedy: "use ACKNOWLEDGEMENT_REPLICA",
+    };
+  }
   return undefined;
 }
 

@@ -1,5 +1,13 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { Access, type AppSchema, BackendMode, Scope, ServerConfigSchema } from "@fanfare/proto/config/v1";
+import {
+  Access,
+  Acknowledgement,
+  type AppSchema,
+  BackendMode,
+  Scope,
+  ServerConfigSchema,
+} from "@fanfare/proto/config/v1";
+import { DeliveryClass } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { checkConfig } from "./check-config.ts";
 import { ConfigError } from "./config-error.ts";
@@ -137,6 +145,19 @@ describe("checkConfig", () => {
       { namespaces: [{ name: "a", rules: { backendSubscribe: BackendMode.TELL } }] },
       "namespaces[0].rules.backend_subscribe",
       /does not implement/,
+    ],
+    [
+      "messages that a replica must hold, where there is none",
+      {
+        namespaces: [
+          {
+            name: "a",
+            rules: { deliveryClass: DeliveryClass.DURABLE, acknowledgement: Acknowledgement.REPLICA_STRICT },
+          },
+        ],
+      },
+      "namespaces[0].rules.acknowledgement",
+      /no replica/,
     ],
     [
       "an access of the future",
