@@ -39,6 +39,19 @@ describe("a durable channel that nobody listens to yet", () => {
   });
 });
 
+describe("what waits in a durable channel", () => {
+  it("is bounded in its length too", async () => {
+    const channel = await DurableChannel.join();
+    const large = (offset: number) => entry(offset, { payload: { type: "", text: "x".repeat(300 * 1024) } });
+    await channel.say(...[11, 12, 13, 14, 15].map(large));
+    const got: number[] = [];
+    channel.group.on(text(), (_, { position }) => got.push(position?.offset ?? 0));
+    await settled();
+    expect(got).toEqual([11, 12, 13, 14]);
+    expect(channel.asked).toEqual(at(14));
+  });
+});
+
 describe("a slow reader of a durable channel", () => {
   it("loses nothing: the channel waits, and goes on from the log when there is room [FF-DU-003]", async () => {
     const channel = await DurableChannel.join();

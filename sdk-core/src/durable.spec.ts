@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { text } from "./payload.ts";
 import { at, DurableChannel, entry, event, from, skip } from "./testing/durable-channel.ts";
 import { settled } from "./testing/virtual-clock.ts";
-import { GapReason, GoawayReason, Outcome } from "./wire/schema.ts";
+import { ErrorCode, GapReason, GoawayReason, Outcome } from "./wire/schema.ts";
 
 /** A client in a durable group, with what it was given and told. */
 async function durable(...args: Parameters<typeof DurableChannel.join>) {
@@ -120,8 +120,9 @@ describe("coming back to a durable channel", () => {
     await channel.welcome(from(10, { recovered: true }), {}, entry(11), entry(12));
     await channel.reconnect();
     expect(channel.named).toMatchObject({ after: at(12) });
-    // As a server does whose first replay was still running.
-    await channel.welcome(from(12, { recovered: true }), {}, entry(11), entry(12), entry(13));
+    // As a server does whose first replay was still running. Other origins, so that the position alone tells.
+    const again = [entry(11, { origin: 6n }), entry(12, { origin: 6n })];
+    await channel.welcome(from(12, { recovered: true }), {}, ...again, entry(13));
     expect(got).toEqual(["11", "12", "13"]);
   });
 
@@ -159,6 +160,48 @@ describe("coming back to a durable channel", () => {
   });
 });
 
+describe("a log that cannot be read for a while", () => {
+  const unavailable = { code: ErrorCode.UNAVAILABLE, message: "not now" };
+
+  it("does not end the channel: it is asked for again until it can", async () => {
+    const { channel, got } = await durable();
+    const { t } = channel;
+    await channel.reconnect();
+    const subscriptions = [{ channel: { group: "a" }, error: unavailable }];
+    await channel.say(t.welcomeFrame({ subscriptions }));
+    for (let asked = 1; asked <= 3; asked++) {
+      expect(t.socket.sent("subscribe")).toHaveLength(asked);
+      expect(channel.asked).toEqual(at(10));
+      await channel.say({ id: t.socket.last("subscribe").id, reply: { error: unavailable } });
+      expect(t.statuses.at(-1)).toMatchObject({ type: "error", error: { code: ErrorCode.UNAVAILABLE } });
+      await t.clock.advance(1000);
+    }
+    await channel.answer(from(10, { recovered: true }), entry(11));
+    expect(got).toEqual(["11"]);
+  });
+
+  it("ends the channel when the server refuses it for good", async () => {
+    const { channel } = await durable();
+    const closed: unknown[] = [];
+    channel.group.on("closed", ({ error }) => closed.push(error?.code));
+    await channel.say(entry(12));
+    const error = { code: ErrorCode.PERMISSION_DENIED, message: "no" };
+    await channel.say({ id: channel.t.socket.last("subscribe").id, reply: { error } });
+    expect(closed).toEqual([ErrorCode.PERMISSION_DENIED]);
+    expect(channel.group.subscribed).toBe(false);
+  });
+
+  it("is waited for longer than a request waits", async () => {
+    const { channel, got } = await durable();
+    await channel.say(entry(12));
+    await channel.t.socket.end();
+    await channel.t.clock.advance(60_000);
+    await channel.t.socket.accept();
+    await channel.welcome(from(10, { recovered: true }), {}, entry(11));
+    expect(got).toEqual(["11"]);
+  });
+});
+
 describe("a hand-over with a durable channel", () => {
   it("drops what the old connection has brought by its position, and loses and doubles nothing", async () => {
     const { channel, got } = await durable();
@@ -170,7 +213,9 @@ describe("a hand-over with a durable channel", () => {
     expect(channel.named).toMatchObject({ after: at(11) });
     await old.say(entry(12));
     const caughtUp = event({ caughtUp: { position: at(13) } });
-    await channel.welcome(from(11, { recovered: true }), {}, entry(12), entry(13), caughtUp, entry(14));
+    // Another origin, so that nothing but the position tells that they were had.
+    const again = [entry(12, { origin: 6n }), entry(13, { origin: 6n })];
+    await channel.welcome(from(11, { recovered: true }), {}, ...again, caughtUp, entry(14));
     await old.say(entry(13));
     expect(got).toEqual(["11", "12", "13"]);
     await old.say({ handedOver: {} });

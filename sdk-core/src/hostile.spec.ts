@@ -29,7 +29,7 @@ const frame: fc.Arbitrary<unknown> = fc.oneof(
     welcome: fc.record({
       sessionId: fc.string(),
       resumed: fc.boolean(),
-      features: fc.subarray(["resume", "presence", "hand_over"]),
+      features: fc.subarray(["resume", "presence", "hand_over", "durable", "cursor"]),
     }),
   }),
   fc.record({

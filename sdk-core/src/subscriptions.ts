@@ -44,6 +44,8 @@ interface Entry {
 const maxInHello = 256;
 /** What they may take of its 64 KiB at the most; the others are opened after `welcome`. */
 const maxHelloBytes = 48 * 1024;
+/** After which a subscription that could not be taken up again is tried once more, in milliseconds. */
+const retryMs = 1000;
 
 /** The channels of a client: what the program wants to receive, and what the server says about it. */
 export class Subscriptions {
@@ -159,7 +161,9 @@ export class Subscriptions {
         }
       } else {
         const entry = this.#entries.get(channel);
-        if (entry !== undefined) this.#closed(entry, SubscriptionCloseReason.PERMISSION, fromWireError(error));
+        const reason = fromWireError(error);
+        // What may be right in a moment is asked for again, below.
+        if (entry !== undefined && !reason.retryable) this.#closed(entry, SubscriptionCloseReason.PERMISSION, reason);
       }
     }
     for (const entry of [...this.#entries.values()]) {
@@ -257,7 +261,11 @@ export class Subscriptions {
         if (subscribed !== undefined) this.#opened(core, subscribed);
       })
       .catch((thrown: unknown) => {
-        if (!core.over) this.#closed(entry, SubscriptionCloseReason.FAILED, FanfareError.from(thrown));
+        const error = FanfareError.from(thrown);
+        if (core.over) return;
+        if (!error.retryable) return this.#closed(entry, SubscriptionCloseReason.FAILED, error);
+        this.#quietly(error);
+        this.#clock.setTimer(Math.max(retryMs, error.retryAfterMs), () => this.#restart(core));
       });
   };
 

@@ -1,10 +1,12 @@
 import type { LogPosition } from "./log-position.ts";
 
-/** What may wait in a durable channel beside the queues of its readers. */
-const maxWaiting = 1024;
+/** What may wait in a durable channel beside the queues of its readers: messages, and the characters or bytes of their payloads. */
+const maxCount = 1024;
+const maxLength = 1024 * 1024;
 
 interface Item {
   readonly before: LogPosition;
+  readonly length: number;
   give(): void;
 }
 
@@ -14,18 +16,19 @@ interface Item {
  */
 export class Backlog {
   readonly #items: Item[] = [];
+  #length = 0;
 
   get size(): number {
     return this.#items.length;
   }
 
   get full(): boolean {
-    return this.size >= maxWaiting;
+    return this.size >= maxCount || this.#length >= maxLength;
   }
 
   /** Room enough to read the log anew. */
   get halfEmpty(): boolean {
-    return this.size <= maxWaiting / 2;
+    return this.size <= maxCount / 2 && this.#length <= maxLength / 2;
   }
 
   /** The position before everything that waits. */
@@ -33,12 +36,18 @@ export class Backlog {
     return this.#items[0]?.before;
   }
 
-  push(before: LogPosition, give: () => void): void {
-    this.#items.push({ before, give });
+  /** `length`: of the payload. */
+  push(before: LogPosition, length: number, give: () => void): void {
+    this.#length += length;
+    this.#items.push({ before, length, give });
   }
 
   /** Gives out, in order, as long as there is room. */
   flush(hasRoom: () => boolean): void {
-    while (this.size > 0 && hasRoom()) this.#items.shift()?.give();
+    while (this.size > 0 && hasRoom()) {
+      const { length, give } = this.#items.shift() as Item;
+      this.#length -= length;
+      give();
+    }
   }
 }

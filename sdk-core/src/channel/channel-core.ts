@@ -162,7 +162,8 @@ export class ChannelCore {
     if (this.isLive) this.position.start(undefined);
     else if (known === undefined || asked || gap !== undefined) {
       // Going back brings messages that were had before. A fork or a new epoch does so too, and those are still known.
-      if (asked && gap === undefined && known?.epoch === position?.epoch) this.#seen = new SeenOrigins();
+      const back = known !== undefined && position?.epoch === known.epoch && position.offset < known.offset;
+      if (asked && gap === undefined && back) this.#seen = new SeenOrigins();
       this.position.start(position);
     } else {
       this.position.start(known);
@@ -192,7 +193,7 @@ export class ChannelCore {
     const early = before === undefined ? this.#early : undefined;
     if (early !== undefined && !(this.#sinks.size > 0 && early.isEmpty)) {
       early.add({ payload, meta, atMs: this.#nowMs() });
-    } else this.#inTurn(() => this.#give(payload, meta), before);
+    } else this.#inTurn(() => this.#give(payload, meta), before, payload);
     return true;
   }
 
@@ -202,10 +203,10 @@ export class ChannelCore {
   }
 
   /** In a durable channel things wait until there is somebody to take them; nobody can have listened before the channel was there. */
-  #inTurn(give: () => void, before: LogPosition | undefined = this.position.current): void {
+  #inTurn(give: () => void, before = this.position.current, { binary, text, json }: Partial<Payload> = {}): void {
     const { size, full } = this.#backlog;
     if (before === undefined || full || (size === 0 && this.#hasRoom())) give();
-    else this.#backlog.push(before, give);
+    else this.#backlog.push(before, (binary ?? text ?? json ?? "").length, give);
   }
 
   readonly #hasRoom = (): boolean => {
