@@ -28,7 +28,7 @@ type tombstone struct {
 	until time.Time
 }
 
-// player has sessions, and is a member of the groups that their tokens name.
+// player is a user of the app who has sessions.
 type player struct {
 	id       string
 	sessions map[*session]struct{}
@@ -76,26 +76,6 @@ func (a *app) playerOf(id string) *player {
 		a.players[id] = &player{id: id, sessions: map[*session]struct{}{}}
 	}
 	return a.players[id]
-}
-
-// isMember says whether a session of the player lives by a token that names the group.
-func (p *player) isMember(group string) bool {
-	for session := range p.sessions {
-		if slices.Contains(session.claims.Groups, group) {
-			return true
-		}
-	}
-	return false
-}
-
-// groups lists the memberships, each once, in an order that stays.
-func (p *player) groups() []string {
-	var groups []string
-	for session := range p.sessions {
-		groups = append(groups, session.claims.Groups...)
-	}
-	slices.Sort(groups)
-	return slices.Compact(groups)
 }
 
 func (p *player) connections() int {

@@ -120,7 +120,7 @@ func (s *session) mayReceive(key channelKey, path string, verbs ...token.Verb) *
 	if !configured {
 		return unknownNamespace(path)
 	}
-	if rules.GetSubscribe() == configv1.Access_ACCESS_ANYONE || s.player.isMember(key.name) {
+	if rules.GetSubscribe() == configv1.Access_ACCESS_ANYONE || s.isMember(key.name) {
 		return nil
 	}
 	for _, capability := range s.claims.Caps {
@@ -148,7 +148,7 @@ func (s *session) mayPublish(key channelKey, path string) *fanfarev1.Error {
 			return nil
 		}
 	case configv1.Access_ACCESS_MEMBERS:
-		if key.kind == groupChannel && s.player.isMember(key.name) || key.kind == playerChannel && key.name == s.player.id {
+		if key.kind == groupChannel && s.isMember(key.name) || key.kind == playerChannel && key.name == s.player.id {
 			return nil
 		}
 	}

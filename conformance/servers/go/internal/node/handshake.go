@@ -24,11 +24,6 @@ func (c *connection) hello(hello *fanfarev1.Hello) {
 			failure(fanfarev1.ErrorCode_ERROR_CODE_INVALID_ARGUMENT, violation.Field, violation.Reason))
 		return
 	}
-	if i := duplicateOf(hello.GetSubscriptions()); i >= 0 {
-		c.refuse(fanfarev1.CloseCode_CLOSE_CODE_PROTOCOL_ERROR,
-			failure(fanfarev1.ErrorCode_ERROR_CODE_INVALID_ARGUMENT, elementPath(i)+".channel", "no channel twice"))
-		return
-	}
 	if !speaksRevision(hello.GetMinRevision(), hello.GetMaxRevision()) {
 		c.refuse(fanfarev1.CloseCode_CLOSE_CODE_UNSUPPORTED_REVISION,
 			failure(fanfarev1.ErrorCode_ERROR_CODE_UNIMPLEMENTED, "hello.max_revision", "revision 1 alone is spoken here"))
@@ -165,7 +160,6 @@ func (c *connection) welcome(app *app, s *session, hello *fanfarev1.Hello, claim
 	for _, sub := range watched {
 		sub.watch()
 	}
-	s.player.reconcile()
 }
 
 // subscribeAll brings the subscriptions to what a hello asks for, and lists all of them: those asked for in their order, then those that the
@@ -178,10 +172,12 @@ func (s *session) subscribeAll(requests []*fanfarev1.Subscribe, isResumed bool) 
 		before[key] = true
 		named := slices.ContainsFunc(requests, func(request *fanfarev1.Subscribe) bool { return keyOf(request.GetChannel()) == key })
 		sub.byServer, sub.watching = s.opensByItself(key), false
-		if !named {
-			sub.byClient = false
-		}
-		if !named && !sub.byServer {
+		switch {
+		case named:
+		case sub.byServer: // It loses what the client had asked for in it.
+			sub.byClient, sub.data = false, nil
+			sub.channel.update(sub)
+		default:
 			s.remove(sub, fanfarev1.LeaveReason_LEAVE_REASON_LEFT)
 		}
 	}

@@ -65,8 +65,8 @@ func (c *channel) flushSoon() {
 
 // flush tells every watcher what was gathered.
 func (c *channel) flush() {
-	diff := c.roster.flush()
-	if diff == nil {
+	diffs := c.roster.flush()
+	if len(diffs) == 0 {
 		return
 	}
 	wasCounted := c.roster.counted
@@ -78,7 +78,9 @@ func (c *channel) flush() {
 	case wasCounted:
 		frames = c.snapshotFrames()
 	default:
-		frames = []*outbound{c.presenceFrame(&fanfarev1.PresenceEvent{Event: &fanfarev1.PresenceEvent_Diff{Diff: diff}})}
+		for _, diff := range diffs {
+			frames = append(frames, c.presenceFrame(&fanfarev1.PresenceEvent{Event: &fanfarev1.PresenceEvent_Diff{Diff: diff}}))
+		}
 	}
 	for session, sub := range c.subscribers {
 		if sub.watching {
@@ -163,6 +165,9 @@ func (s *session) presenceUpdate(update *fanfarev1.PresenceUpdate) *fanfarev1.Er
 	}
 	if refused := tooLarge(update.GetData(), s.app.node.settings.Limits.GetMaxPresenceDataBytes(), "presence_update.data"); refused != nil {
 		return refused
+	}
+	if sub.channel.roster == nil {
+		return failure(fanfarev1.ErrorCode_ERROR_CODE_FAILED_PRECONDITION, "presence_update.channel", "this channel tells no presence")
 	}
 	sub.data = update.GetData()
 	sub.channel.update(sub)

@@ -160,7 +160,7 @@ func (c *connection) handle(frame *fanfarev1.ClientFrame, kind wire.Kind, now ti
 		refreshed, refused := c.refresh(body.Refresh)
 		c.answerOr(frame, kind, &fanfarev1.Reply{Result: &fanfarev1.Reply_Refreshed{Refreshed: refreshed}}, refused)
 		if refused == nil {
-			s.player.reconcile()
+			s.reconcile()
 		}
 	case *fanfarev1.ClientFrame_Ping:
 		c.pong(frame.GetId(), body.Ping, now)

@@ -86,25 +86,31 @@ func (r *roster) leave(origin uint64, reason fanfarev1.LeaveReason) {
 	}}
 }
 
-// flush makes the next diff of what was gathered; nothing if there is nothing (FF-PR-003).
-func (r *roster) flush() *fanfarev1.PresenceDiff {
-	if len(r.changes) == 0 {
-		return nil
-	}
-	r.number++
-	diff := &fanfarev1.PresenceDiff{Section: section, Number: r.number}
+// flush makes the next diffs of what was gathered: one, or several where one would be longer than pageBytes; none if there is nothing
+// (FF-PR-003).
+func (r *roster) flush() []*fanfarev1.PresenceDiff {
+	var diffs []*fanfarev1.PresenceDiff
+	size := 0
 	for _, origin := range slices.Sorted(maps.Keys(r.changes)) {
-		switch change := r.changes[origin]; change.kind {
+		changed := r.changes[origin]
+		length := proto.Size(r.members[origin]) + proto.Size(changed.leave)
+		if len(diffs) == 0 || size+length > pageBytes {
+			r.number++
+			size = 0
+			diffs = append(diffs, &fanfarev1.PresenceDiff{Section: section, Number: r.number})
+		}
+		size += length
+		switch diff := diffs[len(diffs)-1]; changed.kind {
 		case joined:
 			diff.Joined = append(diff.Joined, r.members[origin])
 		case updated:
 			diff.Updated = append(diff.Updated, r.members[origin])
 		case left:
-			diff.Left = append(diff.Left, change.leave)
+			diff.Left = append(diff.Left, changed.leave)
 		}
 	}
 	clear(r.changes)
-	return diff
+	return diffs
 }
 
 // snapshot makes the pages of the whole section. Nothing may be gathered at the time.

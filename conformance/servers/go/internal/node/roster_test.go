@@ -15,6 +15,19 @@ func text(data string) *fanfarev1.Payload {
 	return &fanfarev1.Payload{Data: &fanfarev1.Payload_Text{Text: data}}
 }
 
+// flushOne makes the only diff, or nil.
+func flushOne(t *testing.T, r *roster) *fanfarev1.PresenceDiff {
+	t.Helper()
+	diffs := r.flush()
+	if len(diffs) == 0 {
+		return nil
+	}
+	if len(diffs) > 1 {
+		t.Fatalf("%d diffs", len(diffs))
+	}
+	return diffs[0]
+}
+
 func TestRosterGathersChanges(t *testing.T) {
 	const reason = fanfarev1.LeaveReason_LEAVE_REASON_LEFT
 	cases := []struct {
@@ -35,9 +48,9 @@ func TestRosterGathersChanges(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRoster()
 			r.join(member(1))
-			first := r.flush()
+			first := flushOne(t, r)
 			c.change(r)
-			diff := r.flush()
+			diff := flushOne(t, r)
 			if len(diff.GetJoined()) != c.joined || len(diff.GetUpdated()) != c.updated || len(diff.GetLeft()) != c.left {
 				t.Errorf("got %v", diff)
 			}
@@ -64,11 +77,20 @@ func TestRosterPages(t *testing.T) {
 		for origin := range uint64(50) {
 			r.join(&fanfarev1.PresenceMember{Origin: origin + 1, Data: text(string(make([]byte, bytes)))})
 		}
-		r.flush()
+		joined := 0
+		for i, diff := range r.flush() {
+			joined += len(diff.GetJoined())
+			if diff.GetNumber() != uint64(i+1) {
+				t.Errorf("diff %d has the number %d", i, diff.GetNumber())
+			}
+		}
+		if joined != 50 {
+			t.Errorf("%d of 50 have joined", joined)
+		}
 		seen := map[uint64]bool{}
 		pages := r.snapshot()
 		for i, page := range pages {
-			if page.GetFirst() != (i == 0) || page.GetLast() != (i == len(pages)-1) || page.GetNumber() != 1 {
+			if page.GetFirst() != (i == 0) || page.GetLast() != (i == len(pages)-1) || page.GetNumber() != r.number {
 				t.Errorf("page %d of %d: %v %v %d", i, len(pages), page.GetFirst(), page.GetLast(), page.GetNumber())
 			}
 			for _, member := range page.GetMembers() {

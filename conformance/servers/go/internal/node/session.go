@@ -126,10 +126,6 @@ func (s *session) end(reason fanfarev1.LeaveReason) {
 	delete(s.player.sessions, s)
 	if len(s.player.sessions) == 0 {
 		delete(s.app.players, s.player.id)
-		return
-	}
-	if len(s.claims.Groups) > 0 {
-		s.player.reconcile()
 	}
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	fanfarev1 "fanfare.example/server/gen/fanfare/v1"
@@ -63,7 +64,7 @@ func (s *session) opensByItself(key channelKey) bool {
 	case playerChannel:
 		return key.name == s.player.id
 	case groupChannel:
-		return s.player.isMember(key.name)
+		return s.isMember(key.name)
 	default:
 		return true
 	}
@@ -100,7 +101,7 @@ func (s *session) remove(sub *subscription, reason fanfarev1.LeaveReason) {
 // ownKeys lists what the server subscribes by itself, in an order that stays. A membership in a namespace that is not configured opens nothing.
 func (s *session) ownKeys() []channelKey {
 	keys := []channelKey{{playerChannel, s.player.id}, {broadcastChannel, ""}}
-	for _, group := range s.player.groups() {
+	for _, group := range s.claims.Groups {
 		if key := (channelKey{groupChannel, group}); s.isConfigured(key) {
 			keys = append(keys, key)
 		}
@@ -121,6 +122,7 @@ func (s *session) own() []*subscription {
 
 // openOwn opens what the server subscribes by itself, where the session does not have it and has not closed it, and lists what it opened.
 func (s *session) openOwn() []*subscription {
+	maps.DeleteFunc(s.declined, func(key channelKey, _ struct{}) bool { return !s.opensByItself(key) })
 	var opened []*subscription
 	for _, key := range s.ownKeys() {
 		_, isDeclined := s.declined[key]
@@ -140,23 +142,18 @@ func (s *session) isConfigured(key channelKey) bool {
 	return configured
 }
 
-// reconcile brings the subscriptions of all sessions of a player to what memberships and capabilities are now, and tells of each change
-// (FF-SB-002, FF-SB-004, FF-SB-005).
-func (p *player) reconcile() {
-	for session := range p.sessions {
-		for key := range session.declined {
-			if !session.opensByItself(key) {
-				delete(session.declined, key)
-			}
-		}
-		for _, sub := range session.openOwn() {
-			session.send(subscriptionFrame(sub.channel.key, &fanfarev1.SubscriptionEvent{
-				Event: &fanfarev1.SubscriptionEvent_Opened{Opened: sub.subscribed()},
-			}))
-		}
-		for key, sub := range session.subscriptions {
-			session.review(key, sub)
-		}
+// isMember says whether the session lives by a token that names the group. Other sessions of the player gain nothing by it.
+func (s *session) isMember(group string) bool { return slices.Contains(s.claims.Groups, group) }
+
+// reconcile brings the subscriptions to what a new token says, and tells of each change (FF-SE-024).
+func (s *session) reconcile() {
+	for _, sub := range s.openOwn() {
+		s.send(subscriptionFrame(sub.channel.key, &fanfarev1.SubscriptionEvent{
+			Event: &fanfarev1.SubscriptionEvent_Opened{Opened: sub.subscribed()},
+		}))
+	}
+	for key, sub := range s.subscriptions {
+		s.review(key, sub)
 	}
 }
 
@@ -190,17 +187,4 @@ func (sub *subscription) subscribed() *fanfarev1.Subscribed {
 func subscriptionFrame(key channelKey, event *fanfarev1.SubscriptionEvent) *outbound {
 	event.Channel = key.message()
 	return &outbound{frame: &fanfarev1.ServerFrame{Kind: &fanfarev1.ServerFrame_Subscription{Subscription: event}}}
-}
-
-// duplicateOf finds the first entry of a hello that names a channel again.
-func duplicateOf(requests []*fanfarev1.Subscribe) int {
-	var seen []channelKey
-	for i, request := range requests {
-		key := keyOf(request.GetChannel())
-		if slices.Contains(seen, key) {
-			return i
-		}
-		seen = append(seen, key)
-	}
-	return -1
 }

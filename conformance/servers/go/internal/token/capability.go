@@ -1,6 +1,9 @@
 package token
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Verb is what a capability allows.
 type Verb string
@@ -18,14 +21,17 @@ type Capability struct {
 	pattern string
 }
 
-// ParseCapability reads `<verb>:<pattern>`; false if the verb is not known.
-func ParseCapability(text string) (Capability, bool) {
+// ParseCapability reads `<verb>:<pattern>`. It is not known if its verb is not.
+func ParseCapability(text string) (capability Capability, known bool, err error) {
 	verb, pattern, found := strings.Cut(text, ":")
+	if !found || verb == "" || pattern == "" {
+		return Capability{}, false, fmt.Errorf("%q is no verb and pattern", text)
+	}
 	switch Verb(verb) {
 	case Subscribe, Publish, Presence:
-		return Capability{Verb(verb), pattern}, found
+		return Capability{Verb(verb), pattern}, true, nil
 	default:
-		return Capability{}, false
+		return Capability{}, false, nil
 	}
 }
 

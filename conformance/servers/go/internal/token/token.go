@@ -96,21 +96,29 @@ func readClaims(body map[string]json.RawMessage) (Claims, error) {
 		return Claims{}, ErrInvalid
 	}
 	const latest = 1 << 40 // seconds: what is later overflows, and means never
-	if !isPlayerID(claims.Player) || !(expires > -latest && expires < latest) {
+	isNoGroup := func(group string) bool { return !isName(group, 255) }
+	if !isName(claims.Player, 128) || slices.ContainsFunc(claims.Groups, isNoGroup) || !(expires > -latest && expires < latest) {
 		return Claims{}, ErrInvalid
 	}
+	slices.Sort(claims.Groups)
+	claims.Groups = slices.Compact(claims.Groups)
 	claims.ExpiresAt = time.UnixMilli(int64(expires * 1000))
 	for _, text := range caps {
-		if capability, known := ParseCapability(text); known {
+		capability, known, err := ParseCapability(text)
+		if err != nil {
+			return Claims{}, ErrInvalid
+		}
+		if known {
 			claims.Caps = append(claims.Caps, capability)
 		}
 	}
 	return claims, nil
 }
 
-func isPlayerID(id string) bool {
+// isName says whether a player or group can be called so.
+func isName(text string, most int) bool {
 	const name = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:@/+=~"
-	return len(id) >= 1 && len(id) <= 128 && strings.Trim(id, name) == ""
+	return len(text) >= 1 && len(text) <= most && strings.Trim(text, name) == ""
 }
 
 // names says whether a claim is the string, or an array that holds it.

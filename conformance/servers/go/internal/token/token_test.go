@@ -69,6 +69,8 @@ func TestVerify(t *testing.T) {
 		"expired":                        {header, with(claims, "exp", now.Unix()), ErrExpired},
 		"exp in fractions":               {header, with(claims, "exp", float64(now.Unix())+0.5), nil},
 		"exp as a string":                {header, with(claims, "exp", "1790000001"), ErrInvalid},
+		"a group out of bounds":          {header, with(claims, "groups", []string{"a b"}), ErrInvalid},
+		"a capability without a verb":    {header, with(claims, "caps", []string{"chat"}), ErrInvalid},
 		"groups of another type":         {header, with(claims, "groups", "guild:1"), ErrInvalid},
 		"an unknown claim (FF-TK-006)":   {header, with(claims, "nbf", now.Unix()+100), nil},
 		"unknown capability (FF-TK-006)": {header, with(claims, "caps", []string{"fly:high"}), nil},
@@ -109,8 +111,8 @@ func TestCapability(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.text+" on "+c.group, func(t *testing.T) {
-			capability, known := ParseCapability(c.text)
-			if !known {
+			capability, known, err := ParseCapability(c.text)
+			if !known || err != nil {
 				t.Fatal("not known")
 			}
 			if got := capability.AllowsGroup(Publish, c.group); got != c.onGroup {
