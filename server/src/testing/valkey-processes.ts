@@ -11,6 +11,14 @@ const run = promisify(execFile);
 
 /** One `valkey-server`, killed with whoever started it. */
 export class ValkeyProcess {
+  static readonly #living = new Set<ChildProcess>();
+  static {
+    // None outlives a test process that ends before it could dispose of it.
+    process.once("exit", () => {
+      for (const child of ValkeyProcess.#living) child.kill("SIGKILL");
+    });
+  }
+
   readonly port: number;
   readonly folder: string;
   readonly #args: readonly string[];
@@ -41,6 +49,8 @@ export class ValkeyProcess {
   async restart(): Promise<void> {
     const child = spawn(process.env.FANFARE_VALKEY_SERVER ?? "valkey-server", this.#args, { stdio: "ignore" });
     this.#child = child;
+    ValkeyProcess.#living.add(child);
+    child.once("exit", () => ValkeyProcess.#living.delete(child));
     const exited = once(child, "exit").then(() => {
       throw new Error(`valkey-server on port ${this.port} exited while it started`);
     });

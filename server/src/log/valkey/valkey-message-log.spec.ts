@@ -9,7 +9,10 @@ import { describeMessageLog } from "../message-log.contract.ts";
 /** A log on servers of its own, which end with it. */
 async function openOn(start: () => Promise<ValkeyServers>): Promise<LogUnderTest> {
   const servers = await start();
-  const under = await openValkeyLog(servers);
+  const under = await openValkeyLog(servers).catch(async (reason: unknown) => {
+    await servers[Symbol.asyncDispose]();
+    throw reason;
+  });
   const close = under[Symbol.asyncDispose];
   return {
     ...under,
