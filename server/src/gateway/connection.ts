@@ -9,7 +9,6 @@ import {
   type ServerFrameSchema,
 } from "@fanfare/proto/v1";
 import type { WebSocket } from "ws";
-import type { Timer } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Session } from "../hub/session.ts";
 import type { SessionLink } from "../hub/session-link.ts";
@@ -21,6 +20,7 @@ import type { GatewayApp, GatewayContext } from "./gateway-context.ts";
 import { HeartbeatTimer } from "./heartbeat-timer.ts";
 import { InboundLimits } from "./inbound-limits.ts";
 import type { FrameFormat } from "./join-frames.ts";
+import { NamedTimers } from "./named-timers.ts";
 import { SendQueue, type WritableSocket } from "./send-queue.ts";
 
 /** What is made of a connection's frames. */
@@ -92,7 +92,7 @@ export class Connection implements SessionLink {
   readonly #handlers: FrameHandlers;
   readonly #inbound: InboundLimits;
   readonly #errorFrames = new Map<ErrorCode, number>();
-  readonly #timers = new Map<"hello" | "expiry" | "goaway" | "close", Timer>();
+  readonly #timers: NamedTimers<"hello" | "expiry" | "goaway" | "close">;
   #heartbeat: HeartbeatTimer | undefined;
   #closeCode = 0;
   readonly #gone = Promise.withResolvers<void>();
@@ -107,6 +107,7 @@ export class Connection implements SessionLink {
     this.listener = options.listener;
     this.#webSocket = webSocket;
     this.#handlers = options.handlers;
+    this.#timers = new NamedTimers(clock);
     this.#inbound = new InboundLimits(config.limits, clock.monotonicMs());
     this.queue = new SendQueue({
       socket: options.socket,
@@ -121,7 +122,7 @@ export class Connection implements SessionLink {
         this.#abandon(CloseCode.INTERNAL, "a message could not be written");
       },
     });
-    this.#setTimer("hello", config.timing.helloTimeoutMs, () =>
+    this.#timers.set("hello", config.timing.helloTimeoutMs, () =>
       this.close(CloseCode.HELLO_TIMEOUT, "no hello in time"),
     );
     webSocket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
@@ -200,7 +201,7 @@ export class Connection implements SessionLink {
     this.#state = "open";
     this.session = session;
     this.app = app;
-    this.#clearTimer("hello");
+    this.#timers.clear("hello");
     this.context.counters.unauthenticated--;
     const { clock, config } = this.context;
     this.#heartbeat = new HeartbeatTimer({
@@ -221,7 +222,7 @@ export class Connection implements SessionLink {
     const leewayMs = (this.app?.leewayS ?? 0) * 1000;
     const delayMs = expiresAtMs + leewayMs - this.context.clock.nowMs();
     const stepsMs = Math.ceil(Math.max(0, delayMs) / expiryStepMs) * expiryStepMs;
-    this.#setTimer("expiry", Math.min(stepsMs, expiryLookMs), () => {
+    this.#timers.set("expiry", Math.min(stepsMs, expiryLookMs), () => {
       if (stepsMs > expiryLookMs) this.expireAt(expiresAtMs);
       else this.refuse(new FanfareError(ErrorCode.TOKEN_EXPIRED, "the token has expired and was not refreshed"));
     });
@@ -234,7 +235,7 @@ export class Connection implements SessionLink {
     const reason = options.rebalancing ? GoawayReason.REBALANCING : GoawayReason.DRAINING;
     this.send({ kind: { case: "goaway", value: { reason, deadlineMs, reconnectAfterMs, url } } });
     const leaveMs = this.session?.features.has("hand_over") ? deadlineMs : reconnectAfterMs;
-    this.#setTimer("goaway", leaveMs, () => this.close(CloseCode.GOING_AWAY, "this node is going away"));
+    this.#timers.set("goaway", leaveMs, () => this.close(CloseCode.GOING_AWAY, "this node is going away"));
   }
 
   handOver(): void {
@@ -276,8 +277,8 @@ export class Connection implements SessionLink {
     this.#closeCode = code;
     if (!wasOpen) this.context.counters.handshakesRefused++;
     this.#heartbeat?.stop();
-    for (const name of ["hello", "expiry", "goaway"] as const) this.#clearTimer(name);
-    this.#setTimer("close", closeGraceMs, () => this.#webSocket.terminate());
+    this.#timers.clear("hello", "expiry", "goaway");
+    this.#timers.set("close", closeGraceMs, () => this.#webSocket.terminate());
     this.#releaseSession(code, by);
   }
 
@@ -371,22 +372,11 @@ export class Connection implements SessionLink {
     }
     this.#state = "closed";
     this.#heartbeat?.stop();
-    for (const timer of this.#timers.values()) timer.cancel();
-    this.#timers.clear();
+    this.#timers.clearAll();
     this.queue.destroy();
     this.context.counters.closed(this.#closeCode || code);
     this.context.admission.leave(this.remoteAddress, wasAuthenticated);
     this.#gone.resolve();
-  }
-
-  #setTimer(name: "hello" | "expiry" | "goaway" | "close", delayMs: number, callback: () => void): void {
-    this.#clearTimer(name);
-    this.#timers.set(name, this.context.clock.setTimer(delayMs, callback));
-  }
-
-  #clearTimer(name: "hello" | "expiry" | "goaway" | "close"): void {
-    this.#timers.get(name)?.cancel();
-    this.#timers.delete(name);
   }
 }
 
