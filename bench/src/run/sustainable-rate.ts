@@ -20,7 +20,7 @@ export interface SustainableRate {
 }
 
 /** Whether the server kept up: its core was not full, and the deliveries ended with the publishes. */
-export function keptUp(round: Round): boolean {
+function keptUp(round: Round): boolean {
   return round.cpuShare <= maxCpuShare && round.drainMs <= maxDrainMs;
 }
 
