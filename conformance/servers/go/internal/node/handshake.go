@@ -18,12 +18,12 @@ const revision = 1
 // hello answers the first frame with a welcome, or closes with the code that section 4 gives the first condition that holds.
 func (c *connection) hello(hello *fanfarev1.Hello) {
 	c.features, _ = wire.Negotiate(hello.GetFeatures())
-	wire.Strip(hello.ProtoReflect(), c.features)
 	if violation := wire.CheckBounds(hello.ProtoReflect(), "hello"); violation != nil {
 		c.refuse(fanfarev1.CloseCode_CLOSE_CODE_PROTOCOL_ERROR,
 			failure(fanfarev1.ErrorCode_ERROR_CODE_INVALID_ARGUMENT, violation.Field, violation.Reason))
 		return
 	}
+	wire.Strip(hello.ProtoReflect(), c.features)
 	if !speaksRevision(hello.GetMinRevision(), hello.GetMaxRevision()) {
 		c.refuse(fanfarev1.CloseCode_CLOSE_CODE_UNSUPPORTED_REVISION,
 			failure(fanfarev1.ErrorCode_ERROR_CODE_UNIMPLEMENTED, "hello.max_revision", "revision 1 alone is spoken here"))

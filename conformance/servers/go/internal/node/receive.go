@@ -119,11 +119,11 @@ func (c *connection) handleKnown(frame *fanfarev1.ClientFrame, kind wire.Kind, n
 		}
 		return
 	}
-	wire.Strip(kind.Body, c.features)
 	if violation := wire.CheckBounds(kind.Body, kind.Name); violation != nil {
 		c.answerError(frame, kind, failure(fanfarev1.ErrorCode_ERROR_CODE_INVALID_ARGUMENT, violation.Field, violation.Reason))
 		return
 	}
+	wire.Strip(kind.Body, c.features)
 	c.handle(frame, kind, now)
 }
 

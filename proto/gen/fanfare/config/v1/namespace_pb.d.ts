@@ -108,7 +108,7 @@ export declare type ChannelRules = Message<"fanfare.config.v1.ChannelRules"> & {
   publishesPerSecond: number;
 
   /**
-   * Sessions in presence from which on counts alone are told. 0: 1000.
+   * The most sessions that presence lists; past it counts alone are told. 0: 1000.
    *
    * @generated from field: uint32 max_presence_members = 10;
    */

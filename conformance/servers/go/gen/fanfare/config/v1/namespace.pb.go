@@ -326,7 +326,7 @@ type ChannelRules struct {
 	MaxPayloadBytes uint32 `protobuf:"varint,8,opt,name=max_payload_bytes,json=maxPayloadBytes,proto3" json:"max_payload_bytes,omitempty"`
 	// Publishes a second that one session may send into one channel, on the average. 0: no limit of its own.
 	PublishesPerSecond uint32 `protobuf:"varint,9,opt,name=publishes_per_second,json=publishesPerSecond,proto3" json:"publishes_per_second,omitempty"`
-	// Sessions in presence from which on counts alone are told. 0: 1000.
+	// The most sessions that presence lists; past it counts alone are told. 0: 1000.
 	MaxPresenceMembers uint32 `protobuf:"varint,10,opt,name=max_presence_members,json=maxPresenceMembers,proto3" json:"max_presence_members,omitempty"`
 	// Whether the game's backend is asked or told of a publish. Default: DIRECT.
 	BackendPublish BackendMode `protobuf:"varint,11,opt,name=backend_publish,json=backendPublish,proto3,enum=fanfare.config.v1.BackendMode" json:"backend_publish,omitempty"`
