@@ -1,0 +1,217 @@
+import { create } from "@bufbuild/protobuf";
+import { ChannelSchema, GapReason, SubscriptionCloseReason } from "@fanfare/proto/v1";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { ChannelPolicy } from "../../config/channel-policy.ts";
+import { FanfareError } from "../../fanfare-error.ts";
+import type { LogPosition } from "../../log/log-position.ts";
+import type { LogMessage, MessageLog, ReadRequest, ReadResult } from "../../log/message-log.ts";
+import { silentLog } from "../../observe/log.ts";
+import type { StoredEntry } from "../../router/router.ts";
+import { VirtualClock } from "../../testing/virtual-clock.ts";
+import { encodeMessageBody } from "../../wire/frame-encoding.ts";
+import { ChannelState } from "../channel-state.ts";
+import type { Session } from "../session.ts";
+import { Subscription } from "../subscription.ts";
+import { DurableDelivery } from "./durable-delivery.ts";
+import { type Place, ReaderModel } from "./testing/reader-model.ts";
+
+const channel = create(ChannelSchema, { kind: { case: "group", value: "log:x" } });
+const epoch = 7;
+const at = (offset: number, tag = offset): LogPosition => ({ epoch, offset, tag: offset === 0 ? 0 : tag });
+
+function bodyOf(text: string): Uint8Array {
+  const payload = { $typeName: "fanfare.v1.Payload" as const, type: "", data: { case: "text" as const, value: text } };
+  const rest = { from: "", sentAtMs: 1, expiresAtMs: 0, volatile: false, conflationKey: "" };
+  return encodeMessageBody({ channel, origin: 1n, seq: 1, payload, ...rest });
+}
+
+function entry(offset: number, tag = offset, previousTag = offset - 1): StoredEntry {
+  const rest = { origin: 1n, expiresAtMs: 0, excludeSelf: false };
+  return { position: at(offset, tag), previousTag, body: bodyOf(`m${offset}/${tag}`), ...rest };
+}
+
+/** A log that answers reads as the test says. */
+class ScriptedLog implements Pick<MessageLog, "read"> {
+  entries: LogMessage[] = [];
+  verdict: "trimmed" | "other-epoch" | "forked" | undefined;
+  failures = 0;
+  reads = 0;
+  tail = at(0);
+
+  put(...offsets: number[]): void {
+    this.entries = offsets.map((offset) => {
+      const { body, ...rest } = entry(offset);
+      return { kind: "message", offset, tag: offset, body, ...rest, seq: offset };
+    });
+  }
+
+  async read({ from }: ReadRequest): Promise<ReadResult> {
+    this.reads++;
+    if (this.failures > 0) {
+      this.failures--;
+      throw new FanfareError(16, "out of reach");
+    }
+    const last = this.entries.at(-1);
+    const head = last === undefined ? at(0) : at(last.offset, last.tag);
+    const { verdict, tail } = this;
+    if (verdict !== undefined) {
+      this.verdict = undefined;
+      return { verdict, head, tail };
+    }
+    const items = this.entries.filter(({ offset }) => offset > (from?.offset ?? 0));
+    return { verdict: "ok", head, tail, items, next: head, atEnd: true };
+  }
+}
+
+describe("DurableDelivery", () => {
+  let clock: VirtualClock;
+  let log: ScriptedLog;
+  let delivery: DurableDelivery;
+  let state: ChannelState;
+  let subscription: Subscription;
+  let link: ReaderModel;
+  let taken: string[];
+  let gaps: { reason: GapReason; from: number; to: number }[];
+  let closed: SubscriptionCloseReason[];
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    log = new ScriptedLog();
+    taken = [];
+    gaps = [];
+    closed = [];
+    link = new ReaderModel({
+      message: (_: Place, text) => taken.push(text),
+      skipped: () => {},
+      gap: (reason, from, to) => gaps.push({ reason, from: from.offset, to: to.offset }),
+    });
+    delivery = new DurableDelivery({
+      appId: "a",
+      messageLog: log as unknown as MessageLog,
+      clock,
+      log: silentLog,
+      policyFor: () => ({}) as ChannelPolicy,
+      pushBytes: 1_000_000,
+      close: (_, reason) => closed.push(reason),
+    });
+    state = new ChannelState("g:log:x", () => undefined);
+    const session = { link, features: new Set(["durable"]), origin: 99n } as unknown as Session;
+    subscription = new Subscription(session, state, "client");
+    state.subscribers.add(subscription);
+  });
+
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn++) {
+      for (let i = 0; i < 10; i++) await Promise.resolve();
+      clock.turn();
+    }
+  };
+
+  /** Serves the subscription, from the position, until it is live. */
+  const begin = async (position: LogPosition): Promise<void> => {
+    link.place = position;
+    delivery.start(subscription, { position, head: position, cursor: undefined, recovered: false, gap: undefined });
+    await settle();
+    expect(subscription.reader?.mode).toBe("live");
+  };
+
+  const feed = (stored: StoredEntry) => delivery.feed(state, stored)?.(subscription);
+
+  it("feeds what follows", async () => {
+    log.put(1);
+    await begin(at(1));
+    expect([feed(entry(2)), feed(entry(3))]).toEqual(["reached", "reached"]);
+    expect(taken).toEqual(["m2/2", "m3/3"]);
+  });
+
+  it("feeds nothing twice, and nothing of an epoch that is gone", async () => {
+    log.put(1, 2);
+    await begin(at(2));
+    expect(feed(entry(2))).toBeUndefined();
+    expect(feed({ ...entry(9), position: { ...at(9), epoch: epoch - 1 } })).toBeUndefined();
+    expect(state.feedHead).toEqual(at(2));
+  });
+
+  it("reads what was left out before an entry, instead of going on past the hole (FF-DU-025)", async () => {
+    log.put(1);
+    await begin(at(1));
+    log.put(1, 2, 3, 4);
+    expect(feed(entry(4))).toBe("later");
+    await settle();
+    expect(taken).toEqual(["m2/2", "m3/3", "m4/4"]);
+    expect(feed(entry(5))).toBe("reached");
+    expect(gaps).toEqual([]);
+    expect(link.faults).toEqual([]);
+  });
+
+  it("tells a fork when an entry has another one before it than was sent, and goes on at the head (FF-DU-019, FF-DU-025)", async () => {
+    log.put(1, 2);
+    await begin(at(2));
+    log.put(1, 2, 3);
+    log.verdict = "forked";
+    expect(feed(entry(3, 3, 77))).toBe("later");
+    await settle();
+    expect(gaps).toEqual([{ reason: GapReason.FORKED, from: 2, to: 3 }]);
+    expect(feed(entry(4))).toBe("reached");
+    expect(taken).toEqual(["m4/4"]);
+  });
+
+  it.each([
+    ["trimmed" as const, GapReason.TRIMMED],
+    ["other-epoch" as const, GapReason.EPOCH],
+  ])("goes on at the oldest entry of a log that is %s", async (verdict, reason) => {
+    log.put(6, 7);
+    log.tail = at(5);
+    log.verdict = verdict;
+    link.place = at(2);
+    const plan = { position: at(2), head: at(7), cursor: undefined, recovered: true, gap: undefined };
+    delivery.start(subscription, plan);
+    await settle();
+    expect(gaps).toEqual([{ reason, from: 2, to: 5 }]);
+    expect(taken).toEqual(["m6/6", "m7/7"]);
+  });
+
+  it("reads again when the log was out of reach for a moment", async () => {
+    log.put(1);
+    await begin(at(1));
+    log.put(1, 2, 3);
+    log.failures = 3;
+    feed(entry(3));
+    for (let i = 0; i < 4; i++) {
+      await settle();
+      clock.advance(500);
+    }
+    await settle();
+    expect(taken).toEqual(["m2/2", "m3/3"]);
+    expect(closed).toEqual([]);
+  });
+
+  it("closes the subscription when the log stays out of reach, and only once", async () => {
+    log.put(1);
+    await begin(at(1));
+    log.failures = Number.POSITIVE_INFINITY;
+    feed(entry(3));
+    for (let i = 0; i < 30; i++) {
+      await settle();
+      clock.advance(500);
+    }
+    await settle();
+    expect(closed).toEqual([SubscriptionCloseReason.FAILED]);
+    const { reads } = log;
+    clock.advance(10_000);
+    await settle();
+    expect(log.reads).toBe(reads);
+  });
+
+  it("leaves a subscription alone whose connection has gone, and one that was stopped", async () => {
+    log.put(1);
+    await begin(at(1));
+    subscription.session.link = undefined;
+    expect(feed(entry(2))).toBe("detached");
+    subscription.session.link = link;
+    delivery.stop(subscription);
+    expect(feed(entry(3))).toBe("later");
+    await settle();
+    expect(taken).toEqual([]);
+  });
+});
