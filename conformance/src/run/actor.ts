@@ -21,6 +21,8 @@ export class ActorState {
   welcome: Welcome | undefined;
   /** The token of its last hello. */
   token: MintedToken | undefined;
+  /** Its hello is one that no welcome may answer. */
+  isRefused = false;
   #connection: ClientConnection | undefined;
   #seq = 0;
   #id = firstOwnId;
@@ -42,6 +44,7 @@ export class ActorState {
   }
 
   attach(connection: ClientConnection): void {
+    this.isRefused = false;
     this.#connection = connection;
   }
 

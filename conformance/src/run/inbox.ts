@@ -79,10 +79,9 @@ export class Inbox {
     }
   }
 
-  /** Fails if an item since the last one taken, or from the beginning, matches one of the patterns. Without patterns: any but `ping`. */
-  refuse(patterns: readonly JsonObject[], fromStart: boolean, until = this.items.length): void {
-    const from = fromStart ? 0 : this.#cursor;
-    for (const { json, taken } of this.items.slice(from, until)) {
+  /** Fails if an item that no step took matches one of the patterns. Without patterns: any but `ping`. */
+  refuse(patterns: readonly JsonObject[], until = this.items.length): void {
+    for (const { json, taken } of this.items.slice(0, until)) {
       if (taken) continue;
       const isRefused = patterns.length === 0 ? !("ping" in json) : patterns.some((one) => matches(one, json));
       if (isRefused) throw new CaseFailure(`there came ${shown(json)}, which must not`);

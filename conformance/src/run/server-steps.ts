@@ -135,7 +135,10 @@ async function greet(one: ServerCase, actor: ActorState, options: Greet, label: 
   fillUp(value, options.fillToBytes);
   one.noteHello(actor, value.token);
   actor.connection.send([create(ClientFrameSchema, { kind: { case: "hello", value } })]);
-  if (options.noWelcome) return;
+  if (options.noWelcome) {
+    actor.isRefused = actor.connection.watcher.facts.welcome === undefined;
+    return;
+  }
   const [item] = await actor.connection.inbox.take({
     patterns: [{ welcome: {} }],
     withinMs: one.environment.patienceMs,
@@ -217,6 +220,9 @@ async function expectClose(one: ServerCase, actor: ActorState, options: ExpectCl
     );
   }
   const { code, reason, atMs } = connection.endedWith;
+  if (actor.isRefused && connection.watcher.facts.welcome !== undefined) {
+    throw new CaseFailure("a welcome came, and the hello had to be refused");
+  }
   const isWanted = options.codes.length > 0 ? options.codes.includes(code) : code === 1005 || code === 1006;
   if (!isWanted) throw new CaseFailure(`the connection was closed with ${code} (${reason}) instead of ${wanted}`);
   notBefore(one.spanMs(options.notBefore, actor), options.notBefore !== undefined, atMs - startedAtMs, "it was closed");
@@ -233,14 +239,13 @@ async function expectNothing(one: ServerCase, actor: ActorState, options: Expect
   if (options.lasting !== undefined) {
     const deadlineMs = performance.now() + one.spanMs(options.lasting, actor);
     while (performance.now() < deadlineMs) {
-      inbox.refuse(patterns, options.fromStart);
+      inbox.refuse(patterns);
       if (inbox.hasEnded) throw new CaseFailure(`the connection was closed with ${actor.connection.endedWith?.code}`);
       await inbox.changed(deadlineMs);
     }
-    return inbox.refuse(patterns, options.fromStart);
+    return inbox.refuse(patterns);
   }
-  if (options.until === undefined)
-    return settle(one, actor, (until) => inbox.refuse(patterns, options.fromStart, until));
+  if (options.until === undefined) return settle(one, actor, (until) => inbox.refuse(patterns, until));
   const [item] = await inbox.take({
     patterns: one.fillAll([options.until], actor),
     never: patterns,

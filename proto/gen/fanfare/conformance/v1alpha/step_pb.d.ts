@@ -668,7 +668,7 @@ export declare type ExpectClose = Message<"fanfare.conformance.v1alpha.ExpectClo
 export declare const ExpectCloseSchema: GenMessage<ExpectClose>;
 
 /**
- * None of these frames has come since the last step that took one, or comes before what ends the wait. One of `until`, `settled` and `lasting`;
+ * None of these frames has come on this connection, but those that a step took, or comes before what ends the wait. One of `until`, `settled` and `lasting`;
  * default: `settled`.
  *
  * @generated from message fanfare.conformance.v1alpha.ExpectNothing
@@ -701,13 +701,6 @@ export declare type ExpectNothing = Message<"fanfare.conformance.v1alpha.ExpectN
    * @generated from field: fanfare.conformance.v1alpha.Span lasting = 4;
    */
   lasting?: Span | undefined;
-
-  /**
-   * Also what earlier steps left.
-   *
-   * @generated from field: bool from_start = 5;
-   */
-  fromStart: boolean;
 };
 
 /**

@@ -1,0 +1,64 @@
+import type { ChannelRules } from "@fanfare/proto/config/v1";
+import type { CloseCode } from "@fanfare/proto/v1";
+import type { Breaks } from "../mutants/mutants.ts";
+import { type ChannelTable, keyOf } from "./channel.ts";
+import { leavePresence } from "./presence.ts";
+import type { Session } from "./session.ts";
+import type { Settings } from "./settings.ts";
+
+/** Why a session leaves presence. */
+export type LeaveCause = "left" | "timeout" | "kicked";
+
+/** A tenant: its sessions and channels. */
+export class App {
+  readonly id: string;
+  readonly settings: Settings;
+  readonly namespaces: ReadonlyMap<string, ChannelRules>;
+  readonly breaks: Breaks;
+  readonly channels: ChannelTable;
+  readonly sessions = new Map<string, Session>();
+  /** Close codes of sessions that were ended, for the resume window. */
+  readonly tombstones = new Map<string, CloseCode>();
+
+  constructor(id: string, settings: Settings, breaks: Breaks, channels: ChannelTable) {
+    this.id = id;
+    this.settings = settings;
+    this.namespaces = settings.apps.get(id) ?? new Map();
+    this.breaks = breaks;
+    this.channels = channels;
+  }
+
+  sessionsOf(player: string): Session[] {
+    return [...this.sessions.values()].filter((session) => session.player === player);
+  }
+
+  /** The connection is gone, and the session waits for its resume, if it can. */
+  detach(session: Session): void {
+    session.connection = undefined;
+    if (!session.features.has("resume") || this.breaks.has("lost-connection-ends-session"))
+      return this.end(session, "left");
+    if (this.breaks.has("detached-leave-at-once")) {
+      for (const { channel } of session.subscriptions.values()) leavePresence(this, session, channel, "timeout");
+    }
+    if (this.breaks.has("window-never-ends")) return;
+    const windowMs = this.settings.timing.resumeWindowMs * (this.breaks.has("window-too-short") ? 0.4 : 1);
+    session.window = setTimeout(() => this.end(session, "timeout"), windowMs);
+  }
+
+  /** The session is over. With a code, whoever resumes it within the window is told. */
+  end(session: Session, cause: LeaveCause, tombstone?: CloseCode): void {
+    if (session.ended) return;
+    session.ended = true;
+    clearTimeout(session.window);
+    this.sessions.delete(session.id);
+    if (tombstone !== undefined && !this.breaks.has("no-tombstone")) {
+      this.tombstones.set(session.id, tombstone);
+      setTimeout(() => this.tombstones.delete(session.id), this.settings.timing.resumeWindowMs).unref();
+    }
+    for (const { channel } of [...session.subscriptions.values()]) {
+      this.channels.close(keyOf(channel), session);
+      leavePresence(this, session, channel, cause);
+    }
+    session.subscriptions.clear();
+  }
+}
