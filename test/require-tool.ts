@@ -16,7 +16,7 @@ const tools = {
     variable: "GO_PATH",
     names: ["go"],
     paths: ["/usr/local/go/bin/go"],
-    install: "Go 1.24 or later",
+    install: "Go 1.25 or later",
   },
   openssl: {
     variable: "OPENSSL_PATH",
