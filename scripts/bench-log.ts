@@ -1,11 +1,20 @@
-// What an append costs: in memory, on one Valkey, and on a 3 + 3 cluster with a replica's acknowledgement, by how many are under way at once.
-// npm run bench:log
 import { systemClock } from "../server/src/clock.ts";
 import { MemoryMessageLog } from "../server/src/log/memory/memory-message-log.ts";
 import type { MessageLog } from "../server/src/log/message-log.ts";
 import { appendOf, newChannel, policyWith, stored } from "../server/src/testing/log-under-test.ts";
 import { openValkeyLog } from "../server/src/testing/valkey-log.ts";
 import { startCluster, startStandalone } from "../server/src/testing/valkey-processes.ts";
+import { scriptOptions } from "./script-options.ts";
+
+scriptOptions(
+  `npm run bench:log
+
+Measures what an append to the log costs: in memory, on one Valkey, and on a cluster of three primaries with a replica's
+acknowledgement, by how many are under way at once.
+
+  --help  print this`,
+  {},
+);
 
 const policy = policyWith();
 const body = new Uint8Array(128);

@@ -1,7 +1,3 @@
-// Kills primaries of a Valkey cluster under load, again and again: nothing that a replica acknowledged may be lost, doubled or out of order.
-// With --freeze they stand still until a replica has taken over, and then wake up as primaries that are none any more.
-// npm run chaos:log [-- --kills 50 --freeze]
-import { parseArgs } from "node:util";
 import type { LogPosition } from "../server/src/log/log-position.ts";
 import type { LogChannel, LogMessage, MessageLog } from "../server/src/log/message-log.ts";
 import { logKeys } from "../server/src/log/valkey/log-keys.ts";
@@ -9,9 +5,22 @@ import { faultsOf, LogLoad } from "../server/src/testing/log-load.ts";
 import { newChannel, page, policyWith } from "../server/src/testing/log-under-test.ts";
 import { openValkeyLog } from "../server/src/testing/valkey-log.ts";
 import { startCluster, until, untilSettled } from "../server/src/testing/valkey-processes.ts";
+import { scriptOptions } from "./script-options.ts";
 
-const { values } = parseArgs({
-  options: { kills: { type: "string", default: "50" }, freeze: { type: "boolean", default: false } },
+const help = `npm run chaos:log -- [options]
+
+Kills primaries of a Valkey cluster of its own under load, again and again. Exits with 1 if anything that a replica had
+acknowledged was lost, doubled or out of order.
+
+  --kills <n>  primaries to kill; 50 by default
+  --freeze     let them stand still until a replica has taken over, and wake up as primaries that are none any more
+  --help       print this
+
+npm run chaos:log -- --kills 10 --freeze`;
+
+const values = scriptOptions(help, {
+  kills: { type: "string", default: "50" },
+  freeze: { type: "boolean", default: false },
 });
 const kills = Number(values.kills);
 const policy = policyWith({ maxMessages: 1_000_000, maxBytes: 1 << 30 });

@@ -1,14 +1,22 @@
-import { parseArgs } from "node:util";
 import { fuzz } from "../server/src/testing/fuzz/fuzz-run.ts";
+import { scriptOptions } from "./script-options.ts";
 
-// `npm run fuzz -- --frames 5000000 --seed 7`: the fuzz test of CI for longer, or again with a seed that it printed. Exits 1
-// when the server threw, disturbed a bystander, closed with a code it must not, or kept anything.
-const { values } = parseArgs({
-  options: {
-    frames: { type: "string", default: "1000000" },
-    seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
-    concurrency: { type: "string", default: "16" },
-  },
+const help = `npm run fuzz -- [options]
+
+The fuzz test of CI for longer, or again with a seed that it printed. Exits with 1 when the server threw, disturbed a bystander,
+closed with a code it must not, or kept anything.
+
+  --frames <n>       mutated frames to send; 1000000 by default
+  --seed <n>         the same seed sends the same bytes; random by default
+  --concurrency <n>  connections at a time; 16 by default
+  --help             print this
+
+npm run fuzz -- --frames 5000000 --seed 7`;
+
+const values = scriptOptions(help, {
+  frames: { type: "string", default: "1000000" },
+  seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 32)) },
+  concurrency: { type: "string", default: "16" },
 });
 const options = { frames: Number(values.frames), seed: Number(values.seed), concurrency: Number(values.concurrency) };
 if (!Object.values(options).every(Number.isSafeInteger))

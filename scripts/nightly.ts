@@ -1,0 +1,55 @@
+import { command } from "./command.ts";
+import { scriptOptions } from "./script-options.ts";
+
+const help = `npm run nightly -- [options]
+
+Runs what is too long for CI, one after the other, each with its own bounds, and prints what failed. Takes about an hour.
+
+  --only <name>  only this one; may be repeated
+  --list         print the names
+  --help         print this`;
+
+const node = ["node", "--conditions=@fanfare/source"] as const;
+
+/** Name, and what is run. CI runs a short form of each. */
+const runs: readonly (readonly [string, readonly string[]])[] = [
+  ["bench:group-fanout", ["bench/src/main.ts", "group-fanout", "--rounds", "5"]],
+  ["bench:firehose", ["bench/src/main.ts", "firehose", "--rounds", "5"]],
+  ["bench:micro", ["bench/src/main.ts", "micro"]],
+  ["bench:log", ["scripts/bench-log.ts"]],
+  ["fuzz", ["scripts/fuzz.ts", "--frames", "5000000"]],
+  ["soak:resume", ["scripts/soak/main.ts"]],
+  ["soak:resume:valkey", ["scripts/soak/main.ts", "--valkey"]],
+  ["chaos:log", ["scripts/chaos-log.ts", "--kills", "50"]],
+  ["chaos:log:freeze", ["scripts/chaos-log.ts", "--kills", "10", "--freeze"]],
+];
+
+const values = scriptOptions(help, {
+  only: { type: "string", multiple: true },
+  list: { type: "boolean", default: false },
+});
+if (values.list) {
+  console.log(runs.map(([name]) => name).join("\n"));
+  process.exit(0);
+}
+const chosen = runs.filter(([name]) => values.only?.includes(name) ?? true);
+if (chosen.length < (values.only?.length ?? 1)) {
+  console.error(`--only takes: ${runs.map(([name]) => name).join(", ")}`);
+  process.exit(2);
+}
+
+const failed: string[] = [];
+for (const [name, words] of chosen) {
+  console.log(`\n=== ${name}`);
+  const startedMs = performance.now();
+  const holds = await command([...node, ...words], { show: true }).then(
+    () => true,
+    () => false,
+  );
+  console.log(
+    `=== ${name} ${holds ? "passed" : "FAILED"} after ${((performance.now() - startedMs) / 1000).toFixed(0)} s`,
+  );
+  if (!holds) failed.push(name);
+}
+console.log(failed.length === 0 ? `\nall ${chosen.length} passed` : `\nfailed: ${failed.join(", ")}`);
+process.exitCode = failed.length === 0 ? 0 : 1;
