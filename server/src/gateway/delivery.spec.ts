@@ -272,6 +272,11 @@ describe("subscriptions", () => {
     );
     await alice.request({ case: "unsubscribe", value: { channel: group("one") } });
     await alice.subscribe("three");
+    await alice.request({ case: "unsubscribe", value: { channel: group("chat:clan") } });
+    await alice.subscribe("chat:clan"); // hers as a member again, and not one of the two
+    expect(await errorOf(alice.request({ case: "subscribe", value: { channel: group("four") } }))).toBe(
+      "LIMIT_EXCEEDED",
+    );
   });
 
   it("follows memberships that the backend makes and ends", async () => {

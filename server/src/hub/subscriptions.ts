@@ -49,11 +49,13 @@ export class Subscriptions {
     this.#check(session, channel);
     const key = channelKey(channel);
     const known = session.subscriptions.get(key);
-    if (known === undefined && session.clientSubscriptions >= this.#maxPerSession) {
+    const isOwed = this.#isOwed(session, key);
+    if (known === undefined && !isOwed && session.clientSubscriptions >= this.#maxPerSession) {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `a session may open ${this.#maxPerSession} subscriptions`);
     }
     const subscription = known ?? this.#add(session, key, "client");
     subscription.byClient = true;
+    subscription.byServer = isOwed;
     this.#applyPresence(subscription, options, known !== undefined);
     return subscription;
   }
