@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addDoctorCommand } from "./doctor-command.ts";
 import { exitCodeHelp } from "./exit-code.ts";
 import { addExplainCommand } from "./explain-command.ts";
 import { addListCommand } from "./list-command.ts";
@@ -17,12 +18,14 @@ export function createProgram(): Command {
       `
 Examples:
   fanfare-conformance server --target target.yaml      every case for servers
+  fanfare-conformance doctor --target target.yaml      whether it can be run against, and what is in the way
   fanfare-conformance list --profile core              what core consists of
   fanfare-conformance explain core/heartbeat/pong      what one case proves, and how
 
 ${exitCodeHelp}`,
     );
   addServerCommand(program);
+  addDoctorCommand(program);
   addListCommand(program);
   addExplainCommand(program);
   addReportCommand(program);

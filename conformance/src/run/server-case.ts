@@ -148,6 +148,7 @@ export class ServerCase {
       if (first === "pad") return "x".repeat(Number(rest[0]));
       if (first === "wide") return "ä".repeat(Number(rest[0]));
       if (first === "zeros") return Buffer.alloc(Number(rest[0])).toString("base64");
+      if (first === "features") return [...this.environment.features];
       if (first === "nowMs") return Date.now();
       if (first === "nowUs") return Date.now() * 1000;
       if (first === "token") return this.token(rest[0] ?? "").text;

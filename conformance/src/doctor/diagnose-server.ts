@@ -1,0 +1,28 @@
+import { readFileSync } from "node:fs";
+import { CaseStatus } from "@fanfare/proto/conformance/v1alpha";
+import { readSuite } from "../cases/load-suites.ts";
+import { readRequirements } from "../cases/requirements.ts";
+import { runServerCase } from "../run/run-server-case.ts";
+import type { ServerEnvironment } from "../target/environment.ts";
+
+/** One check of a target. */
+export interface Finding {
+  /** What was checked, as a statement that should hold. */
+  readonly name: string;
+  /** What was seen instead; undefined if it holds. */
+  readonly problem?: string;
+  /** What to do about it. */
+  readonly remedy?: string;
+}
+
+const suite = new URL("../../doctor/server.yaml", import.meta.url);
+
+/** Checks a target from the socket up, and stops at the first thing that is wrong. */
+export async function* diagnoseServer(environment: ServerEnvironment): AsyncGenerator<Finding> {
+  for (const check of readSuite("doctor/server.yaml", readFileSync(suite, "utf8"), readRequirements())) {
+    const { status, message } = await runServerCase(check, "binary", environment);
+    if (status === CaseStatus.UNSUPPORTED) continue;
+    if (status !== CaseStatus.PASS) return yield { name: check.title, problem: message, remedy: check.notes };
+    yield { name: check.title };
+  }
+}

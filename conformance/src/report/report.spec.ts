@@ -1,0 +1,52 @@
+import { create } from "@bufbuild/protobuf";
+import { CaseStatus, Profile, ReportSchema, Subject } from "@fanfare/proto/conformance/v1alpha";
+import { describe, expect, it } from "vitest";
+import { junitXml } from "./junit.ts";
+import { reportMarkdown } from "./markdown.ts";
+import { parseReport } from "./report-files.ts";
+import { countByProfile, summaryText } from "./summary.ts";
+
+const report = create(ReportSchema, {
+  version: 1,
+  implementation: "x & y",
+  subject: Subject.SERVER,
+  results: [
+    { id: "core/a", title: "A", profile: Profile.CORE, status: CaseStatus.PASS, durationMs: 1500 },
+    { id: "core/b", profile: Profile.CORE, status: CaseStatus.FAIL, message: 'a "<b>"', specs: ["FF-HS-013"], step: 2 },
+    { id: "core/c", profile: Profile.CORE, status: CaseStatus.FAIL, message: "as ever", knownFailing: true },
+    { id: "rpc/d", profile: Profile.RPC, status: CaseStatus.UNSUPPORTED, message: "not claimed" },
+    { id: "rpc/e", profile: Profile.RPC, status: CaseStatus.HARNESS_ERROR, message: "broke" },
+  ],
+});
+
+describe("reports", () => {
+  it("count outcomes by profile", () => {
+    expect(countByProfile(report).map(({ counts }) => Object.values(counts))).toEqual([
+      [1, 1, 1, 0, 0, 0],
+      [0, 0, 0, 0, 1, 1],
+    ]);
+  });
+
+  it("say as text what is wrong, and nothing about what is not", () => {
+    const text = summaryText(report, { withTrace: false });
+    expect(text).toContain("FAILED core/b (step 2)");
+    expect(text).toContain("HARNESS ERROR rpc/e");
+    expect(text).not.toContain("core/a");
+  });
+
+  it("are valid JUnit with failures, errors and skipped cases", () => {
+    const xml = junitXml(report);
+    expect(xml).toContain('<testsuite name="x &amp; y core" tests="3" failures="1" errors="0" skipped="1">');
+    expect(xml).toContain('<testcase name="core/a" classname="core" time="1.500"/>');
+    expect(xml).toContain('message="a &quot;&lt;b&gt;&quot;"');
+  });
+
+  it("are Markdown with a row a profile", () => {
+    expect(reportMarkdown(report)).toContain("| core | 1 | 1 | 1 | 0 | 0 |");
+  });
+
+  it("of another version are refused", () => {
+    expect(() => parseReport('{"version":2}')).toThrow("version 2");
+    expect(parseReport('{"version":1,"later":true}').version).toBe(1);
+  });
+});
