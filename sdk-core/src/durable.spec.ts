@@ -54,6 +54,15 @@ describe("what arrives in a durable channel [FF-DU-001]", () => {
     expect(got).toEqual(["11", "12", `gap ${GapReason.FORKED} 12-10 (0)`, "12"]);
   });
 
+  it("is dropped too, if the fork is told when the client comes back [FF-ID-014]", async () => {
+    const { channel, got } = await durable();
+    await channel.say(entry(11), entry(12));
+    await channel.reconnect();
+    const gap = { reason: GapReason.FORKED, from: at(12), to: at(10), missed: 0 };
+    await channel.welcome(from(10, { gap }), {}, entry(11, { seq: 12 }), entry(12, { seq: 13 }));
+    expect(got).toEqual(["11", "12", `gap ${GapReason.FORKED} 12-10 (0)`, "12"]);
+  });
+
   it("goes on from where a gap ends", async () => {
     const { channel, got } = await durable();
     const gap = { reason: GapReason.TRIMMED, from: at(10), missed: 10, to: at(20) };
@@ -146,8 +155,9 @@ describe("coming back to a durable channel", () => {
   it("reads on from its position when the server began elsewhere without a word", async () => {
     const { channel, got } = await durable();
     await channel.reconnect();
-    await channel.welcome(from(50), {}, entry(51));
+    await channel.welcome(from(50), {}, entry(51), event({ caughtUp: { position: at(51) } }));
     expect(got).toEqual([]);
+    expect(channel.t.socket.sent("subscribe")).toHaveLength(1);
     expect(channel.asked).toEqual(at(10));
   });
 

@@ -19,6 +19,7 @@ const origin = fc.bigInt({ min: 0n, max: 3n });
 const member = fc.record({ origin, generation: small, playerId: fc.string({ maxLength: 3 }) });
 const payload = fc.constantFrom({ type: "", text: "x" }, { type: "t", json: "{" }, { type: "" }, undefined);
 const position = fc.constantFrom({ epoch: 1, offset: 1, tag: 1 }, undefined);
+const log = fc.option(fc.record({ offset: small, tag: small, previousTag: small }), { nil: undefined });
 const subscribed = fc.record({ deliveryClass: small, position, presence: fc.boolean(), byServer: fc.boolean() });
 const error = fc.record({ code: fc.nat({ max: 40 }), message: fc.string(), retryAfterMs: small });
 
@@ -42,12 +43,13 @@ const frame: fc.Arbitrary<unknown> = fc.oneof(
       fc.constant({}),
     ),
   }),
-  fc.record({ message: fc.record({ channel, origin, seq: small, payload, volatile: fc.boolean() }) }),
+  fc.record({ message: fc.record({ channel, origin, seq: small, payload, volatile: fc.boolean(), log }) }),
   fc.record({ skip: fc.record({ channel, fromOffset: small, toOffset: small }) }),
   fc.record({
     subscription: fc.oneof(
       fc.record({ channel, opened: subscribed }),
       fc.record({ channel, closed: fc.record({ reason: fc.nat({ max: 9 }) }) }),
+      fc.record({ channel, caughtUp: fc.record({ position }) }),
       fc.record({ channel, gap: fc.record({ reason: fc.nat({ max: 9 }), to: position }) }),
     ),
   }),

@@ -39,6 +39,14 @@ export const from = (offset: number, more: Init<Subscribed> = {}): Init<Subscrib
   ...more,
 });
 
+/** Ends the newest connection, and accepts the next one when the client opens it. */
+export async function comeBack(t: Scripted): Promise<void> {
+  const opened = t.network.sockets.length;
+  await t.socket.end();
+  while (t.network.sockets.length === opened) await t.clock.advance(100);
+  await t.socket.accept();
+}
+
 /** A client that joins the durable group `a`. */
 export class DurableChannel {
   readonly t: Scripted;
@@ -89,9 +97,7 @@ export class DurableChannel {
 
   /** Ends the connection, and begins a handshake on the next one. */
   async reconnect(): Promise<void> {
-    await this.t.socket.end();
-    await this.t.clock.advance(30_000);
-    await this.t.socket.accept();
+    await comeBack(this.t);
   }
 
   /** Answers the handshake. */
