@@ -104,7 +104,10 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
 
   #openApp(app: ResolvedApp): GatewayApp {
     const { clock, counters, config, messageLog, cursors, log } = this;
-    const namespaces = new NamespaceRegistry(app, config.limits.maxPayloadBytes);
+    const namespaces = new NamespaceRegistry(app, {
+      maxPayloadBytes: config.limits.maxPayloadBytes,
+      canReplicate: config.valkey !== undefined,
+    });
     const hub = new AppHub({
       appId: app.id,
       namespaces,

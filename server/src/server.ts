@@ -10,6 +10,7 @@ import { Listener } from "./http/listener.ts";
 import { pagesRoute } from "./http/pages.ts";
 import { dispatch, type Route } from "./http/routes.ts";
 import type { DurableStores } from "./log/durable-stores.ts";
+import { ValkeyStores } from "./log/valkey/valkey-stores.ts";
 import { FanfareNode } from "./node.ts";
 import { type Log, silentLog } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -24,8 +25,10 @@ export interface StartOptions {
   readonly clock?: Clock;
   /** Serves `/dev/credentials`. Only with a configuration made by `devConfig`. */
   readonly devSecrets?: DevSecrets;
-  /** Where durable channels are kept, closed by whoever gives it. Default: in memory, gone with the server. */
+  /** Where durable channels are kept, closed by whoever gives it. Default: as configured; in memory unless in Valkey. */
   readonly stores?: DurableStores;
+  /** With Valkey: life of the lease under which this node is the only one, in milliseconds. Default: 15,000. */
+  readonly leaseLifeMs?: number;
   /** A folder of files to serve at `/`. */
   readonly pages?: string;
 }
@@ -41,6 +44,9 @@ export interface DrainRequest {
 /** How long calls of the control API may take to end, once the last client has gone, in milliseconds. */
 const controlGraceMs = 2_000;
 
+/** How long clients may take to go when the node must not go on, in milliseconds. */
+const failureDeadlineMs = 1_000;
+
 /** A running server. */
 export class FanfareServer implements AsyncDisposable {
   readonly node: FanfareNode;
@@ -48,12 +54,17 @@ export class FanfareServer implements AsyncDisposable {
   readonly #upgrades: UpgradeHandler;
   readonly #metrics: Metrics;
   readonly #control: ControlApi;
+  readonly #valkey: ValkeyStores | undefined;
   #drained: Promise<void> | undefined;
+  #failure: string | undefined;
   readonly #closed = Promise.withResolvers<void>();
 
-  constructor(options: StartOptions) {
-    const { config, clock = systemClock, log = silentLog } = options;
-    this.node = new FanfareNode({ config, clock, log, ...(options.stores && { stores: options.stores }) });
+  /** @param valkey where durable channels are kept, closed with the server */
+  constructor(options: StartOptions, valkey?: ValkeyStores) {
+    const { config, clock = systemClock, log = silentLog, stores = valkey } = options;
+    this.node = new FanfareNode({ config, clock, log, ...(stores && { stores }) });
+    this.#valkey = valkey;
+    void valkey?.lease.lost.then((reason) => this.#fail(reason));
     this.#upgrades = new UpgradeHandler(this.node);
     this.#metrics = new Metrics({ counters: this.node.counters, version, nodeId: config.nodeId });
     this.#control = new ControlApi(this.node, (wish) => this.drain(wish));
@@ -72,6 +83,11 @@ export class FanfareServer implements AsyncDisposable {
   /** Addresses of all listeners, in the order of the configuration. */
   get urls(): readonly string[] {
     return this.#listeners.map((listener) => listener.url);
+  }
+
+  /** Why the server closed itself, a sentence; undefined if it did not. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   /** Settles when the server is closed, by whomever. */
@@ -129,12 +145,20 @@ export class FanfareServer implements AsyncDisposable {
     for (const connection of this.#upgrades.connections) connection.destroy();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     await this.node[Symbol.asyncDispose]();
+    await this.#valkey?.[Symbol.asyncDispose]();
     this.#metrics[Symbol.dispose]();
     this.#closed.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Sends everybody away at once: whoever stays could miss what another node stores. */
+  #fail(reason: string): void {
+    this.#failure = `this node ends, because ${reason}`;
+    this.node.log.error(this.#failure);
+    this.drain({ windowMs: 0, deadlineMs: failureDeadlineMs });
   }
 
   /** Lets the control API answer what is under way, among it the call that began the drain; within a bound. */
@@ -153,7 +177,7 @@ export class FanfareServer implements AsyncDisposable {
 
   #routes({ devSecrets, pages }: StartOptions): Route[] {
     const { node } = this;
-    const routes = [this.#control.route, ...healthRoutes(node)];
+    const routes = [this.#control.route, ...healthRoutes(node, () => this.#valkey?.lease.isReachable ?? true)];
     if (node.config.observe.metrics) routes.push(metricsRoute(this.#metrics));
     if (devSecrets !== undefined) routes.push(devCredentialsRoute(devSecrets, node.clock));
     if (pages !== undefined) routes.push(pagesRoute(pages));
@@ -161,9 +185,26 @@ export class FanfareServer implements AsyncDisposable {
   }
 }
 
-/** Starts a server. @throws the system's error if an address cannot be listened at, for instance EADDRINUSE */
+/**
+ * Starts a server; where its configuration names a Valkey, once it is the only node there.
+ * @throws the system's error if an address cannot be listened at, for instance EADDRINUSE
+ * @throws FanfareError FAILED_PRECONDITION if another node uses the same Valkey and prefix, UNAUTHENTICATED or UNAVAILABLE if Valkey cannot be used
+ */
 export async function startServer(options: StartOptions): Promise<FanfareServer> {
-  const server = new FanfareServer(options);
-  await server.open();
-  return server;
+  const valkey = await openValkey(options);
+  try {
+    const server = new FanfareServer(options, valkey);
+    await server.open();
+    return server;
+  } catch (reason) {
+    await valkey?.[Symbol.asyncDispose]();
+    throw reason;
+  }
+}
+
+async function openValkey(options: StartOptions): Promise<ValkeyStores | undefined> {
+  const { config, clock = systemClock, log = silentLog, stores, leaseLifeMs } = options;
+  const { valkey, nodeId } = config;
+  if (valkey === undefined || stores !== undefined) return undefined;
+  return await ValkeyStores.open({ valkey, nodeId, clock, log, ...(leaseLifeMs !== undefined && { leaseLifeMs }) });
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type FanfareServer, version } from "@fanfare/server";
 import type { Command } from "commander";
+import { CliError } from "../cli-error.ts";
 import { exitCodeHelp } from "../exit-code.ts";
 import { devCredentials } from "../server/dev-credentials.ts";
 import { developmentBanner } from "../server/development-banner.ts";
@@ -55,6 +56,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   else if (credentials === undefined) output.line(`Fanfare ${version} serves on ${server.urls.join(", ")}`);
   else for (const line of developmentBanner({ url: server.url, version, credentials }, output)) output.line(line);
   await server.closed;
+  if (server.failure !== undefined) throw new CliError("failed", server.failure);
 }
 
 function servingLine({ url, urls, node }: FanfareServer, dev: boolean) {

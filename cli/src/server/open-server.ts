@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import {
   createLog,
   type DevSecrets,
+  FanfareError,
   type FanfareServer,
   jsonSink,
   type ResolvedConfig,
@@ -18,7 +19,7 @@ export interface OpenOptions {
   readonly pages: string | undefined;
 }
 
-/** Starts a server whose log goes to standard error. @throws CliError if an address cannot be listened at */
+/** Starts a server whose log goes to standard error. @throws CliError if an address cannot be listened at, or Valkey cannot be used */
 export async function openServer({ config, devSecrets, pages }: OpenOptions): Promise<FanfareServer> {
   const { logFormat, logLevel: level } = config.observe;
   const writeLine = (line: string) => process.stderr.write(`${line}\n`);
@@ -35,6 +36,7 @@ export async function openServer({ config, devSecrets, pages }: OpenOptions): Pr
       ...(pages !== undefined && existsSync(pages) && { pages }),
     });
   } catch (error) {
+    if (error instanceof FanfareError) throw new CliError("failed", error.message, "", { cause: error });
     throw listenError(error, config);
   }
 }

@@ -3,19 +3,25 @@ import { DeliveryClass } from "@fanfare/proto/v1";
 import type { ChannelKind } from "./channel-policy.ts";
 import type { ConfigProblem } from "./config-error.ts";
 
-/**
- * The first rule between fields that a channel's rules break, its field relative to them; undefined if there is none.
- * @param maxPayloadBytes the node's `Limits.max_payload_bytes`
- */
+/** What a node gives to its channels. */
+export interface ChannelBounds {
+  /** The node's `Limits.max_payload_bytes`. */
+  readonly maxPayloadBytes: number;
+  /** Durable channels are kept where there can be replicas: in Valkey. */
+  readonly canReplicate: boolean;
+}
+
+/** The first rule between fields that a channel's rules break, its field relative to them; undefined if there is none. */
 export function channelRulesProblem(
   rules: ChannelRules | undefined,
   kind: ChannelKind,
-  maxPayloadBytes: number,
+  { maxPayloadBytes, canReplicate }: ChannelBounds,
 ): ConfigProblem | undefined {
   if (rules === undefined) return undefined;
   return (
     unknownValue(rules) ??
     unimplemented(rules) ??
+    (canReplicate ? undefined : strictProblem(rules)) ??
     accessProblem(rules, kind) ??
     durableOnly(rules) ??
     (rules.maxPayloadBytes > maxPayloadBytes
@@ -58,12 +64,16 @@ function unimplemented(rules: ChannelRules): ConfigProblem | undefined {
   if (rules.backendSubscribe > BackendMode.DIRECT) {
     return { field: "backend_subscribe", problem: "takes the game's backend into the path", remedy };
   }
+  return undefined;
+}
+
+function strictProblem(rules: ChannelRules): ConfigProblem | undefined {
   const isStrict = rules.acknowledgement === Acknowledgement.REPLICA_STRICT;
   if (isStrict && rules.deliveryClass === DeliveryClass.DURABLE) {
     return {
       field: "acknowledgement",
       problem: "is ACKNOWLEDGEMENT_REPLICA_STRICT, and the log in memory has no replica: every publish would fail",
-      remedy: "use ACKNOWLEDGEMENT_REPLICA",
+      remedy: "use ACKNOWLEDGEMENT_REPLICA, or keep the log in Valkey with `valkey`",
     };
   }
   return undefined;

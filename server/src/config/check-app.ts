@@ -1,17 +1,17 @@
 import { type ApiKey, type App, type PlayerAuth, Scope } from "@fanfare/proto/config/v1";
 import type { ChannelKind } from "./channel-policy.ts";
-import { channelRulesProblem } from "./channel-rules.ts";
+import { type ChannelBounds, channelRulesProblem } from "./channel-rules.ts";
 import { isLoopback } from "./check-listen.ts";
 import type { ConfigProblem } from "./config-error.ts";
 import { firstRepeated } from "./first-repeated.ts";
 
 /** The first rule between the fields of an app that is broken, its field relative to the app. */
-export function appProblem(app: App, maxPayloadBytes: number): ConfigProblem | undefined {
+export function appProblem(app: App, bounds: ChannelBounds): ConfigProblem | undefined {
   return (
     playerAuthProblem(app.playerAuth) ??
     apiKeysProblem(app.apiKeys) ??
     originsProblem(app.allowedOrigins) ??
-    rulesProblem(app, maxPayloadBytes)
+    rulesProblem(app, bounds)
   );
 }
 
@@ -79,7 +79,7 @@ function isOrigin(text: string): boolean {
   return url.origin === text || (url.origin === "null" && /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9.-]+$/.test(text));
 }
 
-function rulesProblem(app: App, maxPayloadBytes: number): ConfigProblem | undefined {
+function rulesProblem(app: App, bounds: ChannelBounds): ConfigProblem | undefined {
   const repeated = firstRepeated(app.namespaces.map(({ name }) => name));
   if (repeated !== undefined) return { field: `namespaces[${repeated.index}].name`, ...repeated.problem };
   const all: { field: string; kind: ChannelKind; rules: App["playerRules"] }[] = [
@@ -88,7 +88,7 @@ function rulesProblem(app: App, maxPayloadBytes: number): ConfigProblem | undefi
     { field: "broadcast_rules", kind: "broadcast", rules: app.broadcastRules },
   ];
   for (const { field, kind, rules } of all) {
-    const problem = channelRulesProblem(rules, kind, maxPayloadBytes);
+    const problem = channelRulesProblem(rules, kind, bounds);
     if (problem !== undefined) return { ...problem, field: `${field}.${problem.field}` };
   }
   return undefined;

@@ -46,7 +46,7 @@ describe("checkConfig", () => {
   });
 
   const cases: [name: string, config: Init, field: string, message: RegExp][] = [
-    ["valkey, which is not there yet", { valkey: { addresses: ["a:1"] } }, "valkey", /this version/],
+    ["an address that is none", { valkey: { addresses: ["a"] } }, "valkey.addresses[0]", /host:port/],
     ["development in the open", { dev: true, listen: { host: "0.0.0.0" } }, "listen.host", /loopback/],
     [
       "development in the open by another address",
@@ -196,6 +196,12 @@ describe("checkConfig", () => {
     const problem = appProblemOf(changes);
     expect(problem?.field).toBe(`apps[0].${field}`);
     expect(problem?.message).toMatch(message);
+  });
+
+  it("lets publishes demand a replica where the log is in Valkey", () => {
+    const rules = { deliveryClass: DeliveryClass.DURABLE, acknowledgement: Acknowledgement.REPLICA_STRICT };
+    const apps = [{ ...app, namespaces: [{ name: "a", rules }] }];
+    expect(problemOf({ apps, valkey: { addresses: ["a:1"] } })).toBeUndefined();
   });
 
   it("accepts what an app may say", () => {

@@ -6,6 +6,7 @@ import { ConfigError, type ConfigProblem } from "./config-error.ts";
 import { firstRepeated } from "./first-repeated.ts";
 import { resolveLimits } from "./resolved-limits.ts";
 import { resolveTiming } from "./resolved-timing.ts";
+import { valkeyProblem } from "./resolved-valkey.ts";
 
 const violationOf = validatorFor(ServerConfigSchema);
 
@@ -24,23 +25,14 @@ export function checkConfig(config: ServerConfig): void {
 
 function problemBetweenFields(config: ServerConfig): ConfigProblem | undefined {
   return (
-    unimplemented(config) ??
     listenProblem(config) ??
+    valkeyProblem(config.valkey) ??
     timingProblem(config) ??
     limitsProblem(config) ??
     observeProblem(config) ??
     clusterKeyProblem(config) ??
     appsProblem(config)
   );
-}
-
-function unimplemented({ valkey }: ServerConfig): ConfigProblem | undefined {
-  if (valkey === undefined) return undefined;
-  return {
-    field: "valkey",
-    problem: "connects nodes, which this version of the server does not do",
-    remedy: "leave it out and run one node",
-  };
 }
 
 function timingProblem({ timing }: ServerConfig): ConfigProblem | undefined {
@@ -104,12 +96,12 @@ function clusterKeyProblem({ clusterKeys }: ServerConfig): ConfigProblem | undef
   return repeated && { field: `cluster_keys[${repeated.index}].id`, ...repeated.problem };
 }
 
-function appsProblem({ apps, limits }: ServerConfig): ConfigProblem | undefined {
+function appsProblem({ apps, limits, valkey }: ServerConfig): ConfigProblem | undefined {
   const repeatedId = firstRepeated(apps.map(({ id }) => id));
   if (repeatedId !== undefined) return { field: `apps[${repeatedId.index}].id`, ...repeatedId.problem };
-  const { maxPayloadBytes } = resolveLimits(limits);
+  const bounds = { maxPayloadBytes: resolveLimits(limits).maxPayloadBytes, canReplicate: valkey !== undefined };
   for (const [i, app] of apps.entries()) {
-    const problem = appProblem(app, maxPayloadBytes);
+    const problem = appProblem(app, bounds);
     if (problem !== undefined) return { ...problem, field: `apps[${i}].${problem.field}` };
   }
   const keys = apps.flatMap(({ apiKeys }, app) => apiKeys.map(({ sha256 }, key) => ({ app, key, sha256 })));

@@ -37,10 +37,11 @@ export function loadConfig(options: LoadOptions): ResolvedConfig {
   }
 }
 
-/** The environment variables that hold keys. */
+/** The environment variables that hold keys and passwords. */
 function* variablesNamedIn(config: ServerConfig): Iterable<string> {
   for (const { playerAuth } of config.apps) {
     for (const { material } of playerAuth?.keys ?? []) if (material.case === "environment") yield material.value;
   }
   for (const { material } of config.clusterKeys) if (material.case === "environment") yield material.value;
+  if (config.valkey?.passwordEnvironment) yield config.valkey.passwordEnvironment;
 }

@@ -15,6 +15,7 @@ import { checkConfig } from "./check-config.ts";
 import { type Environment, type ResolvedPlayerAuth, resolvePlayerAuth, secretOf } from "./key-material.ts";
 import { type ResolvedLimits, resolveLimits } from "./resolved-limits.ts";
 import { type ResolvedTiming, resolveTiming } from "./resolved-timing.ts";
+import { type ResolvedValkey, resolveValkey } from "./resolved-valkey.ts";
 
 export type { ChannelPolicy } from "./channel-policy.ts";
 export type { ResolvedLimits } from "./resolved-limits.ts";
@@ -30,6 +31,8 @@ export interface ResolvedConfig {
   readonly timing: ResolvedTiming;
   readonly limits: ResolvedLimits;
   readonly observe: ResolvedObserve;
+  /** Where durable channels and cursors are kept; undefined: in memory. */
+  readonly valkey: ResolvedValkey | undefined;
   /** One or two; the first signs, all verify. */
   readonly clusterKeys: readonly ResolvedClusterKey[];
   readonly dev: boolean;
@@ -117,6 +120,7 @@ export function resolveConfig(config: ServerConfig, options: ResolveOptions = {}
       logFormat: logFormatOf(config, options.isTerminal),
       metrics: !config.observe?.metricsDisabled,
     }),
+    valkey: resolveValkey(config.valkey, environment),
     clusterKeys: resolveClusterKeys(config, environment, random),
     dev: config.dev,
   });

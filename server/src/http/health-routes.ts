@@ -3,13 +3,14 @@ import type { FanfareNode } from "../node.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { get, type Route, sendText } from "./routes.ts";
 
-/** `/healthz`: the process runs. `/readyz`: it accepts clients; 503 while it drains. */
-export function healthRoutes(node: FanfareNode): Route[] {
+/** `/healthz`: the process runs. `/readyz`: it accepts clients and can store; 503 while it drains or the log is out of reach. */
+export function healthRoutes(node: FanfareNode, isLogReachable: () => boolean): Route[] {
   return [
     get("/healthz", (_request, response) => sendText(response, 200, "ok\n")),
     get("/readyz", (_request, response) => {
-      if (node.state === NodeState.READY) sendText(response, 200, "ready\n");
-      else sendText(response, 503, "draining\n");
+      if (node.state !== NodeState.READY) sendText(response, 503, "draining\n");
+      else if (!isLogReachable()) sendText(response, 503, "the log is out of reach\n");
+      else sendText(response, 200, "ready\n");
     }),
   ];
 }

@@ -12,7 +12,10 @@ function registry(names: string[]): NamespaceRegistry {
   config.apps[0]!.namespaces = create(ServerConfigSchema, {
     apps: [{ namespaces: names.map((name) => ({ name, rules })) }],
   }).apps[0]!.namespaces;
-  return new NamespaceRegistry(resolveConfig(config, { environment: {} }).apps.get("dev")!, 1000);
+  return new NamespaceRegistry(resolveConfig(config, { environment: {} }).apps.get("dev")!, {
+    maxPayloadBytes: 1000,
+    canReplicate: false,
+  });
 }
 
 const open = create(ChannelRulesSchema, { subscribe: Access.ANYONE });

@@ -1,7 +1,7 @@
 import type { ChannelRules } from "@fanfare/proto/config/v1";
 import { type Channel, ErrorCode } from "@fanfare/proto/v1";
 import { type ChannelPolicy, resolveChannelPolicy } from "../config/channel-policy.ts";
-import { channelRulesProblem } from "../config/channel-rules.ts";
+import { type ChannelBounds, channelRulesProblem } from "../config/channel-rules.ts";
 import type { ResolvedApp } from "../config/resolved-config.ts";
 import { FanfareError } from "../fanfare-error.ts";
 
@@ -22,14 +22,14 @@ const DEFAULT_NAME = "default";
 export class NamespaceRegistry {
   readonly #policies: Map<string, ChannelPolicy>;
   readonly #app: ResolvedApp;
-  readonly #maxPayloadBytes: number;
+  readonly #bounds: ChannelBounds;
   readonly #listeners = new Set<(change: NamespaceChange) => void>();
 
-  /** @param maxPayloadBytes the node's limit, which no namespace exceeds */
-  constructor(app: ResolvedApp, maxPayloadBytes: number) {
+  /** @param bounds the node's, which no namespace exceeds */
+  constructor(app: ResolvedApp, bounds: ChannelBounds) {
     this.#app = app;
     this.#policies = new Map(app.namespaces);
-    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#bounds = bounds;
   }
 
   /** The policy of a channel; undefined if it is a group whose namespace does not exist. */
@@ -61,7 +61,7 @@ export class NamespaceRegistry {
    * @throws FanfareError INVALID_ARGUMENT if the rules contradict each other, LIMIT_EXCEEDED at 1000 namespaces
    */
   put(name: string, rules: ChannelRules | undefined): boolean {
-    const problem = channelRulesProblem(rules, "group", this.#maxPayloadBytes);
+    const problem = channelRulesProblem(rules, "group", this.#bounds);
     if (problem !== undefined) {
       throw new FanfareError(ErrorCode.INVALID_ARGUMENT, `${problem.problem}: ${problem.remedy}`, {
         field: `namespace.rules.${problem.field}`,
@@ -71,7 +71,7 @@ export class NamespaceRegistry {
     if (created && this.#policies.size >= MAX_NAMESPACES) {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `the app has ${MAX_NAMESPACES} namespaces; delete one first`);
     }
-    const policy = resolveChannelPolicy(rules, "group", this.#maxPayloadBytes);
+    const policy = resolveChannelPolicy(rules, "group", this.#bounds.maxPayloadBytes);
     this.#policies.set(name, policy);
     this.#tell({ name, policy });
     return created;

@@ -56,7 +56,7 @@ export declare type ServerConfig = Message<"fanfare.config.v1.ServerConfig"> & {
   limits?: Limits | undefined;
 
   /**
-   * Connects nodes. Unset: the embedded broker, one node.
+   * Keeps durable channels and cursors, so that they outlive the node. Unset: in memory, gone with it.
    *
    * @generated from field: fanfare.config.v1.Valkey valkey = 6;
    */
@@ -627,7 +627,8 @@ export declare type Limits = Message<"fanfare.config.v1.Limits"> & {
 export declare const LimitsSchema: GenMessage<Limits>;
 
 /**
- * The Valkey that connects nodes.
+ * The Valkey that keeps durable channels and cursors. It does not connect nodes yet: one node runs for each key prefix, and a second
+ * does not start.
  *
  * @generated from message fanfare.config.v1.Valkey
  */
@@ -668,7 +669,7 @@ export declare type Valkey = Message<"fanfare.config.v1.Valkey"> & {
   passwordEnvironment: string;
 
   /**
-   * Put before every key. Empty: `fanfare`.
+   * Put before every key. Of two servers on one Valkey each has its own. Empty: `fanfare`.
    *
    * @generated from field: string key_prefix = 6;
    */

@@ -278,7 +278,7 @@ type ServerConfig struct {
 	Timing *Timing `protobuf:"bytes,4,opt,name=timing,proto3" json:"timing,omitempty"`
 	// What one client, player, address or node may do.
 	Limits *Limits `protobuf:"bytes,5,opt,name=limits,proto3" json:"limits,omitempty"`
-	// Connects nodes. Unset: the embedded broker, one node.
+	// Keeps durable channels and cursors, so that they outlive the node. Unset: in memory, gone with it.
 	Valkey *Valkey `protobuf:"bytes,6,opt,name=valkey,proto3" json:"valkey,omitempty"`
 	// Log and metrics.
 	Observe *Observe `protobuf:"bytes,7,opt,name=observe,proto3" json:"observe,omitempty"`
@@ -1281,7 +1281,8 @@ func (x *Limits) GetMaxPresenceDataBytes() uint32 {
 	return 0
 }
 
-// The Valkey that connects nodes.
+// The Valkey that keeps durable channels and cursors. It does not connect nodes yet: one node runs for each key prefix, and a second
+// does not start.
 type Valkey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// host:port of one or more nodes.
@@ -1294,7 +1295,7 @@ type Valkey struct {
 	Username string `protobuf:"bytes,4,opt,name=username,proto3" json:"username,omitempty"`
 	// Name of the environment variable that holds the password. Empty: none.
 	PasswordEnvironment string `protobuf:"bytes,5,opt,name=password_environment,json=passwordEnvironment,proto3" json:"password_environment,omitempty"`
-	// Put before every key. Empty: `fanfare`.
+	// Put before every key. Of two servers on one Valkey each has its own. Empty: `fanfare`.
 	KeyPrefix string `protobuf:"bytes,6,opt,name=key_prefix,json=keyPrefix,proto3" json:"key_prefix,omitempty"`
 	// How long a command may take, in milliseconds. 0: 250.
 	RequestTimeoutMs uint32 `protobuf:"varint,7,opt,name=request_timeout_ms,json=requestTimeoutMs,proto3" json:"request_timeout_ms,omitempty"`
