@@ -146,8 +146,8 @@ describe.each([
   it("tells a gap to whoever was away longer than the log reaches back (FF-DU-017)", async () => {
     const ann = await join("ann");
     const first = await ann.publish(group, "0");
-    for (let i = 1; i <= 150; i++) ann.tell(group, `${i}`);
-    await ann.settle();
+    for (let i = 1; i < 150; i++) ann.tell(group, `${i}`);
+    await ann.publish(group, "150"); // its answer says that all of them are stored
     const bob = await join("bob");
     const subscribed = await bob.subscribe(group, { start: { case: "after", value: first.position! } });
     expect(subscribed).toMatchObject({
