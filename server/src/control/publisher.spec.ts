@@ -12,6 +12,7 @@ import { player } from "./testing/control-fixture.ts";
 const caller = { appId: "game", keyId: "k", scopes: new Set<number>() };
 const delivered = { outcome: Outcome.DELIVERED, report: {} } as RouteResult;
 const failed: RouteResult = { outcome: Outcome.FAILED, code: ErrorCode.UNAVAILABLE, message: "too much waits" };
+const unknown: RouteResult = { outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED, message: "not in time" };
 
 /** A publisher over a router whose fan-outs a test ends. */
 function publisher() {
@@ -107,12 +108,15 @@ describe("Publisher", () => {
     void publish;
   });
 
-  it("sends again under the key of a fan-out that was refused", async () => {
+  it.each([
+    ["was refused", failed],
+    ["left unknown whether it is stored", unknown],
+  ])("sends again under the key of a publish that %s", async (_, outcome) => {
     const { state, app, node } = publisher();
     const one = new Publisher(node);
     const signal = new AbortController().signal;
     const first = one.publish(app, caller, [publication(1, "key")], signal);
-    state.underWay[0]?.(failed);
+    state.underWay[0]?.(outcome);
     await first;
     const again = one.publish(app, caller, [publication(1, "key")], signal);
     expect(state.sent).toBe(2);

@@ -94,15 +94,15 @@ export class Publisher {
     return result;
   }
 
-  /** A publish that failed was not sent, so its repeat is no repeat. */
+  /** A publish that failed was not sent, so its repeat is no repeat; of one that is unknown the repeat asks the log, which knows the key. */
   #remember(key: string, result: PublishResult | Promise<PublishResult>): void {
     if (!(result instanceof Promise)) {
-      if (result.outcome !== Outcome.FAILED) this.#repeats.set(key, result);
+      if (isKnown(result)) this.#repeats.set(key, result);
       return;
     }
     this.#repeats.set(key, result);
     void result.then((settled) => {
-      if (settled.outcome === Outcome.FAILED) this.#repeats.delete(key);
+      if (!isKnown(settled)) this.#repeats.delete(key);
     });
   }
 
@@ -168,6 +168,11 @@ function admit(app: ControlApp, publication: Publication, channel: Channel): voi
 
 function isDurable({ hub }: ControlApp, channel: Channel): boolean {
   return hub.namespaces.policyFor(channel)?.deliveryClass === DeliveryClass.DURABLE;
+}
+
+/** Whether a repeat need not be sent. */
+function isKnown({ outcome }: PublishResult): boolean {
+  return outcome !== Outcome.FAILED && outcome !== Outcome.UNKNOWN;
 }
 
 function asRepeated(first: PublishResult): PublishResult {
