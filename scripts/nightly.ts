@@ -22,6 +22,7 @@ const runs: readonly (readonly [string, readonly string[]])[] = [
   ["soak:resume:valkey", ["scripts/soak/main.ts", "--valkey"]],
   ["chaos:log", ["scripts/chaos-log.ts", "--kills", "50"]],
   ["chaos:log:freeze", ["scripts/chaos-log.ts", "--kills", "10", "--freeze"]],
+  ["chaos:server-kill", ["scripts/server-kill/main.ts", "--kills", "200"]],
 ];
 
 const values = scriptOptions(help, {

@@ -9,7 +9,7 @@ import { DeliveryClass } from "@fanfare/proto/v1";
 /** Signs the players' tokens of the app `game`, under the key id `k`. */
 export const tokenSecret = "a secret of servers that are killed";
 /** May do everything in the app `game`. */
-export const apiKey = "an API key of servers that are killed";
+export const apiKey = "an-API-key-of-servers-that-are-killed";
 
 /** A server that keeps its log in a Valkey. */
 export interface ServerOnValkeyOptions {
@@ -99,6 +99,12 @@ export class ServerOnValkey implements AsyncDisposable {
       () => over,
     )) as [{ url: string }];
     this.#port = Number(new URL(url).port);
+  }
+
+  /** Whether it has ended, by itself or not. */
+  get hasEnded(): boolean {
+    const child = this.#child;
+    return child === undefined || child.exitCode !== null || child.signalCode !== null;
   }
 
   /** Ends it without notice. */
