@@ -1,5 +1,6 @@
 import { loadSuites } from "../conformance/src/cases/load-suites.ts";
 import { readRequirements } from "../conformance/src/cases/requirements.ts";
+import { watchedOfClients } from "../conformance/src/client-mode/client-watcher.ts";
 import { watchedOfServers } from "../conformance/src/rules/server-watcher.ts";
 import { listProblems, traceRequirements } from "../conformance/src/traceability/coverage.ts";
 import { countMusts, traceabilityPage } from "../conformance/src/traceability/table.ts";
@@ -11,7 +12,7 @@ const requirements = readRequirements();
 const sources = {
   requirements,
   cases: loadSuites(requirements).map(({ definition }) => definition),
-  watched: { server: watchedOfServers, client: [] },
+  watched: { server: watchedOfServers, client: watchedOfClients },
   untestable: readUntestable(),
 };
 const traced = traceRequirements(sources);

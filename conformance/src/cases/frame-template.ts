@@ -6,7 +6,7 @@ type Path = readonly (string | number)[];
 type Report = (path: Path, problem: string) => void;
 
 /** Keys of an object that is a matcher and no message. */
-export const matcherNames = [
+const matcherNames = [
   "$present",
   "$absent",
   "$not",

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addClientCommand } from "./client-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { exitCodeHelp } from "./exit-code.ts";
 import { addExplainCommand } from "./explain-command.ts";
@@ -18,6 +19,7 @@ export function createProgram(): Command {
       `
 Examples:
   fanfare-conformance server --target target.yaml      every case for servers
+  fanfare-conformance client --adapter ./my-adapter    every case for clients
   fanfare-conformance doctor --target target.yaml      whether it can be run against, and what is in the way
   fanfare-conformance list --profile core              what core consists of
   fanfare-conformance explain core/heartbeat/pong      what one case proves, and how
@@ -25,6 +27,7 @@ Examples:
 ${exitCodeHelp}`,
     );
   addServerCommand(program);
+  addClientCommand(program);
   addDoctorCommand(program);
   addListCommand(program);
   addExplainCommand(program);

@@ -11,9 +11,9 @@ import {
   ProfileSchema,
 } from "@fanfare/proto/conformance/v1alpha";
 import { shortEnumName } from "../cases/enum-name.ts";
-import { UnknownPlaceholder } from "../cases/placeholders.ts";
 import type { ServerEnvironment, ServerHandle } from "../target/environment.ts";
-import { CaseFailure, HarnessError } from "./failure.ts";
+import { describeFailure } from "./describe-failure.ts";
+import { HarnessError } from "./failure.ts";
 import type { Form } from "./frame-form.ts";
 import { ServerCase } from "./server-case.ts";
 import { runServerStep } from "./server-steps.ts";
@@ -23,7 +23,7 @@ import { Trace } from "./trace.ts";
 const hardLimitMs = 90_000;
 
 /** Why a target need not pass a case: what it does not claim. Undefined if it has to. */
-export function unsupportedBy(one: Case, form: Form, environment: ServerEnvironment): string | undefined {
+function unsupportedBy(one: Case, form: Form, environment: ServerEnvironment): string | undefined {
   if (!environment.profiles.has(one.profile)) return `the profile ${profileName(one.profile)} is not claimed`;
   if (form === "json" && !environment.profiles.has(Profile.JSON)) return "the profile JSON is not claimed";
   const feature = one.features.find((name) => !environment.features.has(name));
@@ -80,7 +80,7 @@ export async function runServerCase(one: Case, form: Form, environment: ServerEn
       await runSteps(one, form, environment, server, trace, result);
     } else await runSteps(one, form, environment, environment.shared, trace, result);
   } catch (error) {
-    describe(error, result);
+    describeFailure(error, result);
     result.trace = trace.entries();
   }
   result.durationMs = Math.round(performance.now() - startedAtMs);
@@ -119,16 +119,4 @@ async function runSteps(
     clearTimeout(timer);
     running.end();
   }
-}
-
-function describe(error: unknown, result: CaseResult): void {
-  if (error instanceof CaseFailure) {
-    result.status = CaseStatus.FAIL;
-    result.message = error.message;
-    result.brokenSpec = error.spec ?? "";
-    return;
-  }
-  result.status = CaseStatus.HARNESS_ERROR;
-  const isOwn = error instanceof HarnessError || error instanceof UnknownPlaceholder;
-  result.message = isOwn ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

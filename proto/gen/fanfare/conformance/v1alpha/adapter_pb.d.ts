@@ -123,16 +123,9 @@ export declare type ConnectCommand = Message<"fanfare.conformance.v1alpha.Connec
   tokens: string[];
 
   /**
-   * Features not to claim, where the client can be told.
-   *
-   * @generated from field: repeated string without_features = 3;
-   */
-  withoutFeatures: string[];
-
-  /**
    * Origins to which `goaway.url` may lead.
    *
-   * @generated from field: repeated string allowed_origins = 4;
+   * @generated from field: repeated string allowed_origins = 3;
    */
   allowedOrigins: string[];
 };

@@ -17,7 +17,7 @@ export declare const file_fanfare_conformance_v1alpha_step: GenFile;
  * One step of a case's timeline.
  *
  * Strings may contain placeholders: `${run}` (this run of the case), `${token.<name>}`, `${seq}` (the actor's next seq),
- * `${n}` (the count of a repetition), `${pad.<n>}` (n times the letter x), `${wide.<n>}` (n times ä), `${zeros.<n>}` (n zero bytes in base64), `${nowMs}` and `${nowUs}`, `${<actor>.player}`, `${<actor>.welcome.<path>}` (of the last welcome), `${<label>.<path>}` (of the frame that a
+ * `${n}` (the count of a repetition), `${pad.<n>}` (n times the letter x), `${wide.<n>}` (n times ä), `${zeros.<n>}` (n zero bytes in base64), `${nowMs}` and `${nowUs}`, `${soonMs}` (in 3 s), `${url}` and `${url2}` (of the scripted server), `${features}` (that the target claims), `${<actor>.player}`, `${<actor>.welcome.<path>}` (of the last welcome), `${<label>.<path>}` (of the frame that a
  * step took under `as`). A string that is one placeholder alone takes the type of its value.
  *
  * Patterns are partial: fields that they do not name may be anything. Objects with a key that begins with `$` are matchers:
@@ -989,7 +989,7 @@ export declare const OrderSchema: GenMessage<Order>;
  */
 export declare type Accept = Message<"fanfare.conformance.v1alpha.Accept"> & {
   /**
-   * The hello. It is not waited for if unset and `no_welcome`.
+   * The hello.
    *
    * @generated from field: google.protobuf.Struct hello = 1;
    */
@@ -1024,23 +1024,16 @@ export declare type Accept = Message<"fanfare.conformance.v1alpha.Accept"> & {
   within?: Span | undefined;
 
   /**
-   * Measured from the end of the former connection.
+   * Measured from the end of the former connection, or from the last `goaway`.
    *
    * @generated from field: fanfare.conformance.v1alpha.Span not_before = 6;
    */
   notBefore?: Span | undefined;
 
   /**
-   * Whether the session resumes: the runner then repeats session id, origin and secret of this actor's welcome. Default: the actor's former one.
+   * Do not answer the client's pings.
    *
-   * @generated from field: string resumes = 7;
-   */
-  resumes: string;
-
-  /**
-   * How the runner answers pings: not at all.
-   *
-   * @generated from field: bool no_pong = 8;
+   * @generated from field: bool no_pong = 7;
    */
   noPong: boolean;
 };

@@ -64,7 +64,7 @@ export declare const SuiteSchema: GenMessage<Suite>;
  */
 export declare type Case = Message<"fanfare.conformance.v1alpha.Case"> & {
   /**
-   * Unique in all suites: lower-case words between slashes, the first of them the profile. Never given to another case.
+   * Unique in all suites: lower-case words between slashes, the first of them the profile or `client`. Never given to another case.
    *
    * @generated from field: string id = 1;
    */

@@ -1,0 +1,73 @@
+import type { Command } from "commander";
+import { loadSuites } from "../cases/load-suites.ts";
+import { readRequirements } from "../cases/requirements.ts";
+import { runClientSuite } from "../client-mode/run-client-suite.ts";
+import { KnownFailures } from "../report/known-failing.ts";
+import { exitCodeOf, outcomeOf } from "../report/outcome.ts";
+import { writeReports } from "../report/report-files.ts";
+import { summaryText } from "../report/summary.ts";
+import { exitCodeHelp } from "./exit-code.ts";
+import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
+
+interface Options extends SelectionOptions {
+  readonly adapter: string;
+  readonly knownFailing?: string;
+  readonly concurrency?: string;
+  readonly patience?: string;
+  readonly trace?: boolean;
+  readonly verbose?: boolean;
+  readonly json?: string;
+  readonly junit?: string;
+  readonly markdown?: string;
+}
+
+/** `fanfare-conformance client`. */
+export function addClientCommand(program: Command): void {
+  const command = program
+    .command("client")
+    .summary("hold a client against the protocol")
+    .description(
+      "Plays a server for a client that is commanded through its adapter (fanfare/conformance/v1alpha/adapter.proto).",
+    )
+    .requiredOption("-a, --adapter <command>", "the shell command that starts the adapter")
+    .option("--known-failing <file>", "cases that are known to fail")
+    .option("--concurrency <n>", "cases side by side, each with an adapter of its own (default 8)")
+    .option("--patience <ms>", "how long to wait for what has to come at once (default 5000)")
+    .option("--trace", "show what went over the wire in cases that fail")
+    .option("--verbose", "print every case as it ends");
+  addSelection(command)
+    .option("--json <file>", "write the report as JSON")
+    .option("--junit <file>", "write it as JUnit XML")
+    .option("--markdown <file>", "write it as Markdown")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  fanfare-conformance client --adapter ./my-adapter
+  fanfare-conformance client --adapter 'python3 adapter.py' --case client/resume --trace
+
+${exitCodeHelp}`,
+    )
+    .action(async (options: Options) => {
+      process.exitCode = await runClient(options);
+    });
+}
+
+async function runClient(options: Options): Promise<number> {
+  const all = loadSuites(readRequirements());
+  const { adapter, knownFailing, concurrency, patience, verbose } = options;
+  const client = { adapter, patienceMs: Number(patience ?? 5_000) };
+  const report = await runClientSuite(all, client, {
+    selection: selectionOf(options),
+    ...(knownFailing === undefined ? {} : { knownFailures: KnownFailures.read(knownFailing) }),
+    ...(concurrency === undefined ? {} : { concurrency: Number(concurrency) }),
+    onResult: (result) => {
+      if (verbose)
+        console.log(`${outcomeOf(result).padEnd(15)} ${String(result.durationMs).padStart(6)} ms  ${result.id}`);
+    },
+  });
+  writeReports(report, options);
+  console.log(summaryText(report, { withTrace: options.trace === true }));
+  if (report.results.length === 0) console.error("no case fits the filters");
+  return report.results.length === 0 ? 2 : exitCodeOf(report);
+}
