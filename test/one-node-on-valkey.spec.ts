@@ -1,13 +1,21 @@
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { toJsonString } from "@bufbuild/protobuf";
-import { ServerConfigSchema } from "@fanfare/proto/config/v1";
-import { type Client, text } from "@fanfare/sdk-core";
+import { create, toJsonString } from "@bufbuild/protobuf";
+import { ServerConfigSchema, TimingSchema } from "@fanfare/proto/config/v1";
+import { type Client, ErrorCode, text } from "@fanfare/sdk-core";
+import { mintToken } from "@fanfare/sdk-node/token";
+import { resolveConfig, startServer } from "@fanfare/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CliProcess, runCli } from "../cli/src/testing/cli-process.ts";
 import { openPlayer } from "../scripts/server-kill/player.ts";
-import { configOf, ServerOnValkey, type ServerOnValkeyOptions } from "../scripts/server-kill/server-on-valkey.ts";
+import {
+  configOf,
+  ServerOnValkey,
+  type ServerOnValkeyOptions,
+  tokenSecret,
+} from "../scripts/server-kill/server-on-valkey.ts";
+import { TestClient } from "../server/src/testing/test-client.ts";
 import {
   startCluster,
   startStandalone,
@@ -18,11 +26,11 @@ import {
 import { requireTool } from "./require-tool.ts";
 
 /** Runs `fanfare serve --config`. */
-async function serve(options: ServerOnValkeyOptions, env: Record<string, string> = {}) {
+async function serve(options: ServerOnValkeyOptions) {
   const folder = await mkdtempDisposable(join(tmpdir(), "fanfare-valkey-config-"));
   const file = join(folder.path, "fanfare.json");
   await writeFile(file, toJsonString(ServerConfigSchema, configOf(options)));
-  const cli = new CliProcess(["serve", "--config", file, "--json"], { env });
+  const cli = new CliProcess(["serve", "--config", file, "--json"]);
   const url = async () => (JSON.parse(await cli.line("stdout", /"serving"/)) as { url: string }).url;
   const dispose = async () => {
     await cli[Symbol.asyncDispose]();
@@ -121,6 +129,20 @@ describe.skipIf(requireTool("valkey-server") === undefined)("one node on Valkey"
     expect([code, stderr]).toEqual([1, expect.stringContaining("another node, thief, has taken its lease on Valkey")]);
   });
 
+  it("does not go on with a long drain when its lease is another's", async () => {
+    const config = configOf({ addresses, keyPrefix: "draining" });
+    config.timing = create(TimingSchema, { drainWindowMs: 0, drainDeadlineMs: 600_000 });
+    await using server = await startServer({ config: resolveConfig(config), leaseLifeMs: 600 });
+    const stays = await TestClient.connect(`${server.url.replace("http", "ws")}/v1/connect`);
+    const { token } = await mintToken({ app: "game", player: "stays", key: tokenSecret, keyId: "k" });
+    await stays.hello({ token, features: ["resume", "hand_over"] });
+    server.drain();
+    await valkey.processes[0]?.command("SET", "draining:{lease}:node", "thief 1");
+    await server.closed;
+    expect(server.failure).toMatch(/another node, thief, has taken its lease/);
+    await stays.ended();
+  });
+
   it("is not ready while Valkey is gone, and ends when it stays away for the life of the lease", async () => {
     await using gone = await ValkeyProcess.start();
     const { host, port } = gone.address;
@@ -133,6 +155,27 @@ describe.skipIf(requireTool("valkey-server") === undefined)("one node on Valkey"
     await gone.kill();
     expect(await server.ended()).toBe(1);
     expect(server.errors).toContain("its lease on Valkey could not be renewed for 3 s");
+  });
+
+  it("connects as the user and with the password that are configured", async () => {
+    await using locked = await ValkeyProcess.start();
+    await locked.command("ACL", "SETUSER", "fanfare", "on", ">right", "~*", "&*", "+@all");
+    await locked.command("ACL", "SETUSER", "default", "off");
+    const config = configOf({ addresses: [`127.0.0.1:${locked.port}`], keyPrefix: "locked" });
+    Object.assign(config.valkey ?? {}, { username: "fanfare", passwordEnvironment: "PASSWORD" });
+    await using server = await startServer({ config: resolveConfig(config, { environment: { PASSWORD: "right" } }) });
+    expect(await readiness(server.url)).toBe(200);
+    const wrong = { config: resolveConfig(config, { environment: { PASSWORD: "wrong" } }) };
+    await expect(startServer(wrong)).rejects.toMatchObject({ code: ErrorCode.UNAUTHENTICATED });
+  });
+
+  it("says what to install where GLIDE is not", async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-valkey-config-"));
+    const file = join(folder.path, "fanfare.json");
+    await writeFile(file, toJsonString(ServerConfigSchema, configOf({ addresses, keyPrefix: "no-glide" })));
+    const env = { NODE_OPTIONS: `--import ${new URL("refuse-glide.ts", import.meta.url).href}` };
+    const { code, stderr } = await runCli(["serve", "--config", file], { env });
+    expect([code, stderr]).toEqual([1, expect.stringContaining("the package @valkey/valkey-glide is not installed")]);
   });
 
   it("says within seconds that Valkey refuses its password, or that nobody answers", async () => {

@@ -56,6 +56,7 @@ export class FanfareServer implements AsyncDisposable {
   readonly #control: ControlApi;
   readonly #valkey: ValkeyStores | undefined;
   #drained: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
   #failure: string | undefined;
   readonly #closed = Promise.withResolvers<void>();
 
@@ -140,8 +141,13 @@ export class FanfareServer implements AsyncDisposable {
     if (this.#drained === undefined) this.#listener(listener).refusal = undefined;
   }
 
-  /** Closes at once: every connection is cut. */
-  async close(): Promise<void> {
+  /** Closes at once: every connection is cut. Called again, it joins the close that is under way. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     for (const connection of this.#upgrades.connections) connection.destroy();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     await this.node[Symbol.asyncDispose]();
@@ -158,6 +164,8 @@ export class FanfareServer implements AsyncDisposable {
   #fail(reason: string): void {
     this.#failure = `this node ends, because ${reason}`;
     this.node.log.error(this.#failure);
+    // A drain that is under way may take its time otherwise.
+    if (this.#drained !== undefined) this.node.clock.setTimer(failureDeadlineMs, () => void this.close());
     this.drain({ windowMs: 0, deadlineMs: failureDeadlineMs });
   }
 
