@@ -14,9 +14,9 @@ import type { LoadedCase } from "../cases/load-suites.ts";
 import { KnownFailures } from "../report/known-failing.ts";
 import { describeFailure } from "../run/describe-failure.ts";
 import { HarnessError } from "../run/failure.ts";
-import { runPool } from "../run/pool.ts";
 import type { RunOptions } from "../run/run-server-suite.ts";
-import { selectCases } from "../run/select-cases.ts";
+import { runSteadily } from "../run/run-steadily.ts";
+import { type PlannedCase, selectCases } from "../run/select-cases.ts";
 import { Trace } from "../run/trace.ts";
 import { AdapterProcess } from "./adapter-process.ts";
 import { ClientCase } from "./client-case.ts";
@@ -43,13 +43,13 @@ export async function runClientSuite(
   const { knownFailures = new KnownFailures([]), concurrency = 8 } = options;
   const planned = selectCases(all, Subject.CLIENT, { ...options.selection, forms: ["binary"] });
   let implementation = client.adapter;
-  const results = await runPool(planned, concurrency, async ({ definition }) => {
-    const result = await runClientCase(definition, client, ({ client: name }) => {
+  const run = ({ definition }: PlannedCase) =>
+    runClientCase(definition, client, ({ client: name }) => {
       implementation = name;
     });
+  const results = await runSteadily(planned, concurrency, run, (result) => {
     result.knownFailing = knownFailures.has(result.id);
     options.onResult?.(result);
-    return result;
   });
   const ids = all
     .filter(({ definition }) => definition.subject === Subject.CLIENT)

@@ -48,15 +48,15 @@ const operators: Record<string, Operator> = {
       ? undefined
       : `${path} is ${shown(value)}, and has to be one of ${shown(operand)}`,
   $min: (operand, value, path) =>
-    Number(value) >= Number(operand)
+    Number(value) >= numberOf(operand)
       ? undefined
       : `${path} is ${shown(value)}, and has to be at least ${shown(operand)}`,
   $max: (operand, value, path) =>
-    Number(value) <= Number(operand)
+    Number(value) <= numberOf(operand)
       ? undefined
       : `${path} is ${shown(value)}, and has to be at most ${shown(operand)}`,
   $sum: (operand, value, path) => {
-    const sum = listOf(operand).reduce<bigint>((before, one) => before + BigInt(Number(one)), 0n);
+    const sum = sumOf(operand);
     return isSame(String(sum), value) ? undefined : `${path} is ${shown(value)}, and has to be ${sum}`;
   },
   $matches: (operand, value, path) =>
@@ -85,6 +85,15 @@ const operators: Record<string, Operator> = {
   },
   $each: (operand, value, path) => firstOf(listOf(value), (element, i) => mismatch(operand, element, `${path}[${i}]`)),
 };
+
+function sumOf(operand: JsonValue): number {
+  return listOf(operand).reduce<number>((before, one) => before + Number(one), 0);
+}
+
+/** A number, or a sum of numbers. */
+function numberOf(operand: JsonValue): number {
+  return isObject(operand) && operand.$sum !== undefined ? sumOf(operand.$sum) : Number(operand);
+}
 
 function firstOf<T>(list: readonly T[], find: (one: T, i: number) => string | undefined): string | undefined {
   for (const [i, one] of list.entries()) {

@@ -3,9 +3,9 @@ import { type CaseResult, type Report, ReportSchema, Subject } from "@fanfare/pr
 import type { LoadedCase } from "../cases/load-suites.ts";
 import { KnownFailures } from "../report/known-failing.ts";
 import type { ServerEnvironment } from "../target/environment.ts";
-import { runPool } from "./pool.ts";
 import { runServerCase } from "./run-server-case.ts";
-import { type Selection, selectCases } from "./select-cases.ts";
+import { runSteadily } from "./run-steadily.ts";
+import { type PlannedCase, type Selection, selectCases } from "./select-cases.ts";
 
 /** How cases are run. */
 export interface RunOptions {
@@ -27,11 +27,10 @@ export async function runServerSuite(
   const { knownFailures = new KnownFailures([]), concurrency = 16 } = options;
   const every = selectCases(all, Subject.SERVER, {});
   const planned = selectCases(all, Subject.SERVER, options.selection ?? {});
-  const results = await runPool(planned, concurrency, async ({ definition, form }) => {
-    const result = await runServerCase(definition, form, environment);
+  const run = ({ definition, form }: PlannedCase) => runServerCase(definition, form, environment);
+  const results = await runSteadily(planned, concurrency, run, (result) => {
     result.knownFailing = knownFailures.has(result.id);
     options.onResult?.(result);
-    return result;
   });
   const ids = every.flatMap(({ definition, form }) =>
     form === "json" ? [`${definition.id}#json`, definition.id] : [definition.id],

@@ -7,10 +7,13 @@ import { ControlClient } from "./control-client.ts";
 import { startDisposable } from "./disposable-process.ts";
 import type { ServerEnvironment } from "./environment.ts";
 import { fixtureApiKey, fixtureTokens } from "./fixtures.ts";
+import { limited } from "./limited.ts";
 
 /** What has to come at once comes within this, unless the target says otherwise. */
 const defaultPatienceMs = 5_000;
-const disposableStartMs = 20_000;
+/** Time for a disposable server to start, in milliseconds, and how many there are at a time: each is a process of its own. */
+const disposableStartMs = 30_000;
+const maxDisposables = 2;
 
 /** A target and where its file is. */
 export interface LoadedTarget {
@@ -42,10 +45,11 @@ export function readTarget(file: string): LoadedTarget {
 export async function openEnvironment({ target, folder }: LoadedTarget): Promise<ServerEnvironment & AsyncDisposable> {
   const keyOf = (app: string) => target.control?.apiKeys[app] || fixtureApiKey(app);
   const { disposable } = target;
-  const start =
+  const begin =
     disposable &&
     (() => startDisposable({ command: disposable.command, cwd: folder, keyOf, startMs: disposableStartMs }));
-  const own = target.addresses.length === 0 ? await start?.() : undefined;
+  const own = target.addresses.length === 0 ? await begin?.() : undefined;
+  const start = begin && limited(begin, maxDisposables);
   const control = target.control === undefined ? undefined : new ControlClient(target.control.url, keyOf);
   return {
     name: target.name,
