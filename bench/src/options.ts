@@ -63,7 +63,7 @@ lost, 2 wrong usage.
 Examples
   npm run bench -- group-fanout
   npm run bench -- firehose --rounds 5 --seconds 10 --json
-  npm run bench -- firehose --only fanfare --profile /tmp/profile
+  npm run bench -- firehose --only fanfare --profile ./profile
   npm run bench -- --short
 `;
 
