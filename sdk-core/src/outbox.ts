@@ -223,8 +223,10 @@ function outcomeOf({ error, publishResult }: Reply): PublishResult | FanfareErro
   if (error !== undefined) return fromWireError(error, { outcome: Outcome.FAILED });
   if (publishResult === undefined) return new FanfareError(ErrorCode.INTERNAL, "the reply holds no result");
   const { outcome } = publishResult;
-  if (outcome !== Outcome.FAILED && outcome !== Outcome.UNKNOWN) return publishResult;
-  return fromWireError(publishResult.error, { outcome });
+  const isSuccess = outcome === Outcome.DELIVERED || outcome === Outcome.STORED || outcome === Outcome.OFFLINE;
+  if (isSuccess) return publishResult;
+  if (outcome === Outcome.FAILED || outcome === Outcome.UNKNOWN) return fromWireError(publishResult.error, { outcome });
+  return new FanfareError(ErrorCode.INTERNAL, `unknown outcome ${outcome}`, { outcome: Outcome.UNKNOWN });
 }
 
 function sessionGone(): FanfareError {

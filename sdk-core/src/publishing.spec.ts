@@ -41,20 +41,22 @@ describe("publish", () => {
   it("rejects with the server's refusal, with FAILED and UNKNOWN, and says which", async () => {
     const t = await Scripted.connected();
     const publish = () => t.client.broadcast.publish(text(), "x").catch(failure);
-    const results = [publish(), publish(), publish()];
+    const results = [publish(), publish(), publish(), publish()];
     await settled();
-    const [a, b, c] = t.socket.sent("publish").map(({ id }) => id);
+    const [a, b, c, d] = t.socket.sent("publish").map(({ id }) => id);
     const limited = { code: ErrorCode.RATE_LIMITED, message: "slower", retryAfterMs: 120, field: "" };
     await t.socket.say(
       { id: a ?? 0, reply: { error: limited } },
       { id: b ?? 0, reply: { publishResult: { outcome: Outcome.FAILED, error: { code: ErrorCode.UNAVAILABLE } } } },
       { id: c ?? 0, reply: { publishResult: { outcome: Outcome.UNKNOWN } } },
+      { id: d ?? 0, reply: { publishResult: { outcome: 99 as Outcome } } },
     );
-    const [limitedError, failed, unknown] = await Promise.all(results);
+    const [limitedError, failed, unknown, later] = await Promise.all(results);
     expect(limitedError).toMatchObject({ retryAfterMs: 120, retryable: true, outcome: Outcome.FAILED });
     expect(failed).toMatchObject({ code: ErrorCode.UNAVAILABLE, outcome: Outcome.FAILED, retryAfterMs: 200 });
     expect(unknown).toMatchObject({ outcome: Outcome.UNKNOWN });
     expect(unknown).toBeInstanceOf(FanfareError);
+    expect(later).toMatchObject({ code: ErrorCode.INTERNAL, outcome: Outcome.UNKNOWN }); // of a later revision: no success
   });
 
   it("does not set what belongs to a feature that is not in force [FF-FE-002]", async () => {

@@ -149,6 +149,20 @@ describe("namespaces", () => {
     expect((await client.listGroups({})).groups).toEqual([]);
   });
 
+  it("whose rules become stricter close what they do not allow any more, and keep members (FF-SB-005)", async () => {
+    await using own = await ControlFixture.start();
+    const client = own.client();
+    await client.joinGroup({ playerId: "ann", group: "chat:a" });
+    const [ann, bob] = [await own.player("ann"), await own.player("bob")];
+    await bob.subscribe("chat:a");
+    await client.putNamespace({ namespace: { name: "chat", rules: { subscribe: 2 } } });
+    const { event } = await bob.frame("subscription");
+    expect(event).toMatchObject({ case: "closed", value: { reason: SubscriptionCloseReason.PERMISSION } });
+    await ann.settle();
+    expect(ann.kinds).not.toContain("subscription");
+    expect((await client.listGroups({})).groups).toMatchObject([{ group: "chat:a", sessions: 1 }]);
+  });
+
   it("that contradict themselves are refused, naming the field", async () => {
     const client = fixture.client();
     const asking = { name: "log", rules: { backendPublish: 3 } };

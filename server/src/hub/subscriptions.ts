@@ -156,6 +156,11 @@ export class Subscriptions {
     return described;
   }
 
+  /** Whether a subscription may stand: it is owed to the session, or the rules let the session have it. */
+  mayKeep({ session, channel }: Subscription): boolean {
+    return this.#isOwed(session, channel.key) || this.isAllowed(session, channel.channel);
+  }
+
   /** Whether the rules let this session subscribe the channel. */
   isAllowed(session: Session, channel: Channel): boolean {
     const policy = this.#hub.namespaces.policyFor(channel);
