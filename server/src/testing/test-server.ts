@@ -28,6 +28,8 @@ export interface TestServerOptions {
   readonly log?: Log;
   readonly clock?: Clock;
   readonly pages?: string;
+  /** Make players' own channels durable. Default: live. */
+  readonly durableInbox?: boolean;
   /** Default: in memory. */
   readonly stores?: DurableStores;
   readonly devSecrets?: { readonly tokenSecret: string; readonly apiKey: string };
@@ -153,7 +155,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       leewayS: 0,
     },
     namespaces,
-    playerRules: { publish: Access.ANYONE },
+    playerRules: {
+      publish: Access.ANYONE,
+      deliveryClass: options.durableInbox ? DeliveryClass.DURABLE : DeliveryClass.LIVE,
+    },
     allowedOrigins: options.allowedOrigins ?? [],
   });
   const config = resolveConfig(
