@@ -121,8 +121,8 @@ describe.each([
     await bob.subscribe(group);
     const taken: Message[] = [];
     const publishing = publishMany(ann, 1, 90);
-    for (let attempt = 2; attempt <= 6; attempt++) {
-      await bob.received(8);
+    for (let attempt = 2; attempt <= 6 && taken.length < 90; attempt++) {
+      await bob.received(Math.min(8, 90 - taken.length)); // all may have come while it was away
       bob.cut();
       taken.push(...inOrder(bob, taken));
       const last = taken.at(-1)?.log;
@@ -138,7 +138,7 @@ describe.each([
       expect(subscribedOf(welcome.subscriptions)?.gap).toBeUndefined();
     }
     await publishing;
-    while (inOrder(bob, taken).at(-1)?.log?.offset !== 90n) await bob.next((frame) => frame.kind.case === "message");
+    while (taken.length + inOrder(bob, taken).length < 90) await bob.next((frame) => frame.kind.case === "message");
     taken.push(...inOrder(bob, taken));
     expect(taken.map(textOf)).toEqual(Array.from({ length: 90 }, (_, i) => `${i + 1}`));
   });

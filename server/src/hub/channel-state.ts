@@ -11,7 +11,10 @@ export class ChannelState {
   readonly subscribers = new Subscribers();
   /** Undefined where the namespace has no presence. */
   presence: ChannelPresence | undefined;
-  /** Durable: the newest position whose entry was fed to the subscriptions of this node; undefined before the first look at the log. */
+  /**
+   * Durable: the newest position whose entry was fed to the subscriptions of this node; undefined before the first. It can be older than
+   * what a reader has, and than the log's head: a repeat of an old entry may be the first that is fed.
+   */
   feedHead: LogPosition | undefined;
 
   constructor(key: ChannelKey, presence: (channel: Channel) => ChannelPresence | undefined) {

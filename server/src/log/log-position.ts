@@ -11,11 +11,6 @@ export interface LogPosition {
   readonly tag: number;
 }
 
-/** Whether both name the same place in the same log. */
-export function samePosition(a: LogPosition, b: LogPosition): boolean {
-  return a.epoch === b.epoch && a.offset === b.offset && a.tag === b.tag;
-}
-
 /** A position as it travels. */
 export function toWirePosition({ epoch, offset, tag }: LogPosition): Position {
   return create(PositionSchema, { epoch: BigInt(epoch), offset: BigInt(offset), tag });

@@ -127,9 +127,26 @@ describe("DurableDelivery", () => {
   it("feeds nothing twice, and nothing of an epoch that is gone", async () => {
     log.put(1, 2);
     await begin(at(2));
-    expect(feed(entry(2))).toBeUndefined();
+    expect(feed(entry(3))).toBe("reached");
+    expect(feed(entry(3))).toBeUndefined();
     expect(feed({ ...entry(9), position: { ...at(9), epoch: epoch - 1 } })).toBeUndefined();
-    expect(state.feedHead).toEqual(at(2));
+    expect(state.feedHead).toEqual(at(3));
+  });
+
+  it("misses nothing where the repeat of an old entry is the first that is fed", async () => {
+    log.put(1, 2);
+    expect(feed(entry(1))).toBe("later");
+    await begin(at(1));
+    expect(taken).toEqual(["m2/2"]);
+    expect(feed(entry(3))).toBe("reached");
+  });
+
+  it("feeds who reads no log what a reader has read before it was fed", async () => {
+    log.put(1, 2);
+    await begin(at(1));
+    const plain = { link, features: new Set<string>(), origin: 98n } as unknown as Session;
+    const live = new Subscription(plain, state, "client");
+    expect(delivery.feed(state, entry(2))?.(live)).toBe("reached");
   });
 
   it("reads what was left out before an entry, instead of going on past the hole (FF-DU-025)", async () => {

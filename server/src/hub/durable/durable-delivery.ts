@@ -8,7 +8,7 @@ import {
 } from "@fanfare/proto/v1";
 import type { Clock } from "../../clock.ts";
 import type { ChannelPolicy } from "../../config/channel-policy.ts";
-import { type LogPosition, samePosition, toWirePosition } from "../../log/log-position.ts";
+import { type LogPosition, toWirePosition } from "../../log/log-position.ts";
 import type { LogChannel, LogItem, MessageLog, ReadResult } from "../../log/message-log.ts";
 import type { Log } from "../../observe/log.ts";
 import type { StoredEntry } from "../../router/router.ts";
@@ -54,9 +54,7 @@ export class DurableDelivery {
     this.stop(subscription);
     const reader = new DurableReader(position, head.offset > position.offset);
     subscription.reader = reader;
-    const { feedHead } = subscription.channel;
-    if (feedHead !== undefined && samePosition(feedHead, position)) reader.mode = "live";
-    else this.#read(subscription, reader);
+    this.#read(subscription, reader);
   }
 
   /** Serves a subscription no more. */
@@ -163,7 +161,6 @@ export class DurableDelivery {
     const isBehind =
       feedHead !== undefined && feedHead.epoch === reader.position.epoch && feedHead.offset > reader.position.offset;
     if (isBehind) return false;
-    if (feedHead === undefined || feedHead.epoch < reader.position.epoch) state.feedHead = reader.position;
     reader.mode = "live";
     return true;
   }
