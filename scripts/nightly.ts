@@ -17,6 +17,7 @@ const runs: readonly (readonly [string, readonly string[]])[] = [
   ["bench:firehose", ["bench/src/main.ts", "firehose", "--rounds", "5"]],
   ["bench:micro", ["bench/src/main.ts", "micro"]],
   ["bench:log", ["scripts/bench-log.ts"]],
+  ["random-histories", ["node_modules/vitest/vitest.mjs", "run", "server/src/hub/durable", "server/src/log"]],
   ["fuzz", ["scripts/fuzz.ts", "--frames", "5000000"]],
   ["soak:resume", ["scripts/soak/main.ts"]],
   ["soak:resume:valkey", ["scripts/soak/main.ts", "--valkey"]],
@@ -39,11 +40,13 @@ if (chosen.length < (values.only?.length ?? 1)) {
   process.exit(2);
 }
 
+/** Random tests begin elsewhere every night. */
+const seed = Math.floor(Math.random() * 2 ** 31);
 const failed: string[] = [];
 for (const [name, words] of chosen) {
-  console.log(`\n=== ${name}`);
+  console.log(`\n=== ${name}, FANFARE_SEED=${seed}`);
   const startedMs = performance.now();
-  const holds = await command([...node, ...words], { show: true }).then(
+  const holds = await command([...node, ...words], { show: true, env: { FANFARE_SEED: `${seed}` } }).then(
     () => true,
     () => false,
   );

@@ -197,5 +197,5 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 it("hands every message over once and in order, whatever is lost, repeated, cut and moved, and to readers as slow as they like", {
   timeout: 60_000,
 }, async () => {
-  await fc.assert(fc.asyncProperty(fc.array(action, { maxLength: 25 }), history), { numRuns: 1000 });
+  await fc.assert(fc.asyncProperty(fc.array(action, { maxLength: 25 }), history), { numRuns: 1000, seed: 1 });
 });

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { requireTool } from "../../../../test/require-tool.ts";
+import { testSeed } from "../../../../test/test-seed.ts";
 import { openValkeyLog } from "../../testing/valkey-log.ts";
 import { startStandalone } from "../../testing/valkey-processes.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
@@ -47,7 +48,7 @@ describe("durable delivery", () => {
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
         expect(await new HistoryRun().run(steps)).toEqual([]);
       }),
-      { numRuns: 10_000 },
+      { numRuns: 10_000, seed: testSeed },
     );
   });
 
@@ -64,7 +65,7 @@ describe("durable delivery", () => {
         await servers.processes[0]?.command("FLUSHALL");
         expect(await new HistoryRun({ stores, clock }).run(steps)).toEqual([]);
       });
-      await fc.assert(property, { numRuns: 200 });
+      await fc.assert(property, { numRuns: 200, seed: testSeed });
     },
   );
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { requireTool } from "../../../../test/require-tool.ts";
+import { testSeed } from "../../../../test/test-seed.ts";
 import { appendOf, filled, newChannel, page, stored } from "../../testing/log-under-test.ts";
 import { openValkeyLog } from "../../testing/valkey-log.ts";
 import { startStandalone } from "../../testing/valkey-processes.ts";
@@ -66,7 +67,7 @@ describe.skipIf(requireTool("valkey-server") === undefined)("appends whose group
         });
       },
     );
-    await fc.assert(run, { numRuns: 100 });
+    await fc.assert(run, { numRuns: 100, seed: testSeed });
     expect(under.connections.clientsReplaced).toBe(0);
   });
 });
