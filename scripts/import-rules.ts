@@ -50,7 +50,7 @@ export function forbiddenImports(file: string, source: string): Violation[] {
 function brokenRule(file: string, specifier: string): string | undefined {
   const [workspace = "", source] = file.split("/");
   if (source !== "src") return undefined;
-  const isTest = /\.spec(-d)?\.ts$/.test(file) || file.includes("/testing/");
+  const isTest = /\.(spec(-d)?|contract)\.ts$/.test(file) || file.includes("/testing/");
   const target = specifier.startsWith(".") ? posix.join(dirname(file), specifier) : undefined;
 
   if (packageOf(specifier) === "@valkey/valkey-glide" && !file.includes("/valkey/")) {
