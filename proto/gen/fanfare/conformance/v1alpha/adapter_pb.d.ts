@@ -3,16 +3,24 @@
 /* eslint-disable */
 
 // How the runner commands a client under test: the adapter is a program that reads ClientCommand messages from its standard input
-// and writes ClientReport messages to its standard output, each preceded by its length as a 32-bit big-endian number. It ends when its standard
-// input ends. Standard error is shown with a failure.
+// and writes ClientReport messages to its standard output. It ends when its standard input ends. Standard error is shown with a failure.
+//
+// There are two forms, and the adapter chooses. Length-prefixed: each message in Protobuf's binary form, preceded by its length as a 32-bit
+// big-endian number. JSON lines: each message by Protobuf's JSON mapping on a line of its own, ended by a line feed. The first byte that the adapter
+// writes says which it is, in both directions: `{` begins JSON lines, anything else is a length. The runner writes nothing before the first report,
+// `ready`. Both sides ignore fields that they do not know.
+//
+// An adapter needs no verb beyond `connect` and `close`: a verb that it does not list in Ready.verbs makes the cases that need it unsupported, and so
+// does a feature that it does not list in Ready.features. Commands come without waiting for the former one's `done`, and are begun in their order.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Channel } from "../../v1/channel_pb.js";
+import type { Channel, Position } from "../../v1/channel_pb.js";
 import type { Payload } from "../../v1/message_pb.js";
 import type { Error } from "../../v1/error_pb.js";
 import type { PublishResult } from "../../v1/publish_pb.js";
-import type { GapReason, SubscriptionCloseReason } from "../../v1/subscription_pb.js";
+import type { GapReason, Subscribed, SubscriptionCloseReason } from "../../v1/subscription_pb.js";
+import type { PresenceCounts, PresenceLeave, PresenceMember, PresencePage } from "../../v1/presence_pb.js";
 
 /**
  * Describes the file fanfare/conformance/v1alpha/adapter.proto.
@@ -93,6 +101,54 @@ export declare type ClientCommand = Message<"fanfare.conformance.v1alpha.ClientC
      */
     value: CloseCommand;
     case: "close";
+  } | {
+    /**
+     * Call the game's backend, and wait for the result. Feature `client_rpc`.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.RpcCommand rpc = 9;
+     */
+    value: RpcCommand;
+    case: "rpc";
+  } | {
+    /**
+     * Ask the server who is in a channel. Feature `presence`.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.PresenceCommand presence = 10;
+     */
+    value: PresenceCommand;
+    case: "presence";
+  } | {
+    /**
+     * Tell who is in a subscribed channel as the client itself knows it from presence events, without asking the server. Feature `presence`.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.RosterCommand roster = 11;
+     */
+    value: RosterCommand;
+    case: "roster";
+  } | {
+    /**
+     * Change what others see beside the player in a channel. Feature `presence`.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.UpdatePresenceCommand update_presence = 12;
+     */
+    value: UpdatePresenceCommand;
+    case: "updatePresence";
+  } | {
+    /**
+     * Read the log of a durable channel. Feature `history`.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.HistoryCommand history = 13;
+     */
+    value: HistoryCommand;
+    case: "history";
+  } | {
+    /**
+     * Keep the player's cursor, and wait until it is stored. Feature `cursor`.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.CommitCommand commit = 14;
+     */
+    value: CommitCommand;
+    case: "commit";
   } | { case: undefined; value?: undefined };
 };
 
@@ -128,6 +184,13 @@ export declare type ConnectCommand = Message<"fanfare.conformance.v1alpha.Connec
    * @generated from field: repeated string allowed_origins = 3;
    */
   allowedOrigins: string[];
+
+  /**
+   * Subprotocols to offer, among those of Ready.subprotocols, in this order. None: as the client does by itself.
+   *
+   * @generated from field: repeated string subprotocols = 4;
+   */
+  subprotocols: string[];
 };
 
 /**
@@ -137,17 +200,70 @@ export declare type ConnectCommand = Message<"fanfare.conformance.v1alpha.Connec
 export declare const ConnectCommandSchema: GenMessage<ConnectCommand>;
 
 /**
- * Subscribes.
+ * Subscribes. Done when the server has answered. The client keeps the subscription over reconnects, and hands over what comes as `received`.
  *
  * @generated from message fanfare.conformance.v1alpha.SubscribeCommand
  */
 export declare type SubscribeCommand = Message<"fanfare.conformance.v1alpha.SubscribeCommand"> & {
   /**
-   * What.
+   * What. An adapter whose client can subscribe groups alone fails for others.
    *
    * @generated from field: fanfare.v1.Channel channel = 1;
    */
   channel?: Channel | undefined;
+
+  /**
+   * Receive presence events, and report them.
+   *
+   * @generated from field: bool presence = 2;
+   */
+  presence: boolean;
+
+  /**
+   * What the session shows to others. Unset: nothing.
+   *
+   * @generated from field: fanfare.v1.Payload presence_data = 3;
+   */
+  presenceData?: Payload | undefined;
+
+  /**
+   * Where to begin in a durable channel. Unset: as the client does by itself.
+   *
+   * @generated from oneof fanfare.conformance.v1alpha.SubscribeCommand.start
+   */
+  start: {
+    /**
+     * After this position.
+     *
+     * @generated from field: fanfare.v1.Position after = 4;
+     */
+    value: Position;
+    case: "after";
+  } | {
+    /**
+     * With the last n messages.
+     *
+     * @generated from field: uint32 rewind = 5;
+     */
+    value: number;
+    case: "rewind";
+  } | {
+    /**
+     * After the player's cursor.
+     *
+     * @generated from field: bool cursor = 6;
+     */
+    value: boolean;
+    case: "cursor";
+  } | {
+    /**
+     * With the next message.
+     *
+     * @generated from field: bool head = 7;
+     */
+    value: boolean;
+    case: "head";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -209,6 +325,34 @@ export declare type PublishCommand = Message<"fanfare.conformance.v1alpha.Publis
    * @generated from field: uint32 deadline_ms = 4;
    */
   deadlineMs: number;
+
+  /**
+   * As in Publish.
+   *
+   * @generated from field: bool exclude_self = 5;
+   */
+  excludeSelf: boolean;
+
+  /**
+   * As in Publish. Feature `report`.
+   *
+   * @generated from field: bool want_report = 6;
+   */
+  wantReport: boolean;
+
+  /**
+   * As in Publish, with `volatile`.
+   *
+   * @generated from field: string conflation_key = 7;
+   */
+  conflationKey: string;
+
+  /**
+   * As in Publish, in milliseconds.
+   *
+   * @generated from field: uint32 ttl_ms = 8;
+   */
+  ttlMs: number;
 };
 
 /**
@@ -216,6 +360,196 @@ export declare type PublishCommand = Message<"fanfare.conformance.v1alpha.Publis
  * Use `create(PublishCommandSchema)` to create a new message.
  */
 export declare const PublishCommandSchema: GenMessage<PublishCommand>;
+
+/**
+ * Calls the backend.
+ *
+ * @generated from message fanfare.conformance.v1alpha.RpcCommand
+ */
+export declare type RpcCommand = Message<"fanfare.conformance.v1alpha.RpcCommand"> & {
+  /**
+   * What.
+   *
+   * @generated from field: string method = 1;
+   */
+  method: string;
+
+  /**
+   * The arguments.
+   *
+   * @generated from field: fanfare.v1.Payload payload = 2;
+   */
+  payload?: Payload | undefined;
+
+  /**
+   * How long the client waits, in milliseconds; 0: as it does by itself.
+   *
+   * @generated from field: uint32 deadline_ms = 3;
+   */
+  deadlineMs: number;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.RpcCommand.
+ * Use `create(RpcCommandSchema)` to create a new message.
+ */
+export declare const RpcCommandSchema: GenMessage<RpcCommand>;
+
+/**
+ * Asks who is in a channel.
+ *
+ * @generated from message fanfare.conformance.v1alpha.PresenceCommand
+ */
+export declare type PresenceCommand = Message<"fanfare.conformance.v1alpha.PresenceCommand"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: fanfare.v1.Channel channel = 1;
+   */
+  channel?: Channel | undefined;
+
+  /**
+   * As in PresenceQuery.
+   *
+   * @generated from field: uint32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * As in PresenceQuery.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * As in PresenceQuery.
+   *
+   * @generated from field: bool counts_only = 4;
+   */
+  countsOnly: boolean;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.PresenceCommand.
+ * Use `create(PresenceCommandSchema)` to create a new message.
+ */
+export declare const PresenceCommandSchema: GenMessage<PresenceCommand>;
+
+/**
+ * Tells who is in a channel.
+ *
+ * @generated from message fanfare.conformance.v1alpha.RosterCommand
+ */
+export declare type RosterCommand = Message<"fanfare.conformance.v1alpha.RosterCommand"> & {
+  /**
+   * One that was subscribed with presence.
+   *
+   * @generated from field: fanfare.v1.Channel channel = 1;
+   */
+  channel?: Channel | undefined;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.RosterCommand.
+ * Use `create(RosterCommandSchema)` to create a new message.
+ */
+export declare const RosterCommandSchema: GenMessage<RosterCommand>;
+
+/**
+ * Shows something else.
+ *
+ * @generated from message fanfare.conformance.v1alpha.UpdatePresenceCommand
+ */
+export declare type UpdatePresenceCommand = Message<"fanfare.conformance.v1alpha.UpdatePresenceCommand"> & {
+  /**
+   * In which channel.
+   *
+   * @generated from field: fanfare.v1.Channel channel = 1;
+   */
+  channel?: Channel | undefined;
+
+  /**
+   * Instead of what was shown.
+   *
+   * @generated from field: fanfare.v1.Payload data = 2;
+   */
+  data?: Payload | undefined;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.UpdatePresenceCommand.
+ * Use `create(UpdatePresenceCommandSchema)` to create a new message.
+ */
+export declare const UpdatePresenceCommandSchema: GenMessage<UpdatePresenceCommand>;
+
+/**
+ * Reads a log.
+ *
+ * @generated from message fanfare.conformance.v1alpha.HistoryCommand
+ */
+export declare type HistoryCommand = Message<"fanfare.conformance.v1alpha.HistoryCommand"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: fanfare.v1.Channel channel = 1;
+   */
+  channel?: Channel | undefined;
+
+  /**
+   * From here, this position not included. Unset: from the end at which the direction begins.
+   *
+   * @generated from field: fanfare.v1.Position from = 2;
+   */
+  from?: Position | undefined;
+
+  /**
+   * The oldest first. Default: the newest first.
+   *
+   * @generated from field: bool forward = 3;
+   */
+  forward: boolean;
+
+  /**
+   * Messages on a page. 0: as the client does by itself.
+   *
+   * @generated from field: uint32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.HistoryCommand.
+ * Use `create(HistoryCommandSchema)` to create a new message.
+ */
+export declare const HistoryCommandSchema: GenMessage<HistoryCommand>;
+
+/**
+ * Keeps the cursor.
+ *
+ * @generated from message fanfare.conformance.v1alpha.CommitCommand
+ */
+export declare type CommitCommand = Message<"fanfare.conformance.v1alpha.CommitCommand"> & {
+  /**
+   * Of this durable channel, which is subscribed.
+   *
+   * @generated from field: fanfare.v1.Channel channel = 1;
+   */
+  channel?: Channel | undefined;
+
+  /**
+   * There. Unset: at the position up to which everything was handed to the application.
+   *
+   * @generated from field: fanfare.v1.Position position = 2;
+   */
+  position?: Position | undefined;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.CommitCommand.
+ * Use `create(CommitCommandSchema)` to create a new message.
+ */
+export declare const CommitCommandSchema: GenMessage<CommitCommand>;
 
 /**
  * Answers calls.
@@ -245,7 +579,7 @@ export declare type AnswerRpcCommand = Message<"fanfare.conformance.v1alpha.Answ
 export declare const AnswerRpcCommandSchema: GenMessage<AnswerRpcCommand>;
 
 /**
- * Drops the transport.
+ * Drops the transport. What the client does then is what it does whenever its network fails. Done when the transport is gone.
  *
  * @generated from message fanfare.conformance.v1alpha.DropTransportCommand
  */
@@ -259,7 +593,7 @@ export declare type DropTransportCommand = Message<"fanfare.conformance.v1alpha.
 export declare const DropTransportCommandSchema: GenMessage<DropTransportCommand>;
 
 /**
- * Closes.
+ * Closes. Done when the connection is closed.
  *
  * @generated from message fanfare.conformance.v1alpha.CloseCommand
  */
@@ -331,6 +665,38 @@ export declare type ClientReport = Message<"fanfare.conformance.v1alpha.ClientRe
      */
     value: Status;
     case: "status";
+  } | {
+    /**
+     * The server has subscribed the session by itself, after the welcome. If the client tells.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.ToldOpened opened = 7;
+     */
+    value: ToldOpened;
+    case: "opened";
+  } | {
+    /**
+     * A replay has ended, and the application was told.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.ToldCaughtUp caught_up = 8;
+     */
+    value: ToldCaughtUp;
+    case: "caughtUp";
+  } | {
+    /**
+     * Who is in a channel changed, as the client tells its application.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.PresenceChanged presence = 9;
+     */
+    value: PresenceChanged;
+    case: "presence";
+  } | {
+    /**
+     * The server has left out messages, and the application was told how many. If the client tells.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.ToldDropped dropped = 10;
+     */
+    value: ToldDropped;
+    case: "dropped";
   } | { case: undefined; value?: undefined };
 };
 
@@ -361,11 +727,18 @@ export declare type Ready = Message<"fanfare.conformance.v1alpha.Ready"> & {
   features: string[];
 
   /**
-   * Verbs of ClientCommand that the client has.
+   * Verbs of ClientCommand that the client has, by their field names: `connect`, `drop_transport`.
    *
    * @generated from field: repeated string verbs = 3;
    */
   verbs: string[];
+
+  /**
+   * Subprotocols the client can speak. None: `fanfare.v1.proto` alone.
+   *
+   * @generated from field: repeated string subprotocols = 4;
+   */
+  subprotocols: string[];
 };
 
 /**
@@ -395,11 +768,53 @@ export declare type Done = Message<"fanfare.conformance.v1alpha.Done"> & {
   error?: Error | undefined;
 
   /**
-   * Of `publish`.
+   * Of `publish`; also beside an error, with the outcome if it is known.
    *
    * @generated from field: fanfare.v1.PublishResult published = 3;
    */
   published?: PublishResult | undefined;
+
+  /**
+   * Of `subscribe`: what the client tells of it.
+   *
+   * @generated from field: fanfare.v1.Subscribed subscribed = 4;
+   */
+  subscribed?: Subscribed | undefined;
+
+  /**
+   * Of `rpc`.
+   *
+   * @generated from field: fanfare.v1.Payload result = 5;
+   */
+  result?: Payload | undefined;
+
+  /**
+   * Of `presence`; `generation` need not be told.
+   *
+   * @generated from field: fanfare.v1.PresencePage presence = 6;
+   */
+  presence?: PresencePage | undefined;
+
+  /**
+   * Of `roster`.
+   *
+   * @generated from field: fanfare.conformance.v1alpha.Roster roster = 7;
+   */
+  roster?: Roster | undefined;
+
+  /**
+   * Of `history`.
+   *
+   * @generated from field: fanfare.conformance.v1alpha.History history = 8;
+   */
+  history?: History | undefined;
+
+  /**
+   * Of `commit`: the cursor as it is stored now.
+   *
+   * @generated from field: fanfare.v1.Position cursor = 9;
+   */
+  cursor?: Position | undefined;
 };
 
 /**
@@ -409,7 +824,89 @@ export declare type Done = Message<"fanfare.conformance.v1alpha.Done"> & {
 export declare const DoneSchema: GenMessage<Done>;
 
 /**
- * A message came out of the client.
+ * Who is in a channel, as a client knows it.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Roster
+ */
+export declare type Roster = Message<"fanfare.conformance.v1alpha.Roster"> & {
+  /**
+   * In any order. Empty while there are counts alone. `generation` need not be told.
+   *
+   * @generated from field: repeated fanfare.v1.PresenceMember members = 1;
+   */
+  members: PresenceMember[];
+
+  /**
+   * Counts alone are known.
+   *
+   * @generated from field: bool counts_only = 2;
+   */
+  countsOnly: boolean;
+
+  /**
+   * Sessions: of the members, or as counted.
+   *
+   * @generated from field: uint32 sessions = 3;
+   */
+  sessions: number;
+
+  /**
+   * Different players: of the members, or as counted.
+   *
+   * @generated from field: uint32 players = 4;
+   */
+  players: number;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Roster.
+ * Use `create(RosterSchema)` to create a new message.
+ */
+export declare const RosterSchema: GenMessage<Roster>;
+
+/**
+ * A page of a log.
+ *
+ * @generated from message fanfare.conformance.v1alpha.History
+ */
+export declare type History = Message<"fanfare.conformance.v1alpha.History"> & {
+  /**
+   * In the direction asked for, each with its position.
+   *
+   * @generated from field: repeated fanfare.conformance.v1alpha.Received messages = 1;
+   */
+  messages: Received[];
+
+  /**
+   * Ask on from here. Unset: nothing more.
+   *
+   * @generated from field: fanfare.v1.Position next = 2;
+   */
+  next?: Position | undefined;
+
+  /**
+   * The newest position of the log.
+   *
+   * @generated from field: fanfare.v1.Position head = 3;
+   */
+  head?: Position | undefined;
+
+  /**
+   * The oldest position that can be read from.
+   *
+   * @generated from field: fanfare.v1.Position tail = 4;
+   */
+  tail?: Position | undefined;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.History.
+ * Use `create(HistorySchema)` to create a new message.
+ */
+export declare const HistorySchema: GenMessage<History>;
+
+/**
+ * A message came out of the client: in a channel that was subscribed, in the player's own, in broadcast, or in one that the server has opened.
  *
  * @generated from message fanfare.conformance.v1alpha.Received
  */
@@ -441,6 +938,20 @@ export declare type Received = Message<"fanfare.conformance.v1alpha.Received"> &
    * @generated from field: string from = 4;
    */
   from: string;
+
+  /**
+   * Its position, in a durable channel.
+   *
+   * @generated from field: fanfare.v1.Position position = 5;
+   */
+  position?: Position | undefined;
+
+  /**
+   * The origin of its sender, if the client tells.
+   *
+   * @generated from field: fixed64 origin = 6;
+   */
+  origin: bigint;
 };
 
 /**
@@ -463,11 +974,32 @@ export declare type ToldGap = Message<"fanfare.conformance.v1alpha.ToldGap"> & {
   channel?: Channel | undefined;
 
   /**
-   * Why.
+   * Why. Unset where the client itself found it, and the server named no reason.
    *
    * @generated from field: fanfare.v1.GapReason reason = 2;
    */
   reason: GapReason;
+
+  /**
+   * Durable: the last position known before, if the client tells.
+   *
+   * @generated from field: fanfare.v1.Position from = 3;
+   */
+  from?: Position | undefined;
+
+  /**
+   * Durable: the position from which messages follow, if the client tells.
+   *
+   * @generated from field: fanfare.v1.Position to = 4;
+   */
+  to?: Position | undefined;
+
+  /**
+   * How many messages were missed; 0: not known, or not told.
+   *
+   * @generated from field: uint64 missed = 5;
+   */
+  missed: bigint;
 };
 
 /**
@@ -502,6 +1034,141 @@ export declare type ToldClosed = Message<"fanfare.conformance.v1alpha.ToldClosed
  * Use `create(ToldClosedSchema)` to create a new message.
  */
 export declare const ToldClosedSchema: GenMessage<ToldClosed>;
+
+/**
+ * The client told that the server has opened a subscription.
+ *
+ * @generated from message fanfare.conformance.v1alpha.ToldOpened
+ */
+export declare type ToldOpened = Message<"fanfare.conformance.v1alpha.ToldOpened"> & {
+  /**
+   * The channel.
+   *
+   * @generated from field: fanfare.v1.Channel channel = 1;
+   */
+  channel?: Channel | undefined;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.ToldOpened.
+ * Use `create(ToldOpenedSchema)` to create a new message.
+ */
+export declare const ToldOpenedSchema: GenMessage<ToldOpened>;
+
+/**
+ * The client told that a replay has ended.
+ *
+ * @generated from message fanfare.conformance.v1alpha.ToldCaughtUp
+ */
+export declare type ToldCaughtUp = Message<"fanfare.conformance.v1alpha.ToldCaughtUp"> & {
+  /**
+   * The durable channel.
+   *
+   * @generated from field: fanfare.v1.Channel channel = 1;
+   */
+  channel?: Channel | undefined;
+
+  /**
+   * The position reached.
+   *
+   * @generated from field: fanfare.v1.Position position = 2;
+   */
+  position?: Position | undefined;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.ToldCaughtUp.
+ * Use `create(ToldCaughtUpSchema)` to create a new message.
+ */
+export declare const ToldCaughtUpSchema: GenMessage<ToldCaughtUp>;
+
+/**
+ * The client told a change of who is in a channel. Members of a snapshot that were not known before are told as `joined`, those that are
+ * no longer in it as `left`.
+ *
+ * @generated from message fanfare.conformance.v1alpha.PresenceChanged
+ */
+export declare type PresenceChanged = Message<"fanfare.conformance.v1alpha.PresenceChanged"> & {
+  /**
+   * The channel, which was subscribed with presence.
+   *
+   * @generated from field: fanfare.v1.Channel channel = 1;
+   */
+  channel?: Channel | undefined;
+
+  /**
+   * Exactly one.
+   *
+   * @generated from oneof fanfare.conformance.v1alpha.PresenceChanged.change
+   */
+  change: {
+    /**
+     * Somebody came.
+     *
+     * @generated from field: fanfare.v1.PresenceMember joined = 2;
+     */
+    value: PresenceMember;
+    case: "joined";
+  } | {
+    /**
+     * Somebody shows something else.
+     *
+     * @generated from field: fanfare.v1.PresenceMember updated = 3;
+     */
+    value: PresenceMember;
+    case: "updated";
+  } | {
+    /**
+     * Somebody went.
+     *
+     * @generated from field: fanfare.v1.PresenceLeave left = 4;
+     */
+    value: PresenceLeave;
+    case: "left";
+  } | {
+    /**
+     * Counts have come, and there is no list.
+     *
+     * @generated from field: fanfare.v1.PresenceCounts counts = 5;
+     */
+    value: PresenceCounts;
+    case: "counts";
+  } | {
+    /**
+     * The list is whole: the last page of a snapshot was applied. If the client tells.
+     *
+     * @generated from field: bool synced = 6;
+     */
+    value: boolean;
+    case: "synced";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.PresenceChanged.
+ * Use `create(PresenceChangedSchema)` to create a new message.
+ */
+export declare const PresenceChangedSchema: GenMessage<PresenceChanged>;
+
+/**
+ * The client told that messages were left out.
+ *
+ * @generated from message fanfare.conformance.v1alpha.ToldDropped
+ */
+export declare type ToldDropped = Message<"fanfare.conformance.v1alpha.ToldDropped"> & {
+  /**
+   * How many since the last report.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.ToldDropped.
+ * Use `create(ToldDroppedSchema)` to create a new message.
+ */
+export declare const ToldDroppedSchema: GenMessage<ToldDropped>;
 
 /**
  * What the client says of its connection.

@@ -3,13 +3,21 @@
 /* eslint-disable */
 
 // How the runner commands a client under test: the adapter is a program that reads ClientCommand messages from its standard input
-// and writes ClientReport messages to its standard output, each preceded by its length as a 32-bit big-endian number. It ends when its standard
-// input ends. Standard error is shown with a failure.
+// and writes ClientReport messages to its standard output. It ends when its standard input ends. Standard error is shown with a failure.
+//
+// There are two forms, and the adapter chooses. Length-prefixed: each message in Protobuf's binary form, preceded by its length as a 32-bit
+// big-endian number. JSON lines: each message by Protobuf's JSON mapping on a line of its own, ended by a line feed. The first byte that the adapter
+// writes says which it is, in both directions: `{` begins JSON lines, anything else is a length. The runner writes nothing before the first report,
+// `ready`. Both sides ignore fields that they do not know.
+//
+// An adapter needs no verb beyond `connect` and `close`: a verb that it does not list in Ready.verbs makes the cases that need it unsupported, and so
+// does a feature that it does not list in Ready.features. Commands come without waiting for the former one's `done`, and are begun in their order.
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_fanfare_v1_channel } from "../../v1/channel_pb.js";
 import { file_fanfare_v1_error } from "../../v1/error_pb.js";
 import { file_fanfare_v1_message } from "../../v1/message_pb.js";
+import { file_fanfare_v1_presence } from "../../v1/presence_pb.js";
 import { file_fanfare_v1_publish } from "../../v1/publish_pb.js";
 import { file_fanfare_v1_subscription } from "../../v1/subscription_pb.js";
 
@@ -17,7 +25,7 @@ import { file_fanfare_v1_subscription } from "../../v1/subscription_pb.js";
  * Describes the file fanfare/conformance/v1alpha/adapter.proto.
  */
 export const file_fanfare_conformance_v1alpha_adapter = /*@__PURE__*/
-  fileDesc("CilmYW5mYXJlL2NvbmZvcm1hbmNlL3YxYWxwaGEvYWRhcHRlci5wcm90bxIbZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhIv0DCg1DbGllbnRDb21tYW5kEgoKAmlkGAEgASgNEj4KB2Nvbm5lY3QYAiABKAsyKy5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuQ29ubmVjdENvbW1hbmRIABJCCglzdWJzY3JpYmUYAyABKAsyLS5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuU3Vic2NyaWJlQ29tbWFuZEgAEkYKC3Vuc3Vic2NyaWJlGAQgASgLMi8uZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlVuc3Vic2NyaWJlQ29tbWFuZEgAEj4KB3B1Ymxpc2gYBSABKAsyKy5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuUHVibGlzaENvbW1hbmRIABJDCgphbnN3ZXJfcnBjGAYgASgLMi0uZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLkFuc3dlclJwY0NvbW1hbmRIABJLCg5kcm9wX3RyYW5zcG9ydBgHIAEoCzIxLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5Ecm9wVHJhbnNwb3J0Q29tbWFuZEgAEjoKBWNsb3NlGAggASgLMikuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLkNsb3NlQ29tbWFuZEgAQgYKBHZlcmIiRgoOQ29ubmVjdENvbW1hbmQSCwoDdXJsGAEgASgJEg4KBnRva2VucxgCIAMoCRIXCg9hbGxvd2VkX29yaWdpbnMYAyADKAkiOAoQU3Vic2NyaWJlQ29tbWFuZBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsIjoKElVuc3Vic2NyaWJlQ29tbWFuZBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsIoMBCg5QdWJsaXNoQ29tbWFuZBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsEiQKB3BheWxvYWQYAiABKAsyEy5mYW5mYXJlLnYxLlBheWxvYWQSEAoIdm9sYXRpbGUYAyABKAgSEwoLZGVhZGxpbmVfbXMYBCABKA0iSAoQQW5zd2VyUnBjQ29tbWFuZBIOCgZtZXRob2QYASABKAkSJAoHcGF5bG9hZBgCIAEoCzITLmZhbmZhcmUudjEuUGF5bG9hZCIWChREcm9wVHJhbnNwb3J0Q29tbWFuZCIOCgxDbG9zZUNvbW1hbmQi4gIKDENsaWVudFJlcG9ydBIzCgVyZWFkeRgBIAEoCzIiLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5SZWFkeUgAEjEKBGRvbmUYAiABKAsyIS5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuRG9uZUgAEjkKCHJlY2VpdmVkGAMgASgLMiUuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlJlY2VpdmVkSAASMwoDZ2FwGAQgASgLMiQuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlRvbGRHYXBIABI5CgZjbG9zZWQYBSABKAsyJy5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuVG9sZENsb3NlZEgAEjUKBnN0YXR1cxgGIAEoCzIjLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5TdGF0dXNIAEIICgZyZXBvcnQiOAoFUmVhZHkSDgoGY2xpZW50GAEgASgJEhAKCGZlYXR1cmVzGAIgAygJEg0KBXZlcmJzGAMgAygJImIKBERvbmUSCgoCaWQYASABKA0SIAoFZXJyb3IYAiABKAsyES5mYW5mYXJlLnYxLkVycm9yEiwKCXB1Ymxpc2hlZBgDIAEoCzIZLmZhbmZhcmUudjEuUHVibGlzaFJlc3VsdCJ2CghSZWNlaXZlZBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsEiQKB3BheWxvYWQYAiABKAsyEy5mYW5mYXJlLnYxLlBheWxvYWQSEAoIdm9sYXRpbGUYAyABKAgSDAoEZnJvbRgEIAEoCSJWCgdUb2xkR2FwEiQKB2NoYW5uZWwYASABKAsyEy5mYW5mYXJlLnYxLkNoYW5uZWwSJQoGcmVhc29uGAIgASgOMhUuZmFuZmFyZS52MS5HYXBSZWFzb24iZwoKVG9sZENsb3NlZBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsEjMKBnJlYXNvbhgCIAEoDjIjLmZhbmZhcmUudjEuU3Vic2NyaXB0aW9uQ2xvc2VSZWFzb24iagoGU3RhdHVzEjsKBXN0YXRlGAEgASgOMiwuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLkNvbm5lY3Rpb25TdGF0ZRISCgpjbG9zZV9jb2RlGAIgASgNEg8KB3Jlc3VtZWQYAyABKAgqkQEKD0Nvbm5lY3Rpb25TdGF0ZRIgChxDT05ORUNUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHwobQ09OTkVDVElPTl9TVEFURV9DT05ORUNUSU5HEAESHgoaQ09OTkVDVElPTl9TVEFURV9DT05ORUNURUQQAhIbChdDT05ORUNUSU9OX1NUQVRFX0NMT1NFRBADYgZwcm90bzM", [file_fanfare_v1_channel, file_fanfare_v1_error, file_fanfare_v1_message, file_fanfare_v1_publish, file_fanfare_v1_subscription]);
+  fileDesc("CilmYW5mYXJlL2NvbmZvcm1hbmNlL3YxYWxwaGEvYWRhcHRlci5wcm90bxIbZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhIoIHCg1DbGllbnRDb21tYW5kEgoKAmlkGAEgASgNEj4KB2Nvbm5lY3QYAiABKAsyKy5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuQ29ubmVjdENvbW1hbmRIABJCCglzdWJzY3JpYmUYAyABKAsyLS5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuU3Vic2NyaWJlQ29tbWFuZEgAEkYKC3Vuc3Vic2NyaWJlGAQgASgLMi8uZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlVuc3Vic2NyaWJlQ29tbWFuZEgAEj4KB3B1Ymxpc2gYBSABKAsyKy5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuUHVibGlzaENvbW1hbmRIABJDCgphbnN3ZXJfcnBjGAYgASgLMi0uZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLkFuc3dlclJwY0NvbW1hbmRIABJLCg5kcm9wX3RyYW5zcG9ydBgHIAEoCzIxLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5Ecm9wVHJhbnNwb3J0Q29tbWFuZEgAEjoKBWNsb3NlGAggASgLMikuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLkNsb3NlQ29tbWFuZEgAEjYKA3JwYxgJIAEoCzInLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5ScGNDb21tYW5kSAASQAoIcHJlc2VuY2UYCiABKAsyLC5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuUHJlc2VuY2VDb21tYW5kSAASPAoGcm9zdGVyGAsgASgLMiouZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlJvc3RlckNvbW1hbmRIABJNCg91cGRhdGVfcHJlc2VuY2UYDCABKAsyMi5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuVXBkYXRlUHJlc2VuY2VDb21tYW5kSAASPgoHaGlzdG9yeRgNIAEoCzIrLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5IaXN0b3J5Q29tbWFuZEgAEjwKBmNvbW1pdBgOIAEoCzIqLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5Db21taXRDb21tYW5kSABCBgoEdmVyYiJcCg5Db25uZWN0Q29tbWFuZBILCgN1cmwYASABKAkSDgoGdG9rZW5zGAIgAygJEhcKD2FsbG93ZWRfb3JpZ2lucxgDIAMoCRIUCgxzdWJwcm90b2NvbHMYBCADKAki2gEKEFN1YnNjcmliZUNvbW1hbmQSJAoHY2hhbm5lbBgBIAEoCzITLmZhbmZhcmUudjEuQ2hhbm5lbBIQCghwcmVzZW5jZRgCIAEoCBIqCg1wcmVzZW5jZV9kYXRhGAMgASgLMhMuZmFuZmFyZS52MS5QYXlsb2FkEiUKBWFmdGVyGAQgASgLMhQuZmFuZmFyZS52MS5Qb3NpdGlvbkgAEhAKBnJld2luZBgFIAEoDUgAEhAKBmN1cnNvchgGIAEoCEgAEg4KBGhlYWQYByABKAhIAEIHCgVzdGFydCI6ChJVbnN1YnNjcmliZUNvbW1hbmQSJAoHY2hhbm5lbBgBIAEoCzITLmZhbmZhcmUudjEuQ2hhbm5lbCLWAQoOUHVibGlzaENvbW1hbmQSJAoHY2hhbm5lbBgBIAEoCzITLmZhbmZhcmUudjEuQ2hhbm5lbBIkCgdwYXlsb2FkGAIgASgLMhMuZmFuZmFyZS52MS5QYXlsb2FkEhAKCHZvbGF0aWxlGAMgASgIEhMKC2RlYWRsaW5lX21zGAQgASgNEhQKDGV4Y2x1ZGVfc2VsZhgFIAEoCBITCgt3YW50X3JlcG9ydBgGIAEoCBIWCg5jb25mbGF0aW9uX2tleRgHIAEoCRIOCgZ0dGxfbXMYCCABKA0iVwoKUnBjQ29tbWFuZBIOCgZtZXRob2QYASABKAkSJAoHcGF5bG9hZBgCIAEoCzITLmZhbmZhcmUudjEuUGF5bG9hZBITCgtkZWFkbGluZV9tcxgDIAEoDSJzCg9QcmVzZW5jZUNvbW1hbmQSJAoHY2hhbm5lbBgBIAEoCzITLmZhbmZhcmUudjEuQ2hhbm5lbBIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCRITCgtjb3VudHNfb25seRgEIAEoCCI1Cg1Sb3N0ZXJDb21tYW5kEiQKB2NoYW5uZWwYASABKAsyEy5mYW5mYXJlLnYxLkNoYW5uZWwiYAoVVXBkYXRlUHJlc2VuY2VDb21tYW5kEiQKB2NoYW5uZWwYASABKAsyEy5mYW5mYXJlLnYxLkNoYW5uZWwSIQoEZGF0YRgCIAEoCzITLmZhbmZhcmUudjEuUGF5bG9hZCJ6Cg5IaXN0b3J5Q29tbWFuZBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsEiIKBGZyb20YAiABKAsyFC5mYW5mYXJlLnYxLlBvc2l0aW9uEg8KB2ZvcndhcmQYAyABKAgSDQoFbGltaXQYBCABKA0iXQoNQ29tbWl0Q29tbWFuZBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsEiYKCHBvc2l0aW9uGAIgASgLMhQuZmFuZmFyZS52MS5Qb3NpdGlvbiJIChBBbnN3ZXJScGNDb21tYW5kEg4KBm1ldGhvZBgBIAEoCRIkCgdwYXlsb2FkGAIgASgLMhMuZmFuZmFyZS52MS5QYXlsb2FkIhYKFERyb3BUcmFuc3BvcnRDb21tYW5kIg4KDENsb3NlQ29tbWFuZCLcBAoMQ2xpZW50UmVwb3J0EjMKBXJlYWR5GAEgASgLMiIuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlJlYWR5SAASMQoEZG9uZRgCIAEoCzIhLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5Eb25lSAASOQoIcmVjZWl2ZWQYAyABKAsyJS5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuUmVjZWl2ZWRIABIzCgNnYXAYBCABKAsyJC5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuVG9sZEdhcEgAEjkKBmNsb3NlZBgFIAEoCzInLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5Ub2xkQ2xvc2VkSAASNQoGc3RhdHVzGAYgASgLMiMuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlN0YXR1c0gAEjkKBm9wZW5lZBgHIAEoCzInLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5Ub2xkT3BlbmVkSAASPgoJY2F1Z2h0X3VwGAggASgLMikuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlRvbGRDYXVnaHRVcEgAEkAKCHByZXNlbmNlGAkgASgLMiwuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlByZXNlbmNlQ2hhbmdlZEgAEjsKB2Ryb3BwZWQYCiABKAsyKC5mYW5mYXJlLmNvbmZvcm1hbmNlLnYxYWxwaGEuVG9sZERyb3BwZWRIAEIICgZyZXBvcnQiTgoFUmVhZHkSDgoGY2xpZW50GAEgASgJEhAKCGZlYXR1cmVzGAIgAygJEg0KBXZlcmJzGAMgAygJEhQKDHN1YnByb3RvY29scxgEIAMoCSLxAgoERG9uZRIKCgJpZBgBIAEoDRIgCgVlcnJvchgCIAEoCzIRLmZhbmZhcmUudjEuRXJyb3ISLAoJcHVibGlzaGVkGAMgASgLMhkuZmFuZmFyZS52MS5QdWJsaXNoUmVzdWx0EioKCnN1YnNjcmliZWQYBCABKAsyFi5mYW5mYXJlLnYxLlN1YnNjcmliZWQSIwoGcmVzdWx0GAUgASgLMhMuZmFuZmFyZS52MS5QYXlsb2FkEioKCHByZXNlbmNlGAYgASgLMhguZmFuZmFyZS52MS5QcmVzZW5jZVBhZ2USMwoGcm9zdGVyGAcgASgLMiMuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLlJvc3RlchI1CgdoaXN0b3J5GAggASgLMiQuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLkhpc3RvcnkSJAoGY3Vyc29yGAkgASgLMhQuZmFuZmFyZS52MS5Qb3NpdGlvbiJtCgZSb3N0ZXISKwoHbWVtYmVycxgBIAMoCzIaLmZhbmZhcmUudjEuUHJlc2VuY2VNZW1iZXISEwoLY291bnRzX29ubHkYAiABKAgSEAoIc2Vzc2lvbnMYAyABKA0SDwoHcGxheWVycxgEIAEoDSKuAQoHSGlzdG9yeRI3CghtZXNzYWdlcxgBIAMoCzIlLmZhbmZhcmUuY29uZm9ybWFuY2UudjFhbHBoYS5SZWNlaXZlZBIiCgRuZXh0GAIgASgLMhQuZmFuZmFyZS52MS5Qb3NpdGlvbhIiCgRoZWFkGAMgASgLMhQuZmFuZmFyZS52MS5Qb3NpdGlvbhIiCgR0YWlsGAQgASgLMhQuZmFuZmFyZS52MS5Qb3NpdGlvbiKuAQoIUmVjZWl2ZWQSJAoHY2hhbm5lbBgBIAEoCzITLmZhbmZhcmUudjEuQ2hhbm5lbBIkCgdwYXlsb2FkGAIgASgLMhMuZmFuZmFyZS52MS5QYXlsb2FkEhAKCHZvbGF0aWxlGAMgASgIEgwKBGZyb20YBCABKAkSJgoIcG9zaXRpb24YBSABKAsyFC5mYW5mYXJlLnYxLlBvc2l0aW9uEg4KBm9yaWdpbhgGIAEoBiKsAQoHVG9sZEdhcBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsEiUKBnJlYXNvbhgCIAEoDjIVLmZhbmZhcmUudjEuR2FwUmVhc29uEiIKBGZyb20YAyABKAsyFC5mYW5mYXJlLnYxLlBvc2l0aW9uEiAKAnRvGAQgASgLMhQuZmFuZmFyZS52MS5Qb3NpdGlvbhIOCgZtaXNzZWQYBSABKAQiZwoKVG9sZENsb3NlZBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsEjMKBnJlYXNvbhgCIAEoDjIjLmZhbmZhcmUudjEuU3Vic2NyaXB0aW9uQ2xvc2VSZWFzb24iMgoKVG9sZE9wZW5lZBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsIlwKDFRvbGRDYXVnaHRVcBIkCgdjaGFubmVsGAEgASgLMhMuZmFuZmFyZS52MS5DaGFubmVsEiYKCHBvc2l0aW9uGAIgASgLMhQuZmFuZmFyZS52MS5Qb3NpdGlvbiKJAgoPUHJlc2VuY2VDaGFuZ2VkEiQKB2NoYW5uZWwYASABKAsyEy5mYW5mYXJlLnYxLkNoYW5uZWwSLAoGam9pbmVkGAIgASgLMhouZmFuZmFyZS52MS5QcmVzZW5jZU1lbWJlckgAEi0KB3VwZGF0ZWQYAyABKAsyGi5mYW5mYXJlLnYxLlByZXNlbmNlTWVtYmVySAASKQoEbGVmdBgEIAEoCzIZLmZhbmZhcmUudjEuUHJlc2VuY2VMZWF2ZUgAEiwKBmNvdW50cxgFIAEoCzIaLmZhbmZhcmUudjEuUHJlc2VuY2VDb3VudHNIABIQCgZzeW5jZWQYBiABKAhIAEIICgZjaGFuZ2UiHAoLVG9sZERyb3BwZWQSDQoFY291bnQYASABKAQiagoGU3RhdHVzEjsKBXN0YXRlGAEgASgOMiwuZmFuZmFyZS5jb25mb3JtYW5jZS52MWFscGhhLkNvbm5lY3Rpb25TdGF0ZRISCgpjbG9zZV9jb2RlGAIgASgNEg8KB3Jlc3VtZWQYAyABKAgqkQEKD0Nvbm5lY3Rpb25TdGF0ZRIgChxDT05ORUNUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHwobQ09OTkVDVElPTl9TVEFURV9DT05ORUNUSU5HEAESHgoaQ09OTkVDVElPTl9TVEFURV9DT05ORUNURUQQAhIbChdDT05ORUNUSU9OX1NUQVRFX0NMT1NFRBADYgZwcm90bzM", [file_fanfare_v1_channel, file_fanfare_v1_error, file_fanfare_v1_message, file_fanfare_v1_presence, file_fanfare_v1_publish, file_fanfare_v1_subscription]);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.ClientCommand.
@@ -55,74 +63,158 @@ export const PublishCommandSchema = /*@__PURE__*/
   messageDesc(file_fanfare_conformance_v1alpha_adapter, 4);
 
 /**
+ * Describes the message fanfare.conformance.v1alpha.RpcCommand.
+ * Use `create(RpcCommandSchema)` to create a new message.
+ */
+export const RpcCommandSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 5);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.PresenceCommand.
+ * Use `create(PresenceCommandSchema)` to create a new message.
+ */
+export const PresenceCommandSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 6);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.RosterCommand.
+ * Use `create(RosterCommandSchema)` to create a new message.
+ */
+export const RosterCommandSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 7);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.UpdatePresenceCommand.
+ * Use `create(UpdatePresenceCommandSchema)` to create a new message.
+ */
+export const UpdatePresenceCommandSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 8);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.HistoryCommand.
+ * Use `create(HistoryCommandSchema)` to create a new message.
+ */
+export const HistoryCommandSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 9);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.CommitCommand.
+ * Use `create(CommitCommandSchema)` to create a new message.
+ */
+export const CommitCommandSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 10);
+
+/**
  * Describes the message fanfare.conformance.v1alpha.AnswerRpcCommand.
  * Use `create(AnswerRpcCommandSchema)` to create a new message.
  */
 export const AnswerRpcCommandSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 5);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 11);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.DropTransportCommand.
  * Use `create(DropTransportCommandSchema)` to create a new message.
  */
 export const DropTransportCommandSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 6);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 12);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.CloseCommand.
  * Use `create(CloseCommandSchema)` to create a new message.
  */
 export const CloseCommandSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 7);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 13);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.ClientReport.
  * Use `create(ClientReportSchema)` to create a new message.
  */
 export const ClientReportSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 8);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 14);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.Ready.
  * Use `create(ReadySchema)` to create a new message.
  */
 export const ReadySchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 9);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 15);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.Done.
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 10);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 16);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Roster.
+ * Use `create(RosterSchema)` to create a new message.
+ */
+export const RosterSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 17);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.History.
+ * Use `create(HistorySchema)` to create a new message.
+ */
+export const HistorySchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 18);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.Received.
  * Use `create(ReceivedSchema)` to create a new message.
  */
 export const ReceivedSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 11);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 19);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.ToldGap.
  * Use `create(ToldGapSchema)` to create a new message.
  */
 export const ToldGapSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 12);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 20);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.ToldClosed.
  * Use `create(ToldClosedSchema)` to create a new message.
  */
 export const ToldClosedSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 13);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 21);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.ToldOpened.
+ * Use `create(ToldOpenedSchema)` to create a new message.
+ */
+export const ToldOpenedSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 22);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.ToldCaughtUp.
+ * Use `create(ToldCaughtUpSchema)` to create a new message.
+ */
+export const ToldCaughtUpSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 23);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.PresenceChanged.
+ * Use `create(PresenceChangedSchema)` to create a new message.
+ */
+export const PresenceChangedSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 24);
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.ToldDropped.
+ * Use `create(ToldDroppedSchema)` to create a new message.
+ */
+export const ToldDroppedSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 25);
 
 /**
  * Describes the message fanfare.conformance.v1alpha.Status.
  * Use `create(StatusSchema)` to create a new message.
  */
 export const StatusSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_conformance_v1alpha_adapter, 14);
+  messageDesc(file_fanfare_conformance_v1alpha_adapter, 26);
 
 /**
  * Describes the enum fanfare.conformance.v1alpha.ConnectionState.
