@@ -7,7 +7,7 @@ import {
   type Ready,
   TraceKind,
 } from "@fanfare/proto/conformance/v1alpha";
-import { framed, readFramed } from "../adapters/length-prefixed.ts";
+import { readStreamed, type StreamForm, streamed } from "../adapters/report-stream.ts";
 import { HarnessError } from "../run/failure.ts";
 import { toCaseJson } from "../run/frame-form.ts";
 import { Inbox } from "../run/inbox.ts";
@@ -32,6 +32,7 @@ export class AdapterProcess implements AsyncDisposable {
   readonly #trace: Trace;
   readonly #ready = Promise.withResolvers<Ready>();
   readonly #ended = Promise.withResolvers<void>();
+  #form: StreamForm = "length-prefixed";
   #errors = "";
   #id = 0;
 
@@ -80,7 +81,7 @@ export class AdapterProcess implements AsyncDisposable {
   command(verb: ClientCommand["verb"]): number {
     const id = ++this.#id;
     this.#trace.add("client", TraceKind.NOTE, `command ${id}: ${verb.case}`);
-    this.#child.stdin.write(framed(ClientCommandSchema, create(ClientCommandSchema, { id, verb })));
+    this.#child.stdin.write(streamed(ClientCommandSchema, create(ClientCommandSchema, { id, verb }), this.#form));
     return id;
   }
 
@@ -93,7 +94,10 @@ export class AdapterProcess implements AsyncDisposable {
 
   async #read(): Promise<void> {
     try {
-      for await (const one of readFramed(ClientReportSchema, this.#child.stdout)) {
+      const onForm = (form: StreamForm) => {
+        this.#form = form;
+      };
+      for await (const one of readStreamed(ClientReportSchema, this.#child.stdout, onForm)) {
         const json = toCaseJson(ClientReportSchema, one);
         this.#trace.add("client", TraceKind.NOTE, `reports ${JSON.stringify(json)}`);
         if (one.report.case === "ready") this.#ready.resolve(one.report.value);
