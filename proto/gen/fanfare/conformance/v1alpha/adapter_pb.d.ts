@@ -739,6 +739,13 @@ export declare type Ready = Message<"fanfare.conformance.v1alpha.Ready"> & {
    * @generated from field: repeated string subprotocols = 4;
    */
   subprotocols: string[];
+
+  /**
+   * The platform keeps the HTTP status of a refused upgrade from the client, as browsers do.
+   *
+   * @generated from field: bool hides_http_status = 5;
+   */
+  hidesHttpStatus: boolean;
 };
 
 /**

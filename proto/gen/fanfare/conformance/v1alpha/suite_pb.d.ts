@@ -396,6 +396,13 @@ export enum Need {
    * @generated from enum value: NEED_SECOND_APP = 5;
    */
   SECOND_APP = 5,
+
+  /**
+   * A client that knows the HTTP status of a refused upgrade: without Ready.hides_http_status.
+   *
+   * @generated from enum value: NEED_HTTP_STATUS = 6;
+   */
+  HTTP_STATUS = 6,
 }
 
 /**

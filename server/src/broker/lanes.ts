@@ -1,0 +1,18 @@
+/**
+ * Ways from node to node: sharded pub/sub channels of which each node has one a lane, its inbox. Lanes are spread over the shards, so that
+ * the loss of a shard leaves others. A lane loses, delays and doubles, and says nothing of it: links make up for that.
+ */
+export interface Lanes {
+  /** How many there are; the same in all nodes of a cluster. */
+  readonly count: number;
+  /** The shard that a lane goes through, as far as known: lanes with the same shard share their fate. */
+  shardOf(lane: number): string;
+  /**
+   * Sends to the inbox of an incarnation.
+   * @returns how many received it; 0: certainly nobody. More than 0 does not prove that the node did
+   * @throws FanfareError UNAVAILABLE if it is not known whether it was sent
+   */
+  publish(lane: number, incarnation: bigint, bytes: Uint8Array): Promise<number>;
+  /** Receives from the inbox of this node's incarnation. Settles when all lanes that can be reached stand; the others follow by themselves. */
+  listen(incarnation: bigint, onBytes: (bytes: Uint8Array, lane: number) => void): Promise<void>;
+}
