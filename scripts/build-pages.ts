@@ -4,7 +4,7 @@ import { basename, join, relative } from "node:path";
 import { root } from "./packages.ts";
 
 /** Browser pages: `main.ts` is bundled to `dist/main.js`, every file beside it that is no TypeScript is copied to `dist/`. */
-const pages = ["cli/playground", "examples/iss-telemetry/page"];
+const pages = ["cli/playground", "examples/iss-telemetry/page", "conformance/src/adapters/browser-sdk/page"];
 
 /** Files that went into `dist/`, by path from the page's folder, with the time and size they had. */
 type Inputs = Record<string, string>;

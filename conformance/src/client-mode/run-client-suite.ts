@@ -5,6 +5,7 @@ import {
   type CaseResult,
   CaseResultSchema,
   CaseStatus,
+  Need,
   type Ready,
   type Report,
   ReportSchema,
@@ -75,7 +76,8 @@ async function runClientCase(one: Case, client: ClientUnderTest, onReady: (ready
     await using adapter = await AdapterProcess.start({ command: client.adapter, trace, nextOrder: running.nextOrder });
     const ready = await adapter.ready;
     onReady(ready);
-    const lacking = one.features.find((name) => !ready.features.includes(name)) ?? unknownVerb(one, ready);
+    const lacking =
+      one.features.find((name) => !ready.features.includes(name)) ?? unknownVerb(one, ready) ?? unmetNeed(one, ready);
     if (lacking === undefined) await runSteps(running, adapter, result);
     else Object.assign(result, { status: CaseStatus.UNSUPPORTED, message: `the client has no ${lacking}` });
     if (result.status !== CaseStatus.PASS && adapter.errors !== "")
@@ -94,6 +96,10 @@ function unknownVerb({ steps }: Case, { verbs }: Ready): string | undefined {
   const names = steps.flatMap(({ action }) => (action.case === "command" ? [action.value.do?.verb.case ?? ""] : []));
   const known = verbs.map((name) => name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase()));
   return names.find((name) => !known.includes(name));
+}
+
+function unmetNeed({ needs }: Case, { hidesHttpStatus }: Ready): string | undefined {
+  return hidesHttpStatus && needs.includes(Need.HTTP_STATUS) ? "knowledge of HTTP statuses" : undefined;
 }
 
 async function runSteps(running: ClientCase, adapter: AdapterProcess, result: CaseResult): Promise<void> {

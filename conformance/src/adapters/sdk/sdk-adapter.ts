@@ -23,6 +23,8 @@ export interface SdkShell {
   readonly name: string;
   readonly connect: (options: ConnectOptions) => Promise<Client>;
   readonly report: (one: Report) => void;
+  /** As in `ready`. */
+  readonly hidesHttpStatus?: boolean;
 }
 
 /** Does what commands say with a client of the SDK, and reports what it observes. Runs in Node and in pages. */
@@ -41,6 +43,7 @@ export class SdkAdapter {
       case: "ready",
       value: {
         client: this.#shell.name,
+        hidesHttpStatus: this.#shell.hidesHttpStatus ?? false,
         features: ["resume", "hand_over", "presence", "report", "server_rpc"],
         verbs: ["connect", "subscribe", "unsubscribe", "publish", "answer_rpc", "close"],
       },
