@@ -112,3 +112,60 @@ describe("the frame tap", () => {
     expect(t.client.status).toBe("open");
   });
 });
+
+describe("calls of the client", () => {
+  it("go out with their deadline and resolve with the result, or reject with the backend's error", async () => {
+    const t = await Scripted.connected();
+    const calls = ["one", "two"].map((method) => t.client.call(method, types, { n: 2 }));
+    await settled();
+    const [one, two] = t.socket.sent("rpc");
+    expect(one?.frame).toMatchObject({ method: "one", payload: { type: "n", json: '{"n":2}' }, deadlineMs: 5000 });
+    await t.socket.say(
+      { id: two?.id, reply: { error: { code: ErrorCode.REJECTED, message: "not now" } } },
+      { id: one?.id, reply: { rpcResult: { payload: { text: "four" } } } },
+    );
+    expect(await calls[0]).toBe("four");
+    await expect(calls[1]).rejects.toMatchObject({ code: ErrorCode.REJECTED, message: "not now" });
+  });
+
+  it("fail at their deadline and with their connection, and are not repeated [FF-RP-007]", async () => {
+    const t = await Scripted.connected();
+    const slow = t.client.call("slow", types, { n: 1 }, { timeoutMs: 100 });
+    const lost = t.client.call("lost", types, { n: 1 });
+    const outcomes = Promise.all([slow, lost].map((one) => one.catch(({ code }: FanfareError) => code)));
+    await settled();
+    await t.clock.advance(100);
+    await t.socket.end();
+    expect(await outcomes).toEqual([ErrorCode.DEADLINE_EXCEEDED, ErrorCode.DEADLINE_EXCEEDED]);
+    await t.clock.advance(250);
+    await t.welcome();
+    expect(t.socket.sent("rpc")).toEqual([]);
+  });
+
+  it("are UNIMPLEMENTED where the server does not offer them", async () => {
+    const t = await Scripted.connected({}, { features: ["resume"] });
+    await expect(t.client.call("one", types, { n: 1 })).rejects.toMatchObject({ code: ErrorCode.UNIMPLEMENTED });
+  });
+});
+
+describe("what is larger than the server takes", () => {
+  it("is not sent, and refused here [FF-TR-014]", async () => {
+    const t = await Scripted.connected({}, { limits: { maxFrameBytes: 2048, maxPayloadBytes: 1_048_576 } });
+    const large = "x".repeat(3000);
+    t.client.handle("large", { request: text(), response: text() }, () => large);
+    const refused = Promise.all(
+      [
+        t.client.call("one", { request: text(), response: text() }, large),
+        t.client.to("broadcast").publish(text(), large),
+        t.client.join("a", { presence: large }),
+      ].map((one: Promise<unknown>) => one.catch(({ code }: FanfareError) => code)),
+    );
+    await t.socket.say({ id: 4, rpc: { method: "large", payload: { text: "" }, deadlineMs: 0 } });
+    expect(await refused).toEqual([ErrorCode.TOO_LARGE, ErrorCode.TOO_LARGE, ErrorCode.TOO_LARGE]);
+    expect(t.socket.sent("rpcResult")[0]?.frame.error?.code).toBe(ErrorCode.TOO_LARGE);
+    const small = t.client.to("broadcast").publish(text(), "x");
+    await settled();
+    await t.socket.say({ id: t.socket.last("publish").id, reply: { publishResult: { outcome: 1 } } });
+    expect((await small).outcome).toBe(1);
+  });
+});

@@ -1,4 +1,4 @@
-import { checkNumber, checkText, shortened } from "./bounds.ts";
+import { checkName, checkNumber, checkText, shortened } from "./bounds.ts";
 import type { Channel, ChannelOwner } from "./channel/channel.ts";
 import type { ChannelCore } from "./channel/channel-core.ts";
 import { CursorCommits } from "./channel/cursor-commits.ts";
@@ -9,12 +9,20 @@ import { Connector } from "./connection/connector.ts";
 import type { ConnectorEvents } from "./connection/connector-events.ts";
 import type { Link, RoundTrip } from "./connection/link.ts";
 import { setDeadline } from "./deadline.ts";
-import { cancelled, FanfareError } from "./error.ts";
+import { cancelled, FanfareError, fromWireError } from "./error.ts";
 import { Listeners } from "./listeners.ts";
 import type { ConnectOptions, ResolvedOptions } from "./options.ts";
 import { resolveOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
-import type { InputOf, Payload, PayloadType, ValueOf } from "./payload.ts";
+import {
+  decodePayload,
+  encodePayload,
+  fromWirePayload,
+  type InputOf,
+  type Payload,
+  type PayloadType,
+  type ValueOf,
+} from "./payload.ts";
 import type { Clock, Ports } from "./ports.ts";
 import { type PresencePage, type PresenceQueryOptions, toPresencePage } from "./presence/presence-page.ts";
 import { Requests, type WaitOptions } from "./requests.ts";
@@ -150,6 +158,26 @@ export class Client {
     const presence = { channel: toWireChannel(target), pageSize, pageToken, countsOnly };
     const { presencePage } = await this.#requests.send({ presence }, { signal, timeoutMs });
     return toPresencePage(presencePage);
+  }
+
+  /**
+   * Calls the game's backend. Rejects with the backend's or the server's error, UNIMPLEMENTED where calls are not offered, and
+   * DEADLINE_EXCEEDED after `timeoutMs` (at most 60,000; default: 5,000) or when the connection ends before the answer: it is not known then
+   * whether the call was carried out, and it is not repeated.
+   */
+  async call<Q extends PayloadType, R extends PayloadType>(
+    method: string,
+    types: MethodTypes<Q, R>,
+    request: InputOf<Q>,
+    { signal, timeoutMs = 5_000 }: WaitOptions = {},
+  ): Promise<ValueOf<R>> {
+    checkName("rpc.method", method, 128);
+    checkNumber("rpc.deadline_ms", timeoutMs, 60_000);
+    this.#need("client_rpc");
+    const rpc = { method, payload: encodePayload(types.request, request), deadlineMs: timeoutMs };
+    const { rpcResult } = await this.#requests.send({ rpc }, { signal, timeoutMs, once: true });
+    if (rpcResult?.error !== undefined) throw fromWireError(rpcResult.error);
+    return decodePayload(types.response, fromWirePayload(rpcResult?.payload));
   }
 
   /**

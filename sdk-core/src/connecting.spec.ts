@@ -14,7 +14,17 @@ describe("connecting", () => {
     expect(hello).toMatchObject({
       token: "token-1",
       attempt: 1,
-      features: ["resume", "hand_over", "presence", "report", "server_rpc", "durable", "history", "cursor"],
+      features: [
+        "resume",
+        "hand_over",
+        "presence",
+        "report",
+        "server_rpc",
+        "client_rpc",
+        "durable",
+        "history",
+        "cursor",
+      ],
       client: { name: "scripted" },
     });
     expect(hello.resume).toBeUndefined();

@@ -198,7 +198,8 @@ export class Outbox {
     item.link = link;
     this.rate.count();
     this.#inFlight.set(item.id, item);
-    link.send({ id: item.id, publish: { ...item.publish, seq: item.seq } });
+    if (link.send({ id: item.id, publish: { ...item.publish, seq: item.seq } })) return;
+    item.settle(new FanfareError(ErrorCode.TOO_LARGE, "the publish is larger than the server takes", unsent));
   }
 
   #recheck(delayMs: number): void {
@@ -218,6 +219,8 @@ export class Outbox {
     return this.maxPayloadBytes > 0 && isTooLarge(publish, this.maxPayloadBytes);
   }
 }
+
+const unsent = { outcome: Outcome.FAILED };
 
 function outcomeOf({ error, publishResult }: Reply): PublishResult | FanfareError {
   if (error !== undefined) return fromWireError(error, { outcome: Outcome.FAILED });

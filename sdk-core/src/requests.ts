@@ -13,8 +13,15 @@ export interface WaitOptions {
   timeoutMs?: number | undefined;
 }
 
+/** How a request is sent. */
+export interface SendOptions extends WaitOptions {
+  /** It may do harm twice: it fails with DEADLINE_EXCEEDED when its connection ends before the reply. Default: false. */
+  once?: boolean | undefined;
+}
+
 interface Pending {
   frame: Init<ClientFrame>;
+  once: boolean;
   link: Link | undefined;
   settle(reply: Reply | FanfareError): void;
 }
@@ -24,7 +31,7 @@ const maxRequests = 1024;
 const largestId = 0xfffe_ffff;
 
 /**
- * Requests that wait for their reply. All of them may be sent twice without harm, so those whose connection was lost are
+ * Requests that wait for their reply. All of them but calls may be sent twice without harm, so those whose connection was lost are
  * sent again on the next one, until their deadline. Publishes are not here, they are in the outbox.
  */
 export class Requests {
@@ -57,7 +64,7 @@ export class Requests {
    */
   send(
     frame: Init<ClientFrame>,
-    { signal, timeoutMs = this.#defaultTimeoutMs }: WaitOptions = {},
+    { signal, timeoutMs = this.#defaultTimeoutMs, once = false }: SendOptions = {},
     onResult?: (reply: Reply) => void,
   ): Promise<Reply> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
@@ -73,6 +80,7 @@ export class Requests {
       );
       const pending: Pending = {
         frame: { ...frame, id },
+        once,
         link: undefined,
         settle: (outcome) => {
           clear();
@@ -110,8 +118,12 @@ export class Requests {
   /** This connection answers nothing any more. */
   lost(link: Link): void {
     if (this.#link === link) this.#link = undefined;
-    for (const pending of this.#pending.values()) {
+    for (const pending of [...this.#pending.values()]) {
       if (pending.link !== link) continue;
+      if (pending.once) {
+        pending.settle(new FanfareError(ErrorCode.DEADLINE_EXCEEDED, "the connection ended before the reply"));
+        continue;
+      }
       pending.link = undefined;
       this.#sent--;
     }
@@ -132,7 +144,8 @@ export class Requests {
       if (pending.link !== undefined) continue;
       pending.link = this.#link;
       this.#sent++;
-      this.#link.send(pending.frame);
+      if (this.#link.send(pending.frame)) continue;
+      return pending.settle(new FanfareError(ErrorCode.TOO_LARGE, "the request is larger than the server takes"));
     }
   }
 }

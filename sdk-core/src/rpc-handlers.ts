@@ -91,7 +91,11 @@ export class RpcHandlers {
       if (!controller.signal.aborted) respond();
     };
     handler(rpc, { method: rpc.method, signal: controller.signal, deadlineMs }).then(
-      (payload) => answer(() => link.send({ id, rpcResult: { payload } })),
+      (payload) =>
+        answer(() => {
+          if (link.send({ id, rpcResult: { payload } })) return;
+          refuse(link, id, ErrorCode.TOO_LARGE, "the result is larger than the server takes");
+        }),
       (thrown: unknown) => {
         const error = FanfareError.from(thrown);
         if (!(thrown instanceof FanfareError)) this.#report(error);

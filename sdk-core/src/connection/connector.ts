@@ -23,7 +23,9 @@ interface Session {
 }
 
 /** The features this client implements, under the protocol's names. */
-const features = ["resume", "hand_over", "presence", "report", "server_rpc", "durable", "history", "cursor"] as const;
+const features = [
+  ...["resume", "hand_over", "presence", "report", "server_rpc", "client_rpc", "durable", "history", "cursor"],
+] as const;
 /** Frames that are held during a move; more than that, and the old connection is not waited for any longer. */
 const maxHeldFrames = 10_000;
 

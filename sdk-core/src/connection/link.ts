@@ -42,7 +42,8 @@ export class Link {
   readonly #writer = new Writer();
   readonly #onRoundTrip: (roundTrip: RoundTrip) => void;
   #frames = 0;
-  #maxFrameBytes = joinedBytes;
+  /** Bytes that the server takes in one message. */
+  #maxFrameBytes = Number.POSITIVE_INFINITY;
   #pingId = 0;
   #pingAt = 0;
   #over = false;
@@ -93,23 +94,29 @@ export class Link {
 
   /** What `welcome` said. */
   welcomed(intervalMs: number, timeoutMs: number, maxFrameBytes: number): void {
-    if (maxFrameBytes > 0) this.#maxFrameBytes = Math.min(joinedBytes, maxFrameBytes);
+    if (maxFrameBytes > 0) this.#maxFrameBytes = maxFrameBytes;
     this.#heartbeat.start(intervalMs, timeoutMs);
   }
 
-  /** Sends a frame, joined with everything else that is sent before the microtasks run. */
-  send(frame: Init<ClientFrame>): void {
-    if (this.#over) return;
+  /** Sends a frame, joined with everything else that is sent before the microtasks run. False: it is larger than the server takes. */
+  send(frame: Init<ClientFrame>): boolean {
+    if (this.#over) return true;
     const start = this.#writer.length;
     writeClientFrame(this.#writer, frame);
     const size = this.#writer.length - start;
+    if (size > this.#maxFrameBytes) {
+      this.#writer.take(start);
+      return false;
+    }
     this.#tap?.sent(frame, size);
-    if (start > 0 && (this.#writer.length > this.#maxFrameBytes || this.#frames === joinedFrames)) {
+    const most = Math.min(joinedBytes, this.#maxFrameBytes);
+    if (start > 0 && (this.#writer.length > most || this.#frames === joinedFrames)) {
       const last = this.#writer.take(start);
       this.#flush();
       this.#writer.raw(last);
     }
     if (this.#frames++ === 0) queueMicrotask(() => this.#flush());
+    return true;
   }
 
   /** Sees whether the other side is still there. */

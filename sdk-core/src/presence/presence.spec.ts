@@ -31,6 +31,7 @@ async function present() {
   const changes: string[] = [];
   group.roster.on("change", (change) => {
     if (change.type === "synced") changes.push("synced");
+    else if (change.type === "counts") changes.push(`${change.sessions} sessions, ${change.players} players`);
     else
       changes.push(
         `${change.type} ${change.member.origin}${change.type === "left" ? ` ${LeaveReason[change.reason]}` : ""}`,
@@ -136,12 +137,14 @@ describe("the roster", () => {
   });
 
   it("shows numbers alone in large channels [FF-PR-018]", async () => {
-    const { t, group, members } = await present();
+    const { t, group, changes, members } = await present();
     await t.socket.say(snapshot(1, [member(1)]), event({ counts: { sessions: 5000, players: 4800 } }));
     expect(group.roster).toMatchObject({ sessions: 5000, players: 4800, countsOnly: true, complete: true });
     expect(members()).toEqual([]);
     await t.socket.say(snapshot(9, [member(1), member(2)]));
     expect(group.roster).toMatchObject({ sessions: 2, countsOnly: false });
+    const told = ["joined 1", "synced", "5000 sessions, 4800 players", "joined 1", "joined 2", "synced"];
+    expect(changes, "whoever listens knows when the list ends and begins").toEqual(told);
   });
 });
 

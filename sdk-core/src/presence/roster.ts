@@ -36,11 +36,15 @@ export class PresenceMember {
   }
 }
 
-/** Somebody came, changed what they show, or went; or the whole list was brought up to date. */
+/**
+ * Somebody came, changed what they show, or went; the whole list was brought up to date; or the channel is too large for lists: there are
+ * numbers alone, and no members until it is `synced` again.
+ */
 export type RosterEvent =
   | { readonly type: "joined" | "updated"; readonly member: PresenceMember }
   | { readonly type: "left"; readonly member: PresenceMember; readonly reason: LeaveReason }
-  | { readonly type: "synced" };
+  | { readonly type: "synced" }
+  | { readonly type: "counts"; readonly sessions: number; readonly players: number };
 
 /** A channel's list of who is present, kept up to date. Iterating gives the members. */
 export class Roster implements Iterable<PresenceMember> {
@@ -97,7 +101,7 @@ export class Roster implements Iterable<PresenceMember> {
 
   /** Returns whether a new snapshot has to be asked for. @internal */
   apply(event: PresenceEvent): boolean {
-    const wasComplete = this.complete;
+    const wasComplete = this.complete && !this.countsOnly;
     const { changes, resync } = this.#state.apply(event);
     for (const change of changes) {
       const member = new PresenceMember(change.member);
@@ -105,8 +109,11 @@ export class Roster implements Iterable<PresenceMember> {
       else this.#members.set(member.origin, member);
       this.#listeners.emit({ ...change, member }, this.#report);
     }
-    if (this.countsOnly) this.#members.clear();
-    if (this.complete && !wasComplete) this.#listeners.emit({ type: "synced" }, this.#report);
+    if (event.counts !== undefined) {
+      this.#members.clear();
+      this.#listeners.emit({ type: "counts", sessions: this.sessions, players: this.players }, this.#report);
+    } else if (this.complete && !this.countsOnly && !wasComplete)
+      this.#listeners.emit({ type: "synced" }, this.#report);
     return resync;
   }
 }
