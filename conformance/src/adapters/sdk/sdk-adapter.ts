@@ -2,7 +2,11 @@ import {
   type ClientCommand,
   type ConnectCommand,
   ConnectionState,
+  type HistoryCommand,
+  type PresenceCommand,
   type PublishCommand,
+  type RpcCommand,
+  type SubscribeCommand,
 } from "@fanfare/proto/conformance/v1alpha";
 import type { Channel as WireChannel } from "@fanfare/proto/v1";
 import {
@@ -11,11 +15,14 @@ import {
   type Client,
   type ConnectOptions,
   FanfareError,
+  type StartFrom,
   type StatusEvent,
   type Target,
+  typed,
 } from "@fanfare/sdk-core";
 import type { Done, Report } from "./report.ts";
-import { payloadOf, targetOf, wireChannel, wirePayload } from "./wire.ts";
+import { watchChannel } from "./watch-channel.ts";
+import { payloadOf, positionOf, targetOf, wireChannel, wireMember, wirePayload, wirePosition } from "./wire.ts";
 
 /** What a shell of the SDK brings to the adapter. */
 export interface SdkShell {
@@ -25,12 +32,24 @@ export interface SdkShell {
   readonly report: (one: Report) => void;
   /** As in `ready`. */
   readonly hidesHttpStatus?: boolean;
+  /** Ends the client's TCP connections without a close. Absent where the platform cannot. */
+  readonly dropTransport?: () => Promise<void> | void;
 }
+
+const features = [
+  ...["resume", "hand_over", "presence", "report", "server_rpc", "client_rpc", "durable", "history", "cursor"],
+];
+const verbs = [
+  ...["connect", "subscribe", "unsubscribe", "publish", "answer_rpc", "close", "rpc", "presence", "roster"],
+  ...["update_presence", "history", "commit"],
+];
 
 /** Does what commands say with a client of the SDK, and reports what it observes. Runs in Node and in pages. */
 export class SdkAdapter {
   readonly #shell: SdkShell;
-  readonly #joined = new Map<string, Channel>();
+  /** Channels that are received, by kind and name. */
+  readonly #channels = new Map<string, Channel>();
+  readonly #watched = new WeakSet<Channel>();
   #client: Client | undefined;
 
   constructor(shell: SdkShell) {
@@ -39,15 +58,9 @@ export class SdkAdapter {
 
   /** The first report. */
   ready(): void {
-    this.#shell.report({
-      case: "ready",
-      value: {
-        client: this.#shell.name,
-        hidesHttpStatus: this.#shell.hidesHttpStatus ?? false,
-        features: ["resume", "hand_over", "presence", "report", "server_rpc"],
-        verbs: ["connect", "subscribe", "unsubscribe", "publish", "answer_rpc", "close"],
-      },
-    });
+    const { name, dropTransport, hidesHttpStatus = false, report } = this.#shell;
+    const all = dropTransport === undefined ? verbs : [...verbs, "drop_transport"];
+    report({ case: "ready", value: { client: name, features, verbs: all, hidesHttpStatus } });
   }
 
   /** Carries out a command and reports its end. Never rejects. */
@@ -67,9 +80,11 @@ export class SdkAdapter {
       case "connect":
         return this.#connect(verb.value);
       case "subscribe":
-        return this.#subscribe(verb.value.channel);
+        return this.#subscribe(verb.value);
       case "unsubscribe":
-        return this.#unsubscribe(verb.value.channel);
+        await this.#received(verb.value.channel).leave();
+        this.#channels.delete(keyOf(targetOf(verb.value.channel)));
+        return {};
       case "publish":
         return this.#publish(targetOf(verb.value.channel), verb.value);
       case "answerRpc": {
@@ -80,6 +95,27 @@ export class SdkAdapter {
         });
         return {};
       }
+      case "rpc":
+        return this.#call(verb.value);
+      case "presence":
+        return this.#presence(verb.value);
+      case "roster":
+        return this.#roster(verb.value.channel);
+      case "updatePresence": {
+        const data = payloadOf(verb.value.data);
+        await this.#received(verb.value.channel).updatePresence(typed(anyPayload, data));
+        return {};
+      }
+      case "history":
+        return this.#history(verb.value);
+      case "commit": {
+        const { channel, position } = verb.value;
+        const cursor = await this.#received(channel).commit(position && positionOf(position));
+        return wirePosition("cursor", cursor);
+      }
+      case "dropTransport":
+        await this.#shell.dropTransport?.();
+        return {};
       case "close":
         await this.#required.close();
         return {};
@@ -93,6 +129,12 @@ export class SdkAdapter {
     return this.#client;
   }
 
+  #received(channel: WireChannel | undefined): Channel {
+    const found = this.#channels.get(keyOf(targetOf(channel)));
+    if (found === undefined) throw new Error("the channel is not subscribed");
+    return found;
+  }
+
   async #connect({ url, tokens, allowedOrigins }: ConnectCommand): Promise<Done> {
     let next = 0;
     const getToken = () => tokens[Math.min(next++, tokens.length - 1)] ?? "";
@@ -103,32 +145,71 @@ export class SdkAdapter {
     return {};
   }
 
-  async #publish(target: Target, { payload, volatile, deadlineMs }: PublishCommand): Promise<Done> {
+  async #publish(target: Target, command: PublishCommand): Promise<Done> {
+    const { payload, volatile, deadlineMs, excludeSelf, wantReport, conflationKey, ttlMs } = command;
     const destination = this.#required.to(target);
     if (volatile) {
-      destination.send(anyPayload, payloadOf(payload));
+      destination.send(anyPayload, payloadOf(payload), { conflate: conflationKey, ttlMs, excludeSelf });
       return {};
     }
-    const options = deadlineMs === 0 ? {} : { timeoutMs: deadlineMs };
-    const { outcome, repeated } = await destination.publish(anyPayload, payloadOf(payload), options);
-    return { published: { outcome, repeated } };
+    const options = { ttlMs, excludeSelf, report: wantReport, ...(deadlineMs === 0 ? {} : { timeoutMs: deadlineMs }) };
+    const { outcome, repeated, position, report } = await destination.publish(anyPayload, payloadOf(payload), options);
+    return {
+      published: {
+        outcome,
+        repeated,
+        ...wirePosition("position", position),
+        ...(report === undefined ? {} : { report }),
+      },
+    };
   }
 
-  async #subscribe(channel: WireChannel | undefined): Promise<Done> {
+  async #subscribe({ channel, presence, presenceData, start }: SubscribeCommand): Promise<Done> {
     const target = targetOf(channel);
     if (target === "broadcast" || !("group" in target)) throw new Error("groups alone can be joined");
-    const one = await this.#required.join(target.group);
-    if (!this.#joined.has(target.group)) this.#watch(one);
-    this.#joined.set(target.group, one);
-    return {};
+    const from = startOf(start);
+    const one = await this.#required.join(target.group, {
+      ...(presence ? { roster: true } : {}),
+      ...(presenceData === undefined ? {} : { presence: typed(anyPayload, payloadOf(presenceData)), roster: presence }),
+      ...(from === undefined ? {} : { from }),
+    });
+    const { deliveryClass, position, head, cursor, recovered } = one;
+    const positions = { ...wirePosition("position", position), ...wirePosition("head", head) };
+    this.#watch(one);
+    return { subscribed: { deliveryClass, recovered, ...positions, ...wirePosition("cursor", cursor) } };
   }
 
-  async #unsubscribe(channel: WireChannel | undefined): Promise<Done> {
+  async #call({ method, payload, deadlineMs }: RpcCommand): Promise<Done> {
+    const types = { request: anyPayload, response: anyPayload };
+    const options = deadlineMs === 0 ? {} : { timeoutMs: deadlineMs };
+    return { result: wirePayload(await this.#required.call(method, types, payloadOf(payload), options)) };
+  }
+
+  async #presence({ channel, pageSize, pageToken, countsOnly }: PresenceCommand): Promise<Done> {
+    const page = await this.#required.presence(targetOf(channel), { pageSize, pageToken, countsOnly });
+    const { members, sessions, players, nextPageToken = "" } = page;
+    return { presence: { members: members.map(wireMember), sessions, players, nextPageToken } };
+  }
+
+  #roster(channel: WireChannel | undefined): Done {
+    const { roster } = this.#received(channel);
+    const { countsOnly, sessions, players } = roster;
+    return { roster: { members: Array.from(roster, wireMember), countsOnly, sessions, players } };
+  }
+
+  async #history({ channel, from, forward, limit }: HistoryCommand): Promise<Done> {
     const target = targetOf(channel);
-    const name = target !== "broadcast" && "group" in target ? target.group : "";
-    await this.#joined.get(name)?.leave();
-    this.#joined.delete(name);
-    return {};
+    const page = await this.#required.to(target).history({
+      direction: forward ? "forward" : "backward",
+      ...(from === undefined ? {} : { from: positionOf(from) }),
+      ...(limit === 0 ? {} : { limit }),
+    });
+    const messages = page.messages.map(({ payload, volatile, from: sender, origin, position }) => ({
+      ...(channel === undefined ? {} : { channel }),
+      ...{ payload: wirePayload(payload), volatile, from: sender, origin, ...wirePosition("position", position) },
+    }));
+    const ends = { ...wirePosition("head", page.head), ...wirePosition("tail", page.tail) };
+    return { history: { messages, ...wirePosition("next", page.next), ...ends } };
   }
 
   #told(event: StatusEvent): void {
@@ -141,18 +222,36 @@ export class SdkAdapter {
       const value = { state: ConnectionState.CLOSED, closeCode: event.error?.closeCode ?? 0 };
       report({ case: "status", value });
     }
-    if (event.type === "channel-opened") this.#watch(event.channel);
+    if (event.type === "dropped") report({ case: "dropped", value: { count: BigInt(event.count) } });
+    if (event.type === "channel-opened") {
+      const { target } = event.channel;
+      report({ case: "opened", value: { channel: wireChannel(target) } });
+      this.#watch(event.channel);
+    }
   }
 
   #watch(one: Channel): void {
-    const { report } = this.#shell;
-    const channel = wireChannel(one.target);
-    one.on(anyPayload, (payload, { from, volatile }) =>
-      report({ case: "received", value: { channel, payload: wirePayload(payload), from, volatile } }),
-    );
-    one.on("gap", ({ reason }) =>
-      report({ case: "gap", value: { channel, ...(reason === "overflow" ? {} : { reason }) } }),
-    );
-    one.on("closed", ({ reason }) => report({ case: "closed", value: { channel, reason } }));
+    this.#channels.set(keyOf(one.target), one);
+    if (this.#watched.has(one)) return;
+    this.#watched.add(one);
+    watchChannel(one, this.#shell.report);
+  }
+}
+
+function keyOf(target: Target): string {
+  return JSON.stringify(target);
+}
+
+function startOf({ case: kind, value }: SubscribeCommand["start"]): StartFrom | undefined {
+  switch (kind) {
+    case "after":
+      return { after: positionOf(value) };
+    case "rewind":
+      return { rewind: value };
+    case "cursor":
+    case "head":
+      return kind;
+    default:
+      return undefined;
   }
 }

@@ -1,7 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { PublishCommand } from "@fanfare/proto/conformance/v1alpha";
-import type { ChannelSchema, PayloadSchema, Channel as WireChannel } from "@fanfare/proto/v1";
-import type { Payload, Target } from "@fanfare/sdk-core";
+import type {
+  ChannelSchema,
+  PayloadSchema,
+  PositionSchema,
+  PresenceMemberSchema,
+  Channel as WireChannel,
+  Position as WirePosition,
+} from "@fanfare/proto/v1";
+import type { LogPosition, Payload, PresenceMember, Target } from "@fanfare/sdk-core";
 
 /** A channel of a command as the SDK names it. */
 export function targetOf(channel: WireChannel | undefined): Target {
@@ -30,4 +37,30 @@ export function payloadOf(payload: PublishCommand["payload"]): Payload {
   const { type = "", data } = payload ?? {};
   if (data?.case === "text") return { type, text: data.value };
   return data?.case === "json" ? { type, json: data.value } : { type, binary: data?.value ?? new Uint8Array() };
+}
+
+/** A position of a command as the SDK takes it. */
+export function positionOf({ epoch, offset, tag }: WirePosition): LogPosition {
+  return { epoch: Number(epoch), offset: Number(offset), tag };
+}
+
+/** A position of the SDK as reports hold it; an absent one is left out. */
+export function wirePosition<K extends string>(
+  name: K,
+  position: LogPosition | undefined,
+): { [P in K]?: MessageInitShape<typeof PositionSchema> } {
+  if (position === undefined) return {};
+  const { epoch, offset, tag } = position;
+  return { [name]: { epoch: BigInt(epoch), offset: BigInt(offset), tag } } as {
+    [P in K]?: MessageInitShape<typeof PositionSchema>;
+  };
+}
+
+/** Somebody who is present as reports hold them. */
+export function wireMember({
+  origin,
+  playerId,
+  payload,
+}: PresenceMember): MessageInitShape<typeof PresenceMemberSchema> {
+  return { origin, playerId, data: wirePayload(payload) };
 }
