@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { PresenceSection, PresenceWatch } from "./presence_pb.js";
-import type { ReleasedSession, ReleaseSession } from "./session_pb.js";
+import type { FinishHandOver, ReleasedSession, ReleaseSession } from "./session_pb.js";
 import type { Error } from "../../v1/error_pb.js";
 
 /**
@@ -140,6 +140,13 @@ export declare type LiveMessage = Message<"fanfare.cluster.v1alpha.LiveMessage">
    * @generated from field: uint64 expires_at_ms = 7;
    */
   expiresAtMs: bigint;
+
+  /**
+   * Sent to everybody, because the route could not be read: that nobody is here to receive it means nothing.
+   *
+   * @generated from field: bool unrouted = 8;
+   */
+  unrouted: boolean;
 };
 
 /**
@@ -217,6 +224,13 @@ export declare type StoredMessage = Message<"fanfare.cluster.v1alpha.StoredMessa
    * @generated from field: bool cleared = 12;
    */
   cleared: boolean;
+
+  /**
+   * Sent to everybody, because the route could not be read.
+   *
+   * @generated from field: bool unrouted = 13;
+   */
+  unrouted: boolean;
 };
 
 /**
@@ -347,12 +361,28 @@ export declare type Ask = Message<"fanfare.cluster.v1alpha.Ask"> & {
     case: "settings";
   } | {
     /**
-     * Greet: I am here. Answer: nothing; from then on you know me.
+     * I am here. Answer: nothing; from then on you know me.
      *
      * @generated from field: fanfare.cluster.v1alpha.Greeting greeting = 9;
      */
     value: Greeting;
     case: "greeting";
+  } | {
+    /**
+     * I am gone, and nothing of mine is left. Answer: nothing.
+     *
+     * @generated from field: fanfare.cluster.v1alpha.Farewell farewell = 10;
+     */
+    value: Farewell;
+    case: "farewell";
+  } | {
+    /**
+     * The new owner's routes stand, and its client has been welcomed: flush the old connection and say `handed_over`.
+     *
+     * @generated from field: fanfare.cluster.v1alpha.FinishHandOver finish_hand_over = 11;
+     */
+    value: FinishHandOver;
+    case: "finishHandOver";
   } | { case: undefined; value?: undefined };
 };
 
@@ -431,6 +461,18 @@ export declare type Barrier = Message<"fanfare.cluster.v1alpha.Barrier"> & {
  * Use `create(BarrierSchema)` to create a new message.
  */
 export declare const BarrierSchema: GenMessage<Barrier>;
+
+/**
+ * @generated from message fanfare.cluster.v1alpha.Farewell
+ */
+export declare type Farewell = Message<"fanfare.cluster.v1alpha.Farewell"> & {
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.Farewell.
+ * Use `create(FarewellSchema)` to create a new message.
+ */
+export declare const FarewellSchema: GenMessage<Farewell>;
 
 /**
  * @generated from message fanfare.cluster.v1alpha.Done

@@ -106,6 +106,24 @@ export declare type ReleasedSession = Message<"fanfare.cluster.v1alpha.ReleasedS
 export declare const ReleasedSessionSchema: GenMessage<ReleasedSession>;
 
 /**
+ * The session may leave its old connection.
+ *
+ * @generated from message fanfare.cluster.v1alpha.FinishHandOver
+ */
+export declare type FinishHandOver = Message<"fanfare.cluster.v1alpha.FinishHandOver"> & {
+  /**
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.FinishHandOver.
+ * Use `create(FinishHandOverSchema)` to create a new message.
+ */
+export declare const FinishHandOverSchema: GenMessage<FinishHandOver>;
+
+/**
  * A channel that the session was subscribed to.
  *
  * @generated from message fanfare.cluster.v1alpha.ReleasedSubscription
