@@ -12,6 +12,7 @@ import { HarnessError } from "../run/failure.ts";
 import { toCaseJson } from "../run/frame-form.ts";
 import { Inbox } from "../run/inbox.ts";
 import type { Trace } from "../run/trace.ts";
+import { killGroup } from "./kill-group.ts";
 
 /** How long an adapter may take to be ready, and to end, in milliseconds. */
 const startMs = 20_000;
@@ -39,7 +40,8 @@ export class AdapterProcess implements AsyncDisposable {
   private constructor({ command, trace, nextOrder }: AdapterOptions) {
     this.#trace = trace;
     this.reports = new Inbox(nextOrder);
-    this.#child = spawn(command, { shell: true, stdio: "pipe" });
+    // A process group of its own, so that what the shell has started ends with it.
+    this.#child = spawn(command, { shell: true, stdio: "pipe", detached: true });
     this.#child.stderr.on("data", (data: Buffer) => {
       this.#errors = `${this.#errors}${data.toString()}`.slice(-2_000);
     });
@@ -87,7 +89,7 @@ export class AdapterProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.stdin.end();
-    const late = setTimeout(() => this.#child.kill("SIGKILL"), endMs);
+    const late = setTimeout(() => killGroup(this.#child.pid), endMs);
     await this.#ended.promise;
     clearTimeout(late);
   }

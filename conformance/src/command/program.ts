@@ -20,7 +20,8 @@ export function createProgram(): Command {
 Examples:
   fanfare-conformance server --target target.yaml      every case for servers
   fanfare-conformance client --adapter ./my-adapter    every case for clients
-  fanfare-conformance doctor --target target.yaml      whether it can be run against, and what is in the way
+  fanfare-conformance doctor --target target.yaml      whether a server can be run against, and what is in the way
+  fanfare-conformance doctor --adapter ./my-adapter    the same of a client
   fanfare-conformance list --profile core              what core consists of
   fanfare-conformance explain core/heartbeat/pong      what one case proves, and how
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { openReference } from "../mutants/reference-environment.ts";
-import { diagnoseServer, type Finding } from "./diagnose-server.ts";
+import { diagnoseServer } from "./diagnose-server.ts";
+import type { Finding } from "./finding.ts";
 
 async function findings(environment: Parameters<typeof diagnoseServer>[0]): Promise<Finding[]> {
   const found: Finding[] = [];

@@ -4,16 +4,7 @@ import { readSuite } from "../cases/load-suites.ts";
 import { readRequirements } from "../cases/requirements.ts";
 import { runServerCase } from "../run/run-server-case.ts";
 import type { ServerEnvironment } from "../target/environment.ts";
-
-/** One check of a target. */
-export interface Finding {
-  /** What was checked, as a statement that should hold. */
-  readonly name: string;
-  /** What was seen instead; undefined if it holds. */
-  readonly problem?: string;
-  /** What to do about it. */
-  readonly remedy?: string;
-}
+import type { Finding } from "./finding.ts";
 
 const suite = new URL("../../doctor/server.yaml", import.meta.url);
 
