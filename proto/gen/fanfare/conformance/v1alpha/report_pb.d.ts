@@ -12,6 +12,47 @@ import type { Level, Profile, Subject } from "./suite_pb.js";
 export declare const file_fanfare_conformance_v1alpha_report: GenFile;
 
 /**
+ * What a run over several implementations found; the JSON that `--json` of such a run writes. Readers ignore fields they do not know.
+ *
+ * @generated from message fanfare.conformance.v1alpha.ReportCollection
+ */
+export declare type ReportCollection = Message<"fanfare.conformance.v1alpha.ReportCollection"> & {
+  /**
+   * 1.
+   *
+   * @generated from field: uint32 version = 1;
+   */
+  version: number;
+
+  /**
+   * When it began, in milliseconds since 1970-01-01 UTC.
+   *
+   * @generated from field: uint64 started_at_ms = 2;
+   */
+  startedAtMs: bigint;
+
+  /**
+   * How long it took, in milliseconds.
+   *
+   * @generated from field: uint32 duration_ms = 3;
+   */
+  durationMs: number;
+
+  /**
+   * One for each implementation, or for each pair of a client and a server, in the order of the configuration.
+   *
+   * @generated from field: repeated fanfare.conformance.v1alpha.Report reports = 4;
+   */
+  reports: Report[];
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.ReportCollection.
+ * Use `create(ReportCollectionSchema)` to create a new message.
+ */
+export declare const ReportCollectionSchema: GenMessage<ReportCollection>;
+
+/**
  * What a run found; the JSON that `--json` writes. Readers ignore fields they do not know.
  *
  * @generated from message fanfare.conformance.v1alpha.Report
@@ -65,6 +106,13 @@ export declare type Report = Message<"fanfare.conformance.v1alpha.Report"> & {
    * @generated from field: repeated string list_problems = 7;
    */
   listProblems: string[];
+
+  /**
+   * Of a pair: the server, where `implementation` is the client.
+   *
+   * @generated from field: string peer = 8;
+   */
+  peer: string;
 };
 
 /**
@@ -162,6 +210,13 @@ export declare type CaseResult = Message<"fanfare.conformance.v1alpha.CaseResult
    * @generated from field: repeated fanfare.conformance.v1alpha.TraceEntry trace = 12;
    */
   trace: TraceEntry[];
+
+  /**
+   * Of FAIL, with `step`: the step as the suite has it, in YAML.
+   *
+   * @generated from field: string expected = 13;
+   */
+  expected: string;
 };
 
 /**

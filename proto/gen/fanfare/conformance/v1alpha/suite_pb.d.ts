@@ -219,6 +219,13 @@ export enum Subject {
    * @generated from enum value: SUBJECT_CLIENT = 2;
    */
   CLIENT = 2,
+
+  /**
+   * The runner commands clients through their adapters, and stands between them and a real server.
+   *
+   * @generated from enum value: SUBJECT_PAIR = 3;
+   */
+  PAIR = 3,
 }
 
 /**
