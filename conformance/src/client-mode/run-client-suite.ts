@@ -83,7 +83,7 @@ async function runClientCase(one: Case, client: ClientUnderTest, onReady: (ready
     if (result.status !== CaseStatus.PASS && adapter.errors !== "")
       trace.note("client", `standard error: ${adapter.errors}`);
   } catch (error) {
-    describeFailure(error, result);
+    describeFailure(error, result, one);
     result.trace = trace.entries();
   } finally {
     await running.end();

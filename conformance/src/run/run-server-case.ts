@@ -80,7 +80,7 @@ export async function runServerCase(one: Case, form: Form, environment: ServerEn
       await runSteps(one, form, environment, server, trace, result);
     } else await runSteps(one, form, environment, environment.shared, trace, result);
   } catch (error) {
-    describeFailure(error, result);
+    describeFailure(error, result, one);
     result.trace = trace.entries();
   }
   result.durationMs = Math.round(performance.now() - startedAtMs);

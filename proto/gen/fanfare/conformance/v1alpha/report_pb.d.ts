@@ -212,7 +212,7 @@ export declare type CaseResult = Message<"fanfare.conformance.v1alpha.CaseResult
   trace: TraceEntry[];
 
   /**
-   * Of FAIL, with `step`: the step as the suite has it, in YAML.
+   * With `step`: the step as the suite has it, in YAML.
    *
    * @generated from field: string expected = 13;
    */
