@@ -1,10 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { type Node, NodeSchema, NodeState } from "@fanfare/proto/control/v1";
 import type { Channel } from "@fanfare/proto/v1";
 import { Bans } from "./auth/bans.ts";
 import { fetchKeySet } from "./auth/key-set-fetch.ts";
-import { PlayerTokenVerifier } from "./auth/player-token.ts";
+import { PlayerTokenVerifier, type VerifiedToken } from "./auth/player-token.ts";
 import { ResumeSecrets } from "./auth/resume-secret.ts";
 import { Revocations } from "./auth/revocations.ts";
 import type { Clock } from "./clock.ts";
@@ -23,6 +22,7 @@ import type { MessageLog } from "./log/message-log.ts";
 import { NamespaceRegistry } from "./namespace/namespace-registry.ts";
 import { Counters } from "./observe/counters.ts";
 import type { Log } from "./observe/log.ts";
+import { type RandomBytes, randomId, randomTag, systemRandom } from "./random.ts";
 import { Producer } from "./router/producer.ts";
 import { Router } from "./router/router.ts";
 import { version } from "./version.ts";
@@ -34,6 +34,10 @@ export interface NodeOptions {
   readonly log: Log;
   /** Where durable channels are kept, closed by whoever gives it. Default: in memory, gone with the node. */
   readonly stores?: DurableStores;
+  /** Default: the machine's own. */
+  readonly random?: RandomBytes;
+  /** Verifies a player's token, as {@link PlayerTokenVerifier} does by the keys of the configuration, which is the default. */
+  readonly verifyToken?: (token: string) => Promise<VerifiedToken>;
 }
 
 /** One run of the server, without its sockets: the apps and what they share. */
@@ -50,30 +54,35 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
   readonly cursors: CoalescedCursors;
   readonly bans: Bans;
   readonly revocations: Revocations;
-  readonly incarnation = randomId();
-  readonly producer = new Producer(randomId());
+  readonly incarnation: bigint;
+  readonly producer: Producer;
   readonly startedAtMs: number;
   state: NodeState.READY | NodeState.DRAINING = NodeState.READY;
-  readonly #verifier: PlayerTokenVerifier;
+  readonly #random: RandomBytes;
+  readonly #verifyToken: (token: string) => Promise<VerifiedToken>;
 
-  constructor({ config, clock, log, stores }: NodeOptions) {
+  constructor({ config, clock, log, stores, random = systemRandom, verifyToken }: NodeOptions) {
     this.config = config;
     this.clock = clock;
     this.log = log;
+    this.#random = random;
+    this.incarnation = randomId(random);
+    this.producer = new Producer(randomId(random));
     this.startedAtMs = clock.nowMs();
     this.scheduler = new FlushScheduler(clock, config.timing.maxLingerMs);
     this.admission = new Admission(config.limits, clock, this.counters);
     this.resumeSecrets = new ResumeSecrets(config.clusterKeys);
-    this.messageLog = stores?.messageLog ?? new MemoryMessageLog({ clock });
+    this.messageLog = stores?.messageLog ?? new MemoryMessageLog({ clock, randomTag: () => randomTag(random) });
     this.cursors = new CoalescedCursors(stores?.cursorStore ?? new MemoryCursorStore(clock), clock);
     this.bans = new Bans(() => clock.nowMs());
     this.revocations = new Revocations(() => clock.nowMs());
-    this.#verifier = new PlayerTokenVerifier({ apps: config.apps, clock, fetch: fetchKeySet, log });
+    const verifier = new PlayerTokenVerifier({ apps: config.apps, clock, fetch: fetchKeySet, log });
+    this.#verifyToken = verifyToken ?? ((token) => verifier.verify(token));
     this.apps = new Map([...config.apps].map(([id, app]) => [id, this.#openApp(app)]));
   }
 
   readonly authenticate = async (token: string): Promise<Credentials> => {
-    const verified = await this.#verifier.verify(token);
+    const verified = await this.#verifyToken(token);
     this.checkStanding(verified);
     return verified;
   };
@@ -120,16 +129,11 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
       counters,
       fanOut: new FanOut(clock),
       section: this.incarnation,
-      randomOrigin: randomId,
-      randomSessionId: () => randomBytes(16).toString("base64url"),
+      randomOrigin: () => randomId(this.#random),
+      randomSessionId: () => Buffer.from(this.#random(16)).toString("base64url"),
     });
     const policyFor = (channel: Channel) => namespaces.policyFor(channel);
     const router = new Router<Session>({ appId: app.id, local: hub, messageLog, clock, counters, policyFor });
     return { hub, router, allowedOrigins: app.allowedOrigins, leewayS: app.playerAuth.leewayS };
   }
-}
-
-/** 64 random bits, not 0. */
-function randomId(): bigint {
-  return randomBytes(8).readBigUInt64LE() || 1n;
 }

@@ -8,7 +8,6 @@ import {
   type Hello,
   type ServerFrameSchema,
 } from "@fanfare/proto/v1";
-import type { WebSocket } from "ws";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Session } from "../hub/session.ts";
 import type { SessionLink } from "../hub/session-link.ts";
@@ -22,6 +21,7 @@ import { InboundLimits } from "./inbound-limits.ts";
 import type { FrameFormat } from "./join-frames.ts";
 import { NamedTimers } from "./named-timers.ts";
 import { SendQueue, type WritableSocket } from "./send-queue.ts";
+import type { WebSocketPort } from "./web-socket-port.ts";
 
 /** What is made of a connection's frames. */
 export interface FrameHandlers {
@@ -38,7 +38,7 @@ export interface FrameHandlers {
 export interface ConnectionOptions {
   readonly handlers: FrameHandlers;
   readonly context: GatewayContext;
-  readonly webSocket: WebSocket;
+  readonly webSocket: WebSocketPort;
   /** The socket below the WebSocket, for writes of frames that are shared between connections. */
   readonly socket: WritableSocket;
   readonly format: FrameFormat;
@@ -88,7 +88,7 @@ export class Connection implements SessionLink {
   session: Session | undefined;
   app: GatewayApp | undefined;
   #state: "awaiting-hello" | "handshaking" | "open" | "closing" | "closed" = "awaiting-hello";
-  readonly #webSocket: WebSocket;
+  readonly #webSocket: WebSocketPort;
   readonly #handlers: FrameHandlers;
   readonly #inbound: InboundLimits;
   readonly #errorFrames = new Map<ErrorCode, number>();
@@ -125,11 +125,11 @@ export class Connection implements SessionLink {
     this.#timers.set("hello", config.timing.helloTimeoutMs, () =>
       this.close(CloseCode.HELLO_TIMEOUT, "no hello in time"),
     );
-    webSocket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
+    webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
     webSocket.on("ping", () => this.#admit(1, 0));
     webSocket.on("error", () => {}); // a close event follows
-    webSocket.on("closing", (code: number, by: "server" | "client") => this.#closing(code, by));
-    webSocket.on("close", (code: number) => this.#closed(code));
+    webSocket.on("closing", (code, by) => this.#closing(code, by));
+    webSocket.on("close", (code) => this.#closed(code));
   }
 
   get isOpen(): boolean {

@@ -3,22 +3,13 @@ import type { Duplex } from "node:stream";
 import { CloseCode } from "@fanfare/proto/v1";
 import { WebSocket, WebSocketServer } from "ws";
 import { clientAddress } from "./client-address.ts";
-import { Connection, closeGraceMs, type FrameHandlers } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { Connections, subprotocols } from "./connections.ts";
 import type { GatewayContext } from "./gateway-context.ts";
-import { shakeHands } from "./handshake.ts";
-import type { FrameFormat } from "./join-frames.ts";
-import { handleRequest } from "./requests.ts";
-import type { WritableSocket } from "./send-queue.ts";
+import type { WebSocketPort } from "./web-socket-port.ts";
 
 /** Where clients connect. */
 export const connectPath = "/v1/connect";
-
-const handlers: FrameHandlers = { greet: shakeHands, handle: handleRequest };
-
-const formats = new Map<string, FrameFormat>([
-  ["fanfare.v1.proto", "proto"],
-  ["fanfare.v1.json", "json"],
-]);
 
 /**
  * Tells by the event `closing` when a close begins, whoever begins it: the gateway writes to the socket below, where nothing may follow the close
@@ -37,13 +28,12 @@ class GatewayWebSocket extends WebSocket {
 /** Turns HTTP upgrades into connections. */
 export class UpgradeHandler {
   readonly #context: GatewayContext;
-  readonly #connections = new Set<Connection>();
-  /** Upgraded to be closed, and waiting for the peer's close. */
-  #refused = 0;
+  readonly #connections: Connections;
   readonly #server: WebSocketServer;
 
   constructor(context: GatewayContext) {
     this.#context = context;
+    this.#connections = new Connections(context);
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -51,13 +41,13 @@ export class UpgradeHandler {
       maxPayload: context.config.limits.maxFrameBytes,
       WebSocket: GatewayWebSocket,
       // A browser fails a connection whose subprotocol is not answered, and then sees no close code; so one is answered always.
-      handleProtocols: (offered) => [...offered].find((name) => formats.has(name)) ?? [...offered][0] ?? false,
+      handleProtocols: (offered) => [...offered].find((name) => subprotocols.has(name)) ?? [...offered][0] ?? false,
     });
   }
 
   /** Connections from upgrade to close. */
   get connections(): ReadonlySet<Connection> {
-    return this.#connections;
+    return this.#connections.all;
   }
 
   /**
@@ -73,55 +63,18 @@ export class UpgradeHandler {
       return;
     }
     // Who is refused is told so as long as few are; a flood of them is cut.
-    if (this.#refused >= this.#context.config.limits.maxUnauthenticated) return void socket.destroy();
+    if (this.#connections.refused >= this.#context.config.limits.maxUnauthenticated) return void socket.destroy();
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#context.counters.upgrades++;
-      this.#accept(webSocket, request, socket, listener, refusal);
-    });
-  }
-
-  #accept(
-    webSocket: WebSocket,
-    request: IncomingMessage,
-    socket: WritableSocket,
-    listener: number,
-    refusal?: string,
-  ): void {
-    const { admission, clock, config, counters } = this.#context;
-    const refuse = (code: CloseCode, reason: string): void => {
-      counters.handshakesRefused++;
-      counters.closed(code);
-      webSocket.on("error", () => {});
-      webSocket.close(code, reason);
-      const timer = clock.setTimer(closeGraceMs, () => webSocket.terminate());
-      this.#refused++;
-      webSocket.on("close", () => {
-        this.#refused--;
-        timer.cancel();
+      this.#connections.accept({
+        webSocket: webSocket as WebSocketPort,
+        socket,
+        subprotocol: webSocket.protocol,
+        remoteAddress: clientAddress(request, this.#context.config.listen.trustedProxies),
+        pageOrigin: request.headers.origin,
+        listener,
+        refusal,
       });
-    };
-    if (refusal !== undefined) return refuse(CloseCode.GOING_AWAY, refusal);
-    const format = formats.get(webSocket.protocol);
-    if (format === undefined) {
-      return refuse(CloseCode.UNSUPPORTED_SUBPROTOCOL, `offer one of ${[...formats.keys()].join(", ")}`);
-    }
-    const remoteAddress = clientAddress(request, config.listen.trustedProxies);
-    const full = admission.enter(remoteAddress);
-    if (full !== undefined) return refuse(CloseCode.OVERLOADED, full);
-    const pageOrigin = request.headers.origin;
-    const context = this.#context;
-    const connection = new Connection({
-      handlers,
-      context,
-      webSocket,
-      socket,
-      format,
-      pageOrigin,
-      remoteAddress,
-      listener,
     });
-    this.#connections.add(connection);
-    webSocket.on("close", () => this.#connections.delete(connection));
   }
 }
 

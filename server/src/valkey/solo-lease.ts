@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { ErrorCode } from "@fanfare/proto/v1";
 import type { Clock, Timer } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Log } from "../observe/log.ts";
+import { type RandomBytes, systemRandom } from "../random.ts";
 import type { ValkeyClient } from "./valkey-client.ts";
 
 /** What a {@link SoloLease} is made of. */
@@ -16,6 +16,8 @@ export interface SoloLeaseOptions {
   readonly nodeId: string;
   /** How long it holds unless it is renewed, in milliseconds. Default: 15,000, which is longer than a failover usually takes. */
   readonly lifeMs?: number;
+  /** Default: the machine's own. */
+  readonly random?: RandomBytes;
 }
 
 /** Extends the lease if it is the caller's or nobody's, for instance because a failover lost it. Answers whose it is. */
@@ -53,7 +55,7 @@ export class SoloLease {
     this.#options = options;
     this.#lifeMs = options.lifeMs ?? defaultLifeMs;
     this.#key = `${options.keyPrefix}:{lease}:node`;
-    this.#value = `${options.nodeId} ${randomBytes(8).toString("hex")}`;
+    this.#value = `${options.nodeId} ${Buffer.from((options.random ?? systemRandom)(8)).toString("hex")}`;
   }
 
   /**

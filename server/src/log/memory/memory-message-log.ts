@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { Acknowledgement } from "@fanfare/proto/config/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import type { Clock } from "../../clock.ts";
 import { FanfareError } from "../../fanfare-error.ts";
+import { randomTag, systemRandom } from "../../random.ts";
 import { type RepeatWindow, repeatWindow } from "../identity-table.ts";
 import type { LogPosition } from "../log-position.ts";
 import type {
@@ -57,7 +57,7 @@ export class MemoryMessageLog implements MessageLog {
     this.#maxBytes = options.maxBytes ?? 256 * 1024 * 1024;
     this.#maxChannels = options.maxChannels ?? 100_000;
     this.#window = options.window ?? repeatWindow;
-    this.#randomTag = options.randomTag ?? (() => randomBytes(4).readUInt32LE() || 1);
+    this.#randomTag = options.randomTag ?? (() => randomTag(systemRandom));
   }
 
   /** Bytes held for entries, with an estimate of what comes with each. */

@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { Acknowledgement } from "@fanfare/proto/config/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import type { ResolvedRetention } from "../../config/channel-policy.ts";
 import { FanfareError } from "../../fanfare-error.ts";
+import { type RandomBytes, randomTag, systemRandom } from "../../random.ts";
 import type { Command, Reply } from "../../valkey/valkey-client.ts";
 import { repeatWindow } from "../identity-table.ts";
 import type { LogPosition } from "../log-position.ts";
@@ -33,11 +33,16 @@ const maxReadTries = 4;
  */
 export class ValkeyMessageLog implements MessageLog {
   readonly #connections: LogConnections;
+  readonly #random: RandomBytes;
   readonly #proven = new ProvenHeads();
 
-  /** The connections are closed with the log. */
-  constructor(connections: LogConnections) {
+  /**
+   * The connections are closed with the log.
+   * @param random default: the machine's own
+   */
+  constructor(connections: LogConnections, random = systemRandom) {
     this.#connections = connections;
+    this.#random = random;
   }
 
   async append(request: AppendRequest): Promise<AppendResult> {
@@ -45,7 +50,7 @@ export class ValkeyMessageLog implements MessageLog {
     const { acknowledgement } = policy;
     const keys = this.#keys(channel);
     const command = this.#call("append", keys, [
-      String(randomBytes(4).readUInt32LE() || 1),
+      String(randomTag(this.#random)),
       BigInt.asUintN(64, origin).toString(16),
       String(seq),
       idempotencyKey,

@@ -3,9 +3,10 @@ import type { Clock } from "../../clock.ts";
 import type { ResolvedValkey } from "../../config/resolved-valkey.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Log } from "../../observe/log.ts";
+import type { RandomBytes } from "../../random.ts";
 import { SoloLease } from "../../valkey/solo-lease.ts";
 import { SupervisedClient } from "../../valkey/supervised-client.ts";
-import { connectValkey } from "../../valkey/valkey-client.ts";
+import { connectValkey, type ValkeyClient } from "../../valkey/valkey-client.ts";
 import type { DurableStores } from "../durable-stores.ts";
 import { LogConnections } from "./log-connections.ts";
 import { ValkeyCursorStore } from "./valkey-cursor-store.ts";
@@ -19,6 +20,10 @@ export interface ValkeyStoresOptions {
   readonly log: Log;
   /** Life of the lease that keeps other nodes away, in milliseconds. Default: that of {@link SoloLease}. */
   readonly leaseLifeMs?: number;
+  /** Makes a client. Default: GLIDE's. */
+  readonly connect?: (valkey: ResolvedValkey) => Promise<ValkeyClient>;
+  /** Default: the machine's own. */
+  readonly random?: RandomBytes;
 }
 
 /** Durable channels and cursors in Valkey, and the lease under which this node alone uses them. */
@@ -28,10 +33,15 @@ export class ValkeyStores implements DurableStores, AsyncDisposable {
   readonly lease: SoloLease;
   readonly #client: SupervisedClient;
 
-  private constructor(client: SupervisedClient, lease: SoloLease, connections: LogConnections) {
+  private constructor(
+    client: SupervisedClient,
+    lease: SoloLease,
+    connections: LogConnections,
+    random: RandomBytes | undefined,
+  ) {
     this.#client = client;
     this.lease = lease;
-    this.messageLog = new ValkeyMessageLog(connections);
+    this.messageLog = new ValkeyMessageLog(connections, random);
     this.cursorStore = new ValkeyCursorStore(connections);
   }
 
@@ -40,11 +50,12 @@ export class ValkeyStores implements DurableStores, AsyncDisposable {
    * @throws FanfareError FAILED_PRECONDITION if another node uses the prefix, or GLIDE is not installed; UNAUTHENTICATED if Valkey refuses user
    *   or password; UNAVAILABLE if it cannot be reached or used
    */
-  static async open({ valkey, nodeId, clock, log, leaseLifeMs }: ValkeyStoresOptions): Promise<ValkeyStores> {
+  static async open(options: ValkeyStoresOptions): Promise<ValkeyStores> {
+    const { valkey, nodeId, clock, log, leaseLifeMs, random, connect: connectTo = connectValkey } = options;
     const { keyPrefix } = valkey;
     await using opened = new AsyncDisposableStack();
     try {
-      const connect = () => connectValkey(valkey);
+      const connect = () => connectTo(valkey);
       const client = await SupervisedClient.connect({ connect, clock, log, name: "lease" });
       opened.defer(() => client.close());
       const lease = await SoloLease.take({
@@ -54,11 +65,12 @@ export class ValkeyStores implements DurableStores, AsyncDisposable {
         keyPrefix,
         nodeId,
         ...(leaseLifeMs && { lifeMs: leaseLifeMs }),
+        ...(random && { random }),
       });
       opened.defer(() => lease.release());
-      const connections = await LogConnections.open({ valkey, clock, log, keyPrefix });
+      const connections = await LogConnections.open({ valkey, clock, log, keyPrefix, connect });
       opened.move();
-      return new ValkeyStores(client, lease, connections);
+      return new ValkeyStores(client, lease, connections, random);
     } catch (reason) {
       throw startError(reason, valkey);
     }
