@@ -1,4 +1,5 @@
 export * from "../gen/fanfare/conformance/v1alpha/adapter_pb.js";
+export * from "../gen/fanfare/conformance/v1alpha/fault_pb.js";
 export * from "../gen/fanfare/conformance/v1alpha/known_failing_pb.js";
 export * from "../gen/fanfare/conformance/v1alpha/options_pb.js";
 export * from "../gen/fanfare/conformance/v1alpha/report_pb.js";

@@ -104,6 +104,8 @@ function templatesFor(subject: Subject): (template: FrameTemplate) => DescMessag
     [FrameTemplate.WELCOME_SENT]: WelcomeSchema,
     [FrameTemplate.REPLY]: ReplySchema,
     [FrameTemplate.REPORT]: ClientReportSchema,
+    [FrameTemplate.CLIENT_FRAME]: ClientFrameSchema,
+    [FrameTemplate.SERVER_FRAME]: ServerFrameSchema,
   };
   return (template) => messages[template];
 }

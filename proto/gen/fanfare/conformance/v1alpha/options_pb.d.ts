@@ -78,6 +78,20 @@ export enum FrameTemplate {
    * @generated from enum value: FRAME_TEMPLATE_REPORT = 8;
    */
   REPORT = 8,
+
+  /**
+   * A pattern of fanfare.v1.ClientFrame, whoever the runner plays.
+   *
+   * @generated from enum value: FRAME_TEMPLATE_CLIENT_FRAME = 9;
+   */
+  CLIENT_FRAME = 9,
+
+  /**
+   * A pattern of fanfare.v1.ServerFrame, whoever the runner plays.
+   *
+   * @generated from enum value: FRAME_TEMPLATE_SERVER_FRAME = 10;
+   */
+  SERVER_FRAME = 10,
 }
 
 /**

@@ -6,6 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import type { Span } from "./span_pb.js";
+import type { FaultRule } from "./fault_pb.js";
 import type { ClientCommand } from "./adapter_pb.js";
 
 /**
@@ -245,6 +246,14 @@ export declare type Step = Message<"fanfare.conformance.v1alpha.Step"> & {
      */
     value: Check;
     case: "check";
+  } | {
+    /**
+     * Clients: from now on a fault proxy stands between the client under test and the server, and obeys these rules.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.Faults faults = 30;
+     */
+    value: Faults;
+    case: "faults";
   } | { case: undefined; value?: undefined };
 };
 
@@ -308,6 +317,13 @@ export declare type Open = Message<"fanfare.conformance.v1alpha.Open"> & {
    * @generated from field: string selected = 7;
    */
   selected: string;
+
+  /**
+   * Offer the extension permessage-deflate, and compress what is sent if the server takes it.
+   *
+   * @generated from field: bool deflate = 8;
+   */
+  deflate: boolean;
 };
 
 /**
@@ -563,6 +579,14 @@ export declare type Request = Message<"fanfare.conformance.v1alpha.Request"> & {
    * @generated from field: uint32 times = 3;
    */
   times: number;
+
+  /**
+   * Ask again until a reply matches, as long as the target's patience lasts: for what a server notices by and by, such as a connection that was
+   * cut.
+   *
+   * @generated from field: bool eventually = 4;
+   */
+  eventually: boolean;
 };
 
 /**
@@ -1063,6 +1087,33 @@ export declare type AcceptNothing = Message<"fanfare.conformance.v1alpha.AcceptN
  * Use `create(AcceptNothingSchema)` to create a new message.
  */
 export declare const AcceptNothingSchema: GenMessage<AcceptNothing>;
+
+/**
+ * Rules for the fault proxy. A case that has such a step has its proxy from the beginning: `${url}` and `${url2}` lead through it.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Faults
+ */
+export declare type Faults = Message<"fanfare.conformance.v1alpha.Faults"> & {
+  /**
+   * Put behind those in force.
+   *
+   * @generated from field: repeated fanfare.conformance.v1alpha.FaultRule rules = 1;
+   */
+  rules: FaultRule[];
+
+  /**
+   * Names of rules that are lifted before. What they have held back passes.
+   *
+   * @generated from field: repeated string lift = 2;
+   */
+  lift: string[];
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Faults.
+ * Use `create(FaultsSchema)` to create a new message.
+ */
+export declare const FaultsSchema: GenMessage<Faults>;
 
 /**
  * Tells the client under test to do something.
