@@ -33,12 +33,11 @@ export function logCalls(node: ControlNode): LogCalls {
     },
 
     async clearChannel(request, context) {
-      const { hub } = appOf(node, context);
+      const { hub, router } = appOf(node, context);
       const { appId, channel, policy } = durable(hub, request.channel, "channel");
       const key = channelKey(channel);
       const head = await hub.messageLog.clear({ appId, key }, policy);
-      const state = hub.channels.get(key);
-      if (state !== undefined) hub.durable.cleared(state, head);
+      router.cleared(key, head);
       return { head: toWirePosition(head) };
     },
   };

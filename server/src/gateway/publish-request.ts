@@ -52,6 +52,7 @@ export function publish(requester: Requester, id: number, request: Publish): voi
     volatile,
     conflationKey,
     ttlMs,
+    wantReport: request.wantReport && session.features.has("report"),
   };
   const excluded = request.excludeSelf ? session : undefined;
   if (volatile) counters.messagesInVolatile++;

@@ -5,16 +5,18 @@ import type { ResolvedTiming } from "../config/resolved-timing.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import { TokenBucket } from "../limits/token-bucket.ts";
 import type { CoalescedCursors } from "../log/coalesced-cursors.ts";
+import type { LogPosition } from "../log/log-position.ts";
 import type { MessageLog } from "../log/message-log.ts";
 import type { NamespaceRegistry } from "../namespace/namespace-registry.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { Log } from "../observe/log.ts";
-import type { LocalDelivery, LocalReport, StoredEntry } from "../router/router.ts";
+import type { LocalDelivery, LocalReport, StoredEntry } from "../router/local-delivery.ts";
 import { broadcastKey, type ChannelKey, groupKey, playerKey } from "../wire/channel-key.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import { ChannelTable } from "./channel-table.ts";
 import { DurableDelivery } from "./durable/durable-delivery.ts";
 import { DurableStarts } from "./durable/durable-starts.ts";
+import { HeadChecks } from "./durable/head-checks.ts";
 import { HubEvents, type SessionEndReason } from "./events.ts";
 import type { FanOut } from "./fan-out.ts";
 import { Memberships } from "./memberships.ts";
@@ -78,6 +80,7 @@ export class AppHub implements LocalDelivery<Session> {
   readonly cursors: CoalescedCursors;
   readonly messageLog: MessageLog;
   readonly #options: AppHubOptions;
+  readonly #headChecks: HeadChecks;
   readonly #sessions = new Map<string, Session>();
   readonly #players = new Map<string, Set<Session>>();
 
@@ -103,6 +106,7 @@ export class AppHub implements LocalDelivery<Session> {
       pushBytes: limits.sendQueueBytes / 2,
       close: (subscription, reason, leave) => this.subscriptions.closeByServer(subscription, reason, leave),
     });
+    this.#headChecks = new HeadChecks((state) => this.durable.lookAgain(state));
     namespaces.onChange((change) => applyNamespaceChange(this, change));
   }
 
@@ -141,6 +145,24 @@ export class AppHub implements LocalDelivery<Session> {
       return true;
     }
     return this.#options.fanOut.deliver({ subscribers: state.subscribers, serve, excluded: undefined, done });
+  }
+
+  has(key: ChannelKey): boolean {
+    return this.channels.get(key) !== undefined;
+  }
+
+  cleared(key: ChannelKey, head: LogPosition): void {
+    const state = this.channels.get(key);
+    if (state !== undefined) this.durable.cleared(state, head);
+  }
+
+  missed(isAffected: (key: ChannelKey) => boolean): void {
+    for (const state of this.channels.all()) if (isAffected(state.key)) this.subscriptions.tellMissed(state);
+    this.lookAgain(isAffected);
+  }
+
+  lookAgain(isAffected: (key: ChannelKey) => boolean): void {
+    for (const state of this.channels.all()) if (isAffected(state.key)) this.#headChecks.add(state);
   }
 
   /**

@@ -44,6 +44,11 @@ export class ChannelTable {
     this.#channels.delete(state.key);
   }
 
+  /** Channels with subscriptions. */
+  all(): IterableIterator<ChannelState> {
+    return this.#channels.values();
+  }
+
   /** Groups with subscriptions. */
   *groups(): IterableIterator<{ group: string; state: ChannelState }> {
     for (const [key, state] of this.#channels) {

@@ -3,6 +3,8 @@ import {
   type Channel,
   DeliveryClass,
   ErrorCode,
+  GapReason,
+  GapSchema,
   LeaveReason,
   type Payload,
   type Subscribed,
@@ -17,7 +19,9 @@ import { maySubscribe } from "../namespace/access.ts";
 import type { Counters } from "../observe/counters.ts";
 import { broadcastKey, type ChannelKey, channelKey, channelOf, groupOf, playerKey } from "../wire/channel-key.ts";
 import { encodeFrame } from "../wire/frame-encoding.ts";
+import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import type { AppHub } from "./app-hub.ts";
+import type { ChannelState } from "./channel-state.ts";
 import { unnamedStart } from "./durable/durable-starts.ts";
 import type { StartPlan } from "./durable/start-plan.ts";
 import type { Session } from "./session.ts";
@@ -94,6 +98,18 @@ export class Subscriptions {
         if (isCurrent()) this.closeByServer(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);
       },
     );
+  }
+
+  /** Tells the subscriptions of a live channel that messages may be missing; those of a durable channel find out from their log. */
+  tellMissed({ subscribers, channel }: ChannelState): void {
+    const gap = create(GapSchema, { reason: GapReason.LINK });
+    const value = { channel, event: { case: "gap" as const, value: gap } };
+    let frame: OutboundFrame | undefined;
+    for (const { session, reader } of subscribers) {
+      if (reader !== undefined || session.link === undefined) continue;
+      frame ??= encodeFrame({ kind: { case: "subscription", value } });
+      session.link.enqueue(frame);
+    }
   }
 
   /** Leaves of a subscription what the server opened it for. */

@@ -1,3 +1,4 @@
+import type { LiveMessage, StoredMessage } from "@fanfare/proto/cluster/v1alpha";
 import { type Channel, DeliveryClass, ErrorCode, Outcome, type Payload } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import type { ChannelPolicy } from "../config/channel-policy.ts";
@@ -8,6 +9,9 @@ import type { Counters } from "../observe/counters.ts";
 import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
 import { encodeMessageBody, messageFrameBytes } from "../wire/frame-encoding.ts";
 import { OutboundFrame } from "../wire/outbound-frame.ts";
+import type { Cluster, ClusterApp } from "./cluster/cluster.ts";
+import { type LocalDelivery, type LocalReport, nobody, type StoredEntry } from "./local-delivery.ts";
+import { PublishOutcome } from "./publish-outcome.ts";
 
 /** A message that was accepted and has its identity. */
 export interface AcceptedMessage {
@@ -24,43 +28,8 @@ export interface AcceptedMessage {
   readonly ttlMs: number;
   /** A second identity in durable channels, scoped by whoever published. Default: none. */
   readonly idempotencyKey?: string;
-}
-
-/** A message that a log has stored. */
-export interface StoredEntry {
-  readonly position: LogPosition;
-  readonly previousTag: number;
-  /** As `encodeMessageBody` made it. */
-  readonly body: Uint8Array;
-  readonly origin: bigint;
-  /** By the wall clock, in milliseconds; 0: never. */
-  readonly expiresAtMs: number;
-  /** The session `origin` does not get it. */
-  readonly excludeSelf: boolean;
-}
-
-/** Who was reached on this node. */
-export interface LocalReport {
-  readonly reached: number;
-  readonly detached: number;
-  readonly excluded: number;
-}
-
-const nobody: LocalReport = { reached: 0, detached: 0, excluded: 0 };
-
-/** The sessions of this node, as the router sees them. `Exclusion` is whatever names the session to leave out. */
-export interface LocalDelivery<Exclusion> {
-  /** Puts the frame into the send queues of a channel. False: refused, because too much waits. */
-  deliver(
-    key: ChannelKey,
-    frame: OutboundFrame,
-    excluded: Exclusion | undefined,
-    done: (report: LocalReport) => void,
-  ): boolean;
-  /** Serves the subscriptions of a durable channel what was stored. False: refused, because too much waits; they read it later. */
-  deliverStored(key: ChannelKey, entry: StoredEntry, done: (report: LocalReport) => void): boolean;
-  /** Whether the player has a session, connected or within its window. */
-  isOnline(playerId: string): boolean;
+  /** The publisher wants to know how many it reached. */
+  readonly wantReport: boolean;
 }
 
 /** What became of a message. */
@@ -89,19 +58,22 @@ export interface RouterOptions<Exclusion> {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly policyFor: (channel: Channel) => ChannelPolicy | undefined;
+  /** The other nodes; undefined: there are none. */
+  readonly cluster?: Cluster | undefined;
 }
 
-/** Sends accepted messages of one app to where their receivers are. With the embedded broker that is this node alone. */
-export class Router<Exclusion> {
+/** Sends accepted messages of one app to where their receivers are: on this node, and in a cluster on others. */
+export class Router<Exclusion> implements ClusterApp {
   readonly #options: RouterOptions<Exclusion>;
 
   constructor(options: RouterOptions<Exclusion>) {
     this.#options = options;
+    options.cluster?.attach(options.appId, this);
   }
 
   /**
-   * Encodes the message once, stores it if its channel is durable, and sends it on. `done` is called once: for a live message as a rule
-   * before this returns. Stored are the messages of one channel in the order of the calls.
+   * Encodes the message once, stores it if its channel is durable, and sends it on. `done` is called once: for a live message of a node that
+   * is alone as a rule before this returns. Messages of one channel are stored, and sent on, in the order of the calls.
    */
   publish(message: AcceptedMessage, excluded: Exclusion | undefined, done: (result: RouteResult) => void): void {
     const policy = this.#options.policyFor(message.channel);
@@ -111,7 +83,66 @@ export class Router<Exclusion> {
     if (policy?.deliveryClass === DeliveryClass.DURABLE) {
       const entry = { body, origin: message.origin, expiresAtMs, excludeSelf: excluded !== undefined };
       this.#store(message, policy, entry).then(done, (reason: unknown) => done(failure(reason)));
-    } else this.#sendLive(message, body, expiresAtMs, excluded, done);
+    } else if (this.#options.cluster === undefined) this.#sendLive(message, body, expiresAtMs, excluded, done);
+    else this.#spreadLive(this.#options.cluster, message, body, expiresAtMs, excluded, done);
+  }
+
+  receiveLive(message: LiveMessage, done: (report: LocalReport | "refused") => void): boolean {
+    const { local, counters } = this.#options;
+    const { channelKey: key, body, volatile, conflation } = message;
+    if (!local.has(key)) {
+      done(nobody);
+      return false;
+    }
+    const expiresAtMs = Number(message.expiresAtMs);
+    const traits = volatile ? { conflation: conflation === "" ? undefined : conflation } : undefined;
+    const frame = new OutboundFrame(messageFrameBytes(body), { isMessage: true, volatile: traits, expiresAtMs });
+    const accepted = local.deliver(key, frame, undefined, (report) => {
+      counters.messagesDelivered += report.reached;
+      done(report);
+    });
+    if (!accepted) done("refused");
+    return true;
+  }
+
+  receiveStored(message: StoredMessage, done: (report: LocalReport | "refused") => void): boolean {
+    const { local, counters } = this.#options;
+    const { channelKey: key, tag, previousTag, body, origin, excludeSelf } = message;
+    if (!local.has(key)) {
+      done(nobody);
+      return false;
+    }
+    const position = { epoch: Number(message.epoch), offset: Number(message.offset), tag };
+    if (message.cleared) {
+      local.cleared(key, position);
+      done(nobody);
+      return true;
+    }
+    const entry = { position, previousTag, body, origin, expiresAtMs: Number(message.expiresAtMs), excludeSelf };
+    const accepted = local.deliverStored(key, entry, (report) => {
+      counters.messagesDelivered += report.reached;
+      done(report);
+    });
+    if (!accepted) done(nobody); // its subscriptions find the hole and read it
+    return true;
+  }
+
+  missed(isAffected: (key: ChannelKey) => boolean): void {
+    this.#options.local.missed(isAffected);
+  }
+
+  lookAgain(isAffected: (key: ChannelKey) => boolean): void {
+    this.#options.local.lookAgain(isAffected);
+  }
+
+  /** A log was cleared by this node: its subscribers anywhere go on at the new head. */
+  cleared(key: ChannelKey, head: LogPosition): void {
+    const { cluster, local, appId } = this.#options;
+    local.cleared(key, head);
+    cluster?.resolve({ appId, key }, (targets) => {
+      const others = cluster.othersOf(targets === "unreachable" ? "everybody" : targets);
+      cluster.delivery.cleared(others, { appId, key }, head);
+    });
   }
 
   #sendLive(
@@ -121,20 +152,62 @@ export class Router<Exclusion> {
     excluded: Exclusion | undefined,
     done: (result: RouteResult) => void,
   ): void {
-    const { local, counters } = this.#options;
     const { channel } = message;
-    const offline = channel.kind.case === "player" && !local.isOnline(channel.kind.value);
+    const offline = channel.kind.case === "player" && !this.#options.local.isOnline(channel.kind.value);
     if (offline) return done({ outcome: Outcome.OFFLINE, report: nobody });
-    const volatile = message.volatile ? { conflation: conflationOf(message) } : undefined;
-    const frame = new OutboundFrame(messageFrameBytes(body), { isMessage: true, volatile, expiresAtMs });
-    const accepted = local.deliver(channelKey(channel), frame, excluded, (report) => {
-      counters.messagesDelivered += report.reached;
-      done({ outcome: Outcome.DELIVERED, report });
-    });
+    const accepted = this.#deliverHere(message, body, expiresAtMs, excluded, (report) =>
+      done({ outcome: Outcome.DELIVERED, report }),
+    );
     if (!accepted) {
       const text = "this node has too many messages to send; try again";
       done({ outcome: Outcome.FAILED, code: ErrorCode.UNAVAILABLE, message: text });
     }
+  }
+
+  #spreadLive(
+    cluster: Cluster,
+    message: AcceptedMessage,
+    body: Uint8Array,
+    expiresAtMs: number,
+    excluded: Exclusion | undefined,
+    done: (result: RouteResult) => void,
+  ): void {
+    const { appId } = this.#options;
+    const channel = { appId, key: channelKey(message.channel) };
+    const isForPlayer = message.channel.kind.case === "player";
+    cluster.resolve(channel, (targets) => {
+      if (targets === "unreachable") return done(unroutable);
+      const others = cluster.othersOf(targets);
+      const outcome = new PublishOutcome(others.length + 1, isForPlayer, done);
+      const { volatile } = message;
+      const conflation = (volatile && conflationOf(message)) || "";
+      const unrouted = targets === "everybody";
+      const live = { channel, body, volatile, conflation, expiresAtMs, unrouted };
+      if (others.length > 0) {
+        // Only a report tells whether a player is there.
+        cluster.delivery.live(others, live, message.wantReport || isForPlayer, (one) => outcome.add(one));
+      }
+      const accepted = this.#deliverHere(message, body, expiresAtMs, excluded, (report) =>
+        outcome.add({ outcome: "delivered", report }),
+      );
+      if (!accepted) outcome.add({ outcome: "failed" });
+    });
+  }
+
+  #deliverHere(
+    message: AcceptedMessage,
+    body: Uint8Array,
+    expiresAtMs: number,
+    excluded: Exclusion | undefined,
+    done: (report: LocalReport) => void,
+  ): boolean {
+    const { local, counters } = this.#options;
+    const volatile = message.volatile ? { conflation: conflationOf(message) } : undefined;
+    const frame = new OutboundFrame(messageFrameBytes(body), { isMessage: true, volatile, expiresAtMs });
+    return local.deliver(channelKey(message.channel), frame, excluded, (report) => {
+      counters.messagesDelivered += report.reached;
+      done(report);
+    });
   }
 
   /** @throws FanfareError if nothing was stored */
@@ -143,9 +216,9 @@ export class Router<Exclusion> {
     policy: ChannelPolicy,
     entry: Omit<StoredEntry, "position" | "previousTag">,
   ): Promise<RouteResult> {
-    const { appId, messageLog, counters } = this.#options;
+    const { appId, messageLog } = this.#options;
     const key = channelKey(message.channel);
-    const { seq, idempotencyKey = "" } = message;
+    const { seq, idempotencyKey = "", wantReport } = message;
     const appended = await messageLog.append({ channel: { appId, key }, policy, seq, idempotencyKey, ...entry });
     if (appended.outcome === "unknown") {
       const { position, reason } = appended;
@@ -155,13 +228,50 @@ export class Router<Exclusion> {
     const { position, previousTag, repeated, body } = appended;
     if (body === undefined) return { outcome: Outcome.STORED, position, repeated, report: nobody };
     const stored: StoredEntry = { ...entry, body, position, previousTag };
+    const here = this.#serveHere(key, stored);
+    const elsewhere = this.#spreadStored(key, stored, wantReport);
+    const report = wantReport ? sum(await here, await elsewhere) : await here;
+    return { outcome: Outcome.STORED, position, repeated, report };
+  }
+
+  async #serveHere(key: ChannelKey, stored: StoredEntry): Promise<LocalReport> {
+    const { local, counters } = this.#options;
     const report = await new Promise<LocalReport>((resolve) => {
-      const accepted = this.#options.local.deliverStored(key, stored, resolve);
+      const accepted = local.deliverStored(key, stored, resolve);
       if (!accepted) resolve(nobody); // its subscriptions find the hole and read it
     });
     counters.messagesDelivered += report.reached;
-    return { outcome: Outcome.STORED, position, repeated, report };
+    return report;
   }
+
+  /** Tells other nodes what was stored; settles with whom it reached there, at once if nobody wants to know. */
+  #spreadStored(key: ChannelKey, stored: StoredEntry, wantReport: boolean): Promise<LocalReport> {
+    const { cluster, appId } = this.#options;
+    if (cluster === undefined) return Promise.resolve(nobody);
+    const { promise, resolve } = Promise.withResolvers<LocalReport>();
+    const channel = { appId, key };
+    cluster.resolve(channel, (targets) => {
+      // Where the route cannot be read everybody is told, also past the budget: of what waits, links keep the newest of each channel.
+      const isUnrouted = targets === "everybody" || targets === "unreachable";
+      const others = cluster.othersOf(isUnrouted ? "everybody" : targets);
+      const outcome = new PublishOutcome(wantReport ? others.length : 0, false, (result) =>
+        resolve("report" in result ? result.report : nobody),
+      );
+      const each = wantReport ? (one: Parameters<PublishOutcome["add"]>[0]) => outcome.add(one) : undefined;
+      cluster.delivery.stored(others, channel, stored, isUnrouted, each);
+    });
+    return promise;
+  }
+}
+
+const unroutable: RouteResult = {
+  outcome: Outcome.FAILED,
+  code: ErrorCode.UNAVAILABLE,
+  message: "the channel's route cannot be read now, and too many messages go to every node already; try again",
+};
+
+function sum(a: LocalReport, b: LocalReport): LocalReport {
+  return { reached: a.reached + b.reached, detached: a.detached + b.detached, excluded: a.excluded + b.excluded };
 }
 
 function failure(reason: unknown): RouteResult {

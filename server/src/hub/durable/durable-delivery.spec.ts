@@ -6,7 +6,7 @@ import { FanfareError } from "../../fanfare-error.ts";
 import type { LogPosition } from "../../log/log-position.ts";
 import type { LogMessage, MessageLog, ReadRequest, ReadResult } from "../../log/message-log.ts";
 import { silentLog } from "../../observe/log.ts";
-import type { StoredEntry } from "../../router/router.ts";
+import type { StoredEntry } from "../../router/local-delivery.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { encodeMessageBody } from "../../wire/frame-encoding.ts";
 import { ChannelState } from "../channel-state.ts";

@@ -11,7 +11,7 @@ import type { ChannelPolicy } from "../../config/channel-policy.ts";
 import { type LogPosition, toWirePosition } from "../../log/log-position.ts";
 import type { LogChannel, LogItem, MessageLog, ReadResult } from "../../log/message-log.ts";
 import type { Log } from "../../observe/log.ts";
-import type { StoredEntry } from "../../router/router.ts";
+import type { StoredEntry } from "../../router/local-delivery.ts";
 import { encodeFrame } from "../../wire/frame-encoding.ts";
 import type { ChannelState } from "../channel-state.ts";
 import type { Served } from "../fan-out.ts";
@@ -91,6 +91,41 @@ export class DurableDelivery {
     }
   }
 
+  /**
+   * Something may be stored that this node was not told. Compares the log's head with what the subscriptions of the channel have, and reads
+   * on where it is another one. Never rejects: what cannot be found out now is tried again.
+   */
+  async lookAgain(state: ChannelState): Promise<void> {
+    const live = [...state.subscribers].filter(({ reader }) => reader?.mode === "live");
+    if (live.length === 0) return;
+    const channel: LogChannel = { appId: this.#options.appId, key: state.key };
+    for (let retries = 0; ; retries++) {
+      const policy = this.#options.policyFor(state);
+      if (policy === undefined || state.subscribers.size === 0) return;
+      try {
+        const { head } = await this.#options.messageLog.ends(channel, policy);
+        for (const subscription of state.subscribers) {
+          const { reader } = subscription;
+          if (reader?.mode === "live" && !isSame(reader.position, head)) this.#goOnReading(subscription, reader);
+        }
+        return;
+      } catch {
+        if (retries === maxRetries) break;
+        await new Promise<void>((resolve) => this.#options.clock.setTimer(retryMs, resolve));
+      }
+    }
+    // Whoever cannot be told what it has missed reads, and is closed if that fails too.
+    for (const subscription of live) {
+      const { reader } = subscription;
+      if (reader?.mode === "live") this.#goOnReading(subscription, reader);
+    }
+  }
+
+  #goOnReading(subscription: Subscription, reader: DurableReader): void {
+    reader.mode = "reading";
+    this.#read(subscription, reader);
+  }
+
   #serve(subscription: Subscription, entry: StoredEntry, frames: EntryFrames): Served {
     const { session, reader } = subscription;
     const { link } = session;
@@ -108,8 +143,7 @@ export class DurableDelivery {
       reader.position.offset === entry.position.offset - 1 &&
       reader.position.tag === entry.previousTag;
     if (!follows || link.queuedBytes > this.#options.pushBytes) {
-      reader.mode = "reading";
-      this.#read(subscription, reader);
+      this.#goOnReading(subscription, reader);
       return "later";
     }
     reader.position = entry.position;
@@ -191,6 +225,10 @@ export class DurableDelivery {
   #yield(): Promise<void> {
     return new Promise((resolve) => this.#options.clock.defer(resolve));
   }
+}
+
+function isSame(a: LogPosition, b: LogPosition): boolean {
+  return a.epoch === b.epoch && a.offset === b.offset && a.tag === b.tag;
 }
 
 function tell(

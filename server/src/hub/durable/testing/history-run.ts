@@ -225,7 +225,7 @@ export class HistoryRun {
       data: { case: "text" as const, value: text },
     };
     const identity = { channel, origin: session.origin, seq, from: session.playerId };
-    const message = { ...identity, payload, volatile: false, conflationKey: "", ttlMs };
+    const message = { ...identity, payload, volatile: false, conflationKey: "", ttlMs, wantReport: false };
     return new Promise((resolve) => router.publish(message, excludeSelf ? session : undefined, resolve));
   }
 

@@ -1,0 +1,298 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import {
+  type Ask,
+  type Record as ClusterRecord,
+  type LiveMessage,
+  type NodeRecord,
+  NodeState,
+  RecordSchema,
+  type StoredMessage,
+} from "@fanfare/proto/cluster/v1alpha";
+import { ErrorCode } from "@fanfare/proto/v1";
+import type { Broker } from "../../broker/broker.ts";
+import type { AppChannel } from "../../broker/route-store.ts";
+import type { Clock } from "../../clock.ts";
+import { FanfareError } from "../../fanfare-error.ts";
+import type { Log } from "../../observe/log.ts";
+import { broadcastKey, type ChannelKey } from "../../wire/channel-key.ts";
+import type { LinkPort, LinkReceiver } from "../links/link-port.ts";
+import type { LocalReport } from "../local-delivery.ts";
+import { type Answerer, type AnswerResult, Asks, recordBytes } from "./asks.ts";
+import { LocalRoutes } from "./local-routes.ts";
+import { NodeTable } from "./node-table.ts";
+import { RemoteDelivery } from "./remote-delivery.ts";
+import { RouteResolver, type Targets } from "./route-resolver.ts";
+
+/** What a {@link Cluster} is made of. */
+export interface ClusterOptions {
+  readonly broker: Broker;
+  /** Makes the links of this incarnation. */
+  readonly openLinks: (receiver: LinkReceiver) => LinkPort & AsyncDisposable;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly incarnation: bigint;
+  readonly describe: () => Omit<NodeRecord, "$typeName" | "$unknown" | "incarnation" | "state">;
+  /** This node is cut off for longer than its lease lives: it must send its clients away. */
+  readonly onIsolated: () => void;
+  /** Life of a lease, in milliseconds. Default: that of {@link NodeTable}. */
+  readonly leaseMs?: number;
+}
+
+/** One app of a node, as other nodes reach it. */
+export interface ClusterApp {
+  /** Undefined: nobody here has the channel. */
+  receiveLive(message: LiveMessage, done: (report: LocalReport | "refused") => void): boolean;
+  receiveStored(message: StoredMessage, done: (report: LocalReport | "refused") => void): boolean;
+  /** Live messages of these channels may be missing. */
+  missed(isAffected: (key: ChannelKey) => boolean): void;
+  /** Of durable channels something may be stored that nobody has told. */
+  lookAgain(isAffected: (key: ChannelKey) => boolean): void;
+}
+
+/** Questions that parts of the node answer by themselves. */
+export type QuestionCase = NonNullable<Ask["question"]["case"]>;
+
+/** How long a new node waits for the others to know it, in milliseconds; who does not answer by then is dead or on the way to be. */
+const greetingMs = 10_000;
+
+/**
+ * This node among the others: who they are, what goes to them, and what comes from them.
+ *
+ * | state | event | next |
+ * |---|---|---|
+ * | joining | every node that is alive knows this one | ready |
+ * | ready | drained | draining: lease and routes stay |
+ * | any | closed | gone: routes removed, the others told, the lease ended |
+ * | any | no renewal for the life of the lease | isolated; its clients go, and it closes |
+ */
+export class Cluster implements LinkReceiver, AsyncDisposable {
+  readonly incarnation: bigint;
+  readonly broker: Broker;
+  readonly nodes: NodeTable;
+  readonly routes: LocalRoutes;
+  readonly resolver: RouteResolver;
+  readonly delivery: RemoteDelivery;
+  readonly links: LinkPort & AsyncDisposable;
+  readonly #options: ClusterOptions;
+  readonly #asks: Asks;
+  readonly #apps = new Map<string, ClusterApp>();
+  readonly #answerers = new Map<QuestionCase, Answerer>();
+  readonly #deathListeners = new Set<(incarnation: bigint) => void>();
+  readonly #recordListeners = new Map<ClusterRecord["kind"]["case"], (from: bigint, record: ClusterRecord) => void>();
+
+  constructor(options: ClusterOptions) {
+    const { broker, clock, log, incarnation } = options;
+    this.#options = options;
+    this.broker = broker;
+    this.incarnation = incarnation;
+    this.links = options.openLinks(this);
+    this.#asks = new Asks(this.links, clock, (from, ask) => this.#answer(from, ask));
+    this.delivery = new RemoteDelivery(this.links, clock);
+    this.resolver = new RouteResolver({ store: broker.routes, clock });
+    this.routes = new LocalRoutes({
+      store: broker.routes,
+      incarnation,
+      clock,
+      log,
+      onLost: ({ appId, key }) => this.#apps.get(appId)?.missed((one) => one === key),
+    });
+    this.nodes = new NodeTable({
+      registry: broker.registry,
+      clock,
+      log,
+      incarnation,
+      describe: options.describe,
+      heardAtMs: (peer) => this.links.heardAtMs(peer),
+      onJoined: (peer) => this.links.addPeer(peer),
+      onDead: (peer) => this.#buried(peer),
+      onChanged: () => {},
+      onLapsed: options.onIsolated,
+      ...(options.leaseMs && { leaseMs: options.leaseMs }),
+    });
+    broker.routes.onUnsettled((isAffected) => {
+      for (const [appId, app] of this.#apps) app.lookAgain((key) => isAffected({ appId, key }));
+    });
+    this.answer("barrier", async () => {
+      await this.resolver.barrier();
+      return { case: "done", value: {} };
+    });
+    this.answer("greeting", (_from, { question }) => {
+      if (question.case === "greeting") this.nodes.greeted(question.value.node);
+      return { case: "done", value: {} };
+    });
+    this.answer("farewell", (from) => {
+      this.nodes.bury(from);
+      return { case: "done", value: {} };
+    });
+  }
+
+  /** An app takes part. */
+  attach(appId: string, app: ClusterApp): void {
+    this.#apps.set(appId, app);
+  }
+
+  /** Who answers a kind of question. */
+  answer(question: QuestionCase, answerer: Answerer): void {
+    this.#answerers.set(question, answerer);
+  }
+
+  /** Who handles a kind of record that is not handled here. */
+  onRecord(kind: ClusterRecord["kind"]["case"], listener: (from: bigint, record: ClusterRecord) => void): void {
+    this.#recordListeners.set(kind, listener);
+  }
+
+  onDeath(listener: (incarnation: bigint) => void): void {
+    this.#deathListeners.add(listener);
+  }
+
+  /** Other nodes that are alive. */
+  get peers(): readonly bigint[] {
+    return [...this.nodes.peers.keys()];
+  }
+
+  /** Asks another node. See {@link Asks.ask}. */
+  ask(...args: Parameters<Asks["ask"]>): ReturnType<Asks["ask"]> {
+    return this.#asks.ask(...args);
+  }
+
+  /** Makes this node known to all others, after which it may accept clients. @throws FanfareError UNAVAILABLE */
+  async join(): Promise<void> {
+    const { broker, incarnation, clock, log } = this.#options;
+    const { lanes } = broker;
+    await lanes.listen(incarnation, (bytes, lane) => this.#lane(bytes, lane));
+    await this.nodes.open();
+    if (!this.nodes.isReachable) {
+      throw new FanfareError(ErrorCode.UNAVAILABLE, "most shards of the registry are out of reach");
+    }
+    const untilMs = clock.monotonicMs() + greetingMs;
+    const greeted = new Set<bigint>();
+    const greet = async (peer: bigint): Promise<void> => {
+      while (!greeted.has(peer) && this.nodes.peers.has(peer) && clock.monotonicMs() < untilMs) {
+        const greeting = { case: "greeting" as const, value: { node: this.nodes.record() } };
+        await this.ask(peer, greeting, { deadlineMs: 2_000 }).then(
+          () => greeted.add(peer),
+          (reason: unknown) => log.debug("a greeting was not answered", { reason: String(reason) }),
+        );
+      }
+    };
+    // Those who come meanwhile greet this node themselves, because they found it in the registry.
+    await Promise.all(this.peers.map(greet));
+    await this.nodes.enter(NodeState.READY);
+  }
+
+  /** Tells the others that this node sends its clients away. */
+  drain(): Promise<void> {
+    return this.nodes.enter(NodeState.DRAINING);
+  }
+
+  /** Settles when every message that another node has routed by older routes than those of now has been received here. */
+  async barrier(): Promise<void> {
+    await this.resolver.barrier();
+    const ask = (peer: bigint) => this.ask(peer, { case: "barrier", value: {} }, { deadlineMs: 3_000 });
+    await Promise.allSettled(this.peers.map(ask));
+  }
+
+  /** Where a message for a channel goes. Broadcast goes to everybody at once; the rest is found out, in the order of the calls. */
+  resolve(channel: AppChannel, dispatch: (targets: Targets) => void): void {
+    if (channel.key === broadcastKey) dispatch("everybody");
+    else this.resolver.resolve(channel, dispatch);
+  }
+
+  /** The other nodes among the targets. */
+  othersOf(targets: Exclude<Targets, "unreachable">): readonly bigint[] {
+    if (targets === "everybody") return this.peers;
+    return targets.filter((node) => node !== this.incarnation && !this.nodes.isDead(node));
+  }
+
+  onRecords(from: bigint, records: readonly Uint8Array[]): void {
+    if (this.nodes.isDead(from)) return;
+    for (const bytes of records) this.#receive(from, fromBinary(RecordSchema, bytes));
+  }
+
+  onLoss(_from: bigint, channels: readonly AppChannel[] | "all"): void {
+    if (channels === "all") {
+      for (const app of this.#apps.values()) app.missed(() => true);
+      return;
+    }
+    const ofApp = Map.groupBy(channels, ({ appId }) => appId);
+    for (const [appId, lost] of ofApp) {
+      const keys = new Set(lost.map(({ key }) => key));
+      this.#apps.get(appId)?.missed((key) => keys.has(key));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.routes.close();
+    const farewell = { case: "farewell" as const, value: {} };
+    await Promise.allSettled(this.peers.map((peer) => this.ask(peer, farewell, { deadlineMs: 500 })));
+    await this.nodes.close();
+    await this.links[Symbol.asyncDispose]();
+  }
+
+  /** Bytes of a lane go to the links; set by whoever makes them. */
+  #lane: (bytes: Uint8Array, lane: number) => void = () => {};
+
+  /** Where what comes over lanes goes. */
+  onLane(receive: (bytes: Uint8Array, lane: number) => void): void {
+    this.#lane = receive;
+  }
+
+  #receive(from: bigint, record: ClusterRecord): void {
+    const { kind } = record;
+    switch (kind.case) {
+      case "live":
+        return this.#receiveMessage(from, kind.value, (app, done) => app.receiveLive(kind.value, done));
+      case "stored":
+        return this.#receiveMessage(from, kind.value, (app, done) => app.receiveStored(kind.value, done));
+      case "report":
+        return this.delivery.onReport(from, kind.value);
+      case "ask":
+        return this.#asks.onAsk(from, kind.value);
+      case "answer":
+        return this.#asks.onAnswer(kind.value);
+      default:
+        this.#recordListeners.get(kind.case)?.(from, record);
+    }
+  }
+
+  #receiveMessage(
+    from: bigint,
+    { appId, channelKey: key, reportId, unrouted }: LiveMessage | StoredMessage,
+    receive: (app: ClusterApp, done: (report: LocalReport | "refused") => void) => boolean,
+  ): void {
+    const report = (result: LocalReport | "refused"): void => {
+      if (reportId === 0) return;
+      const value = result === "refused" ? { id: reportId, refused: true } : { id: reportId, ...result };
+      this.links.send(from, { class: "control", bytes: recordBytes({ case: "report", value }) });
+    };
+    const app = this.#apps.get(appId);
+    if (app === undefined) return report({ reached: 0, detached: 0, excluded: 0 });
+    const isHere = receive(app, report);
+    if (!isHere && !unrouted && key !== broadcastKey) this.routes.heal({ appId, key });
+  }
+
+  #answer(from: bigint, ask: Ask): AnswerResult | Promise<AnswerResult> {
+    const answerer = ask.question.case && this.#answerers.get(ask.question.case);
+    if (answerer === undefined) {
+      throw new FanfareError(ErrorCode.UNIMPLEMENTED, "this node does not know the question");
+    }
+    return answerer(from, ask);
+  }
+
+  #buried(peer: bigint): void {
+    this.links.removePeer(peer);
+    this.#asks.forget(peer);
+    // What it stored and did not tell is in the logs.
+    for (const app of this.#apps.values()) app.lookAgain(() => true);
+    for (const listener of this.#deathListeners) listener(peer);
+    if (!this.nodes.isFirst) return;
+    const { broker, log } = this.#options;
+    broker.routes.sweep(peer, this.#sweeps.signal).then(
+      (routes) => log.info("routes of a dead node removed", { routes }),
+      (reason: unknown) => log.warn("routes of a dead node could not be removed", { reason: String(reason) }),
+    );
+    void broker.registry.remove(peer).catch(() => {});
+  }
+
+  readonly #sweeps = new AbortController();
+}

@@ -1,0 +1,203 @@
+import type { AppChannel, RouteStore } from "../../broker/route-store.ts";
+import type { Clock, Timer } from "../../clock.ts";
+import type { Log } from "../../observe/log.ts";
+
+/** What the routes of a node are made of. */
+export interface LocalRoutesOptions {
+  readonly store: RouteStore;
+  readonly incarnation: bigint;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A route was not there any more when it was asserted again: what was sent to the channel meanwhile may have missed this node. */
+  readonly onLost: (channel: AppChannel) => void;
+  /** How long a route stays after its last subscriber has left, in milliseconds; so that one who comes back soon costs nothing. Default: 1000. */
+  readonly lingerMs?: number;
+}
+
+/**
+ * One channel that has, or had a moment ago, subscribers on this node.
+ *
+ * | state | event | next |
+ * |---|---|---|
+ * | adding | the store has it | standing |
+ * | adding | the store fails | failed; who waits is told, and it is tried again as long as somebody holds it |
+ * | standing | asserted again | adding, and who holds it does not wait |
+ * | any | nobody holds it for `lingerMs` | gone, and removed from the store |
+ */
+interface Route {
+  readonly channel: AppChannel;
+  holders: number;
+  state: "adding" | "standing" | "failed";
+  /** It was in the store at some time. */
+  stood: boolean;
+  adding: Promise<void>;
+  idleSinceMs: number;
+}
+
+/** Adds under way at the same time when routes are asserted again. */
+const reassertAtOnce = 256;
+/** After how long a failed route is tried again, in milliseconds. */
+const retryMs = 1_000;
+
+/**
+ * Keeps this node on the routes of the channels that it has subscribers of. One entry a channel, bounded by subscriptions.
+ *
+ * Changes of one route carry rising sequences, so that a late one undoes nothing; what is left behind by one that failed is removed when a
+ * message comes for a channel that nobody here has.
+ */
+export class LocalRoutes {
+  readonly #options: LocalRoutesOptions;
+  readonly #routes = new Map<string, Route>();
+  readonly #idle = new Set<Route>();
+  readonly #healing = new Set<string>();
+  #sequence = 0;
+  #sweepTimer: Timer | undefined;
+  #retryTimer: Timer | undefined;
+  #reasserting: Promise<void> = Promise.resolve();
+  #closed = false;
+  readonly #unlisten: () => void;
+
+  constructor(options: LocalRoutesOptions) {
+    this.#options = options;
+    this.#unlisten = options.store.onUnsettled((isAffected) => void this.reassert(isAffected));
+  }
+
+  /** Channels on whose route this node is. */
+  get size(): number {
+    return this.#routes.size;
+  }
+
+  /**
+   * Somebody here is going to receive the channel.
+   * @returns undefined if the route stands; else settles when it does
+   * @throws FanfareError UNAVAILABLE (as a rejection); the hold stays, and has to be released
+   */
+  hold(channel: AppChannel): Promise<void> | undefined {
+    const id = idOf(channel);
+    let route = this.#routes.get(id);
+    if (route === undefined) {
+      route = { channel, holders: 0, state: "adding", stood: false, adding: Promise.resolve(), idleSinceMs: 0 };
+      this.#routes.set(id, route);
+      this.#add(route);
+    } else if (route.state === "failed") this.#add(route);
+    route.holders++;
+    this.#idle.delete(route);
+    return route.state === "standing" ? undefined : route.adding;
+  }
+
+  /** As many times as `hold`. */
+  release(channel: AppChannel): void {
+    const route = this.#routes.get(idOf(channel));
+    if (route === undefined || --route.holders > 0) return;
+    route.idleSinceMs = this.#options.clock.monotonicMs();
+    this.#idle.add(route);
+    this.#scheduleSweep();
+  }
+
+  /** A message came for a channel that nobody here receives: the route is a leftover. */
+  heal(channel: AppChannel): void {
+    const id = idOf(channel);
+    if (this.#closed || this.#routes.has(id) || this.#healing.has(id) || this.#healing.size >= reassertAtOnce) return;
+    this.#healing.add(id);
+    void this.#remove(channel).finally(() => this.#healing.delete(id));
+  }
+
+  /** Writes routes again that may have been lost, some at a time; one reassertion after the other. */
+  reassert(isAffected: (channel: AppChannel) => boolean): Promise<void> {
+    this.#reasserting = this.#reasserting.then(async () => {
+      const affected = [...this.#routes.values()].filter(({ channel }) => isAffected(channel));
+      let lost = 0;
+      for (let i = 0; i < affected.length && !this.#closed; i += reassertAtOnce) {
+        const some = affected.slice(i, i + reassertAtOnce).filter((route) => this.#isCurrent(route));
+        const found = await Promise.all(some.map((route) => this.#assert(route).catch(() => true))); // it is tried again
+        lost += found.filter((stood) => !stood).length;
+      }
+      if (affected.length > 0) this.#options.log.info("routes asserted again", { routes: affected.length, lost });
+    });
+    return this.#reasserting;
+  }
+
+  /** Takes this node off all routes, as far as that can be done. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unlisten();
+    this.#sweepTimer?.cancel();
+    this.#retryTimer?.cancel();
+    await this.#reasserting;
+    const all = [...this.#routes.values()];
+    this.#routes.clear();
+    this.#idle.clear();
+    await Promise.all(all.map(({ channel }) => this.#remove(channel)));
+  }
+
+  #isCurrent(route: Route): boolean {
+    return this.#routes.get(idOf(route.channel)) === route;
+  }
+
+  #add(route: Route): void {
+    route.state = "adding";
+    route.adding = this.#assert(route).then(() => {});
+    route.adding.catch(() => {}); // whoever waits is told, and nobody may
+  }
+
+  /** @returns false if the route had stood and was lost */
+  async #assert(route: Route): Promise<boolean> {
+    const { store, incarnation } = this.#options;
+    try {
+      const wasThere = await store.add(route.channel, incarnation, ++this.#sequence);
+      const isLost = route.stood && !wasThere && this.#isCurrent(route);
+      route.state = "standing";
+      route.stood = true;
+      if (isLost) this.#options.onLost(route.channel);
+      return !isLost;
+    } catch (reason) {
+      route.state = "failed";
+      this.#scheduleRetry();
+      throw reason;
+    }
+  }
+
+  #scheduleRetry(): void {
+    if (this.#closed) return;
+    this.#retryTimer ??= this.#options.clock.setTimer(retryMs, () => {
+      this.#retryTimer = undefined;
+      for (const route of this.#routes.values()) if (route.state === "failed" && route.holders > 0) this.#add(route);
+    });
+  }
+
+  #scheduleSweep(): void {
+    if (this.#closed || this.#sweepTimer !== undefined) return;
+    const { clock, lingerMs = 1_000 } = this.#options;
+    this.#sweepTimer = clock.setTimer(lingerMs, () => {
+      this.#sweepTimer = undefined;
+      const untilMs = clock.monotonicMs() - lingerMs;
+      for (const route of this.#idle) {
+        if (route.idleSinceMs > untilMs) break; // in the order of their last release
+        this.#idle.delete(route);
+        this.#routes.delete(idOf(route.channel));
+        // Behind an addition that is under way, so that not even a store that mixes up the two is left with it.
+        void this.#removeBehind(route);
+      }
+      if (this.#idle.size > 0) this.#scheduleSweep();
+    });
+  }
+
+  async #removeBehind({ adding, channel }: Route): Promise<void> {
+    await adding.catch(() => {});
+    if (!this.#routes.has(idOf(channel))) await this.#remove(channel);
+  }
+
+  async #remove(channel: AppChannel): Promise<void> {
+    const { store, incarnation, log } = this.#options;
+    try {
+      await store.remove(channel, incarnation, ++this.#sequence);
+    } catch (reason) {
+      log.debug("a route could not be removed", { channel: idOf(channel), reason: String(reason) });
+    }
+  }
+}
+
+/** App ids have no slash. */
+function idOf({ appId, key }: AppChannel): string {
+  return `${appId}/${key}`;
+}

@@ -1,0 +1,191 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type NodeRecord, NodeRecordSchema, NodeState } from "@fanfare/proto/cluster/v1alpha";
+import type { Registry, RegistryShard } from "../../broker/registry.ts";
+import type { Clock, Timer } from "../../clock.ts";
+import type { Log } from "../../observe/log.ts";
+
+/** What a {@link NodeTable} is made of. */
+export interface NodeTableOptions {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly incarnation: bigint;
+  /** The node as it is now. Its `state` and `incarnation` are filled in. */
+  readonly describe: () => Omit<NodeRecord, "$typeName" | "$unknown" | "incarnation" | "state">;
+  /** When something of an incarnation was heard last, by the monotonic clock. */
+  readonly heardAtMs: (incarnation: bigint) => number;
+  readonly onJoined: (incarnation: bigint) => void;
+  readonly onDead: (incarnation: bigint) => void;
+  readonly onChanged: (node: NodeRecord) => void;
+  /** This node could not renew its lease for its whole life: the others count it as dead. Called once. */
+  readonly onLapsed: () => void;
+  /** Life of a lease, in milliseconds. Default: 6000. */
+  readonly leaseMs?: number;
+  /** How often it is renewed, in milliseconds. Default: a quarter of its life. */
+  readonly renewMs?: number;
+}
+
+/** Incarnations known to be dead; at the bound the oldest is forgotten. */
+const maxDead = 1_000;
+
+/**
+ * Who is in the cluster, by leases in several shards of the registry.
+ *
+ * A node is dead when most of the shards that can be read, and have not just changed, lack a lease of it that is young enough, and nothing came from it over
+ * its link for the life of a lease. This node has lapsed when most shards have not taken its renewal for that long.
+ */
+export class NodeTable {
+  readonly #options: NodeTableOptions;
+  readonly leaseMs: number;
+  readonly #renewMs: number;
+  readonly #peers = new Map<bigint, NodeRecord>();
+  readonly #dead = new Set<bigint>();
+  /** Until when what a shard lacks means nothing, by the monotonic clock. */
+  readonly #unsettledUntilMs: number[] = [];
+  #state = NodeState.JOINING;
+  #renewedAtMs: number;
+  #timer: Timer | undefined;
+  #closed = false;
+  #lapsed = false;
+  #reachable = true;
+
+  constructor(options: NodeTableOptions) {
+    this.#options = options;
+    this.leaseMs = options.leaseMs ?? 6_000;
+    this.#renewMs = options.renewMs ?? this.leaseMs / 4;
+    this.#renewedAtMs = options.clock.monotonicMs();
+  }
+
+  /** All others that are alive, as far as known. */
+  get peers(): ReadonlyMap<bigint, NodeRecord> {
+    return this.#peers;
+  }
+
+  get state(): NodeState {
+    return this.#state;
+  }
+
+  /** The last renewal was taken by most shards. */
+  get isReachable(): boolean {
+    return this.#reachable;
+  }
+
+  isDead(incarnation: bigint): boolean {
+    return this.#dead.has(incarnation);
+  }
+
+  /** Whether this node is the one that does what has to be done once: the lowest of those that are ready. */
+  get isFirst(): boolean {
+    const ready = [...this.#peers.values()].filter(({ state }) => state === NodeState.READY);
+    return ready.every(({ incarnation }) => incarnation > this.#options.incarnation);
+  }
+
+  /** Registers, learns who is there, and goes on to do so. */
+  async open(): Promise<void> {
+    await this.#renew();
+    this.#schedule();
+  }
+
+  /** Tells the others of a new state, at once. */
+  async enter(state: NodeState): Promise<void> {
+    this.#state = state;
+    await this.#renew();
+  }
+
+  /** What the node looks like, for a greeting. */
+  record(): Uint8Array {
+    const { describe, incarnation } = this.#options;
+    return toBinary(NodeRecordSchema, create(NodeRecordSchema, { ...describe(), incarnation, state: this.#state }));
+  }
+
+  /** A node says of itself that it is there. */
+  greeted(record: Uint8Array): void {
+    this.#learn(record);
+  }
+
+  /** A node has gone, or says so. */
+  bury(incarnation: bigint): void {
+    if (this.#dead.has(incarnation)) return;
+    this.#dead.add(incarnation);
+    const [oldest] = this.#dead;
+    if (this.#dead.size > maxDead && oldest !== undefined) this.#dead.delete(oldest);
+    const known = this.#peers.get(incarnation);
+    this.#peers.delete(incarnation);
+    this.#options.log.warn("a node is gone", { node: known?.nodeId, incarnation: incarnation.toString(16) });
+    this.#options.onDead(incarnation);
+  }
+
+  /** Ends the lease. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#options.registry.remove(this.#options.incarnation).catch(() => {});
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer = this.#options.clock.setTimer(this.#renewMs, () => void this.#renew().finally(() => this.#schedule()));
+  }
+
+  async #renew(): Promise<void> {
+    const { registry, clock, incarnation } = this.#options;
+    const beganMs = clock.monotonicMs();
+    const shards = await registry.renew(incarnation, this.record());
+    if (this.#closed) return;
+    this.#judgeSelf(shards, beganMs);
+    this.#learnAll(shards);
+    this.#judgeOthers(shards);
+  }
+
+  #judgeSelf(shards: readonly (RegistryShard | undefined)[], beganMs: number): void {
+    const answered = shards.filter((shard) => shard !== undefined).length;
+    this.#reachable = answered * 2 > shards.length;
+    if (this.#reachable) this.#renewedAtMs = beganMs;
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#lapsed || nowMs - this.#renewedAtMs <= this.leaseMs) return;
+    this.#lapsed = true;
+    this.#options.onLapsed();
+  }
+
+  #learnAll(shards: readonly (RegistryShard | undefined)[]): void {
+    const newest = new Map<bigint, { record: Uint8Array; ageMs: number }>();
+    for (const shard of shards) {
+      for (const node of shard?.nodes ?? []) {
+        const known = newest.get(node.incarnation);
+        if (node.ageMs <= this.leaseMs && (known === undefined || node.ageMs < known.ageMs))
+          newest.set(node.incarnation, node);
+      }
+    }
+    for (const { record } of newest.values()) this.#learn(record);
+  }
+
+  #learn(bytes: Uint8Array): void {
+    const record = fromBinary(NodeRecordSchema, bytes);
+    const { incarnation } = record;
+    if (incarnation === this.#options.incarnation || this.#dead.has(incarnation)) return;
+    const known = this.#peers.get(incarnation);
+    this.#peers.set(incarnation, record);
+    if (known === undefined) {
+      this.#options.log.info("a node has joined", { node: record.nodeId, incarnation: incarnation.toString(16) });
+      this.#options.onJoined(incarnation);
+    }
+    this.#options.onChanged(record);
+  }
+
+  #judgeOthers(shards: readonly (RegistryShard | undefined)[]): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const [i, shard] of shards.entries())
+      if (shard?.unsettled === true) this.#unsettledUntilMs[i] = nowMs + this.leaseMs;
+    const settled = shards.filter(
+      (shard, i): shard is RegistryShard => shard !== undefined && (this.#unsettledUntilMs[i] ?? 0) <= nowMs,
+    );
+    if (settled.length === 0) return;
+    for (const incarnation of [...this.#peers.keys()]) {
+      const lacking = settled.filter(
+        ({ nodes }) => !nodes.some((node) => node.incarnation === incarnation && node.ageMs <= this.leaseMs),
+      ).length;
+      const isSilent = nowMs - this.#options.heardAtMs(incarnation) > this.leaseMs;
+      if (lacking * 2 > settled.length && isSilent) this.bury(incarnation);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { ErrorCode, Outcome } from "@fanfare/proto/v1";
+import type { LocalReport } from "./local-delivery.ts";
+import type { RouteResult } from "./router.ts";
+
+/** What became of a message at one node. */
+export type NodeOutcome =
+  | { readonly outcome: "delivered"; readonly report: LocalReport }
+  /** It has certainly not got it. */
+  | { readonly outcome: "failed" }
+  | { readonly outcome: "unknown" };
+
+/** Adds up what became of one live message at all the nodes it went to. */
+export class PublishOutcome {
+  readonly #isForPlayer: boolean;
+  readonly #done: (result: RouteResult) => void;
+  readonly #sum = { reached: 0, detached: 0, excluded: 0 };
+  #open: number;
+  #delivered = 0;
+  #failed = 0;
+  #unknown = 0;
+
+  /** @param nodes how many will report; 0 is answered at once */
+  constructor(nodes: number, isForPlayer: boolean, done: (result: RouteResult) => void) {
+    this.#open = nodes;
+    this.#isForPlayer = isForPlayer;
+    this.#done = done;
+    if (nodes === 0) done(this.#result());
+  }
+
+  /** Once for each node. */
+  add(outcome: NodeOutcome): void {
+    if (outcome.outcome === "delivered") {
+      this.#delivered++;
+      this.#sum.reached += outcome.report.reached;
+      this.#sum.detached += outcome.report.detached;
+      this.#sum.excluded += outcome.report.excluded;
+    } else if (outcome.outcome === "failed") this.#failed++;
+    else this.#unknown++;
+    if (--this.#open === 0) this.#done(this.#result());
+  }
+
+  #result(): RouteResult {
+    const nodes = this.#delivered + this.#failed + this.#unknown;
+    if (this.#unknown > 0) {
+      const message = `${this.#unknown} of ${nodes} nodes did not say in time whether they have it`;
+      return { outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED, message };
+    }
+    if (this.#failed > 0) {
+      const message = `${this.#failed} of ${nodes} nodes could not be reached or refused it; try again`;
+      return { outcome: Outcome.FAILED, code: ErrorCode.UNAVAILABLE, message };
+    }
+    const { reached, detached, excluded } = this.#sum;
+    const isOffline = this.#isForPlayer && reached + detached + excluded === 0;
+    return { outcome: isOffline ? Outcome.OFFLINE : Outcome.DELIVERED, report: this.#sum };
+  }
+}
