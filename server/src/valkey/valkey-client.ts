@@ -1,4 +1,4 @@
-import type { GlideReturnType } from "@valkey/valkey-glide";
+import type { BaseClientConfiguration, GlideReturnType, PubSubMsg } from "@valkey/valkey-glide";
 import { defaultRequestTimeoutMs, type ValkeyOptions } from "./valkey-options.ts";
 
 /** One part of a command. Strings are sent as UTF-8. */
@@ -25,18 +25,35 @@ export interface ValkeyClient {
   close(): void;
 }
 
-/** Connects. @throws if GLIDE is not installed or nobody answers */
+/** What listens to channels of Valkey. Subscriptions that are lost come back by themselves, which can take long. */
+export interface ValkeySubscriber {
+  close(): void;
+}
+
+/** Receives what was published; the channel is one of those subscribed to. Must not throw. */
+export type OnPublished = (channel: string, bytes: Uint8Array) => void;
+
+/** Ways to reach Valkey: everything of the server goes through here. */
+export interface ValkeyConnector {
+  /** Connects. @throws if GLIDE is not installed or nobody answers */
+  connect(options: ValkeyOptions): Promise<ValkeyClient>;
+  /**
+   * Connects a listener of its own. In a cluster channels are sharded ones (`SPUBLISH`), else plain ones (`PUBLISH`). That it is connected does not
+   * say that all subscriptions stand: those of a shard out of reach follow.
+   * @throws if GLIDE is not installed or nobody answers
+   */
+  subscribe(options: ValkeyOptions, channels: readonly string[], onPublished: OnPublished): Promise<ValkeySubscriber>;
+}
+
+/** Publishes, as a {@link ValkeyConnector} subscribes. Answers how many received it. */
+export function publishCommand(cluster: boolean, channel: string, bytes: Uint8Array): Command {
+  return [cluster ? "SPUBLISH" : "PUBLISH", channel, bytes];
+}
+
+/** Connects by GLIDE. @throws if GLIDE is not installed or nobody answers */
 export async function connectValkey(options: ValkeyOptions): Promise<ValkeyClient> {
   const glide = await import("@valkey/valkey-glide");
-  glide.Logger.setLoggerConfig("off");
-  const configuration = {
-    addresses: options.addresses.map(({ host, port }) => ({ host, port })),
-    useTLS: options.tls ?? false,
-    requestTimeout: options.requestTimeoutMs ?? defaultRequestTimeoutMs,
-    defaultDecoder: glide.Decoder.Bytes,
-    inflightRequestsLimit: 10_000,
-    ...(options.credentials !== undefined && { credentials: { ...options.credentials } }),
-  };
+  const configuration = configurationOf(glide, options);
   if (!options.cluster) {
     const client = await glide.GlideClient.createClient(configuration);
     return {
@@ -60,6 +77,49 @@ export async function connectValkey(options: ValkeyOptions): Promise<ValkeyClien
       return (await client.exec(batch, false, { timeout: timeoutMs, route }))?.map(asReply) ?? [];
     },
     close: () => client.close(),
+  };
+}
+
+/** Subscribes by GLIDE. @throws if GLIDE is not installed or nobody answers */
+export async function subscribeValkey(
+  options: ValkeyOptions,
+  channels: readonly string[],
+  onPublished: OnPublished,
+): Promise<ValkeySubscriber> {
+  const glide = await import("@valkey/valkey-glide");
+  const configuration = configurationOf(glide, options);
+  const subscribed = new Set(channels);
+  const callback = ({ channel, message }: PubSubMsg) => onPublished(String(channel), message as Buffer);
+  if (options.cluster) {
+    const { Sharded } = glide.GlideClusterClientConfiguration.PubSubChannelModes;
+    const channelsAndPatterns = { [Sharded]: subscribed };
+    return await glide.GlideClusterClient.createClient({
+      ...configuration,
+      pubsubSubscriptions: { channelsAndPatterns, callback },
+    });
+  }
+  const { Exact } = glide.GlideClientConfiguration.PubSubChannelModes;
+  const channelsAndPatterns = { [Exact]: subscribed };
+  return await glide.GlideClient.createClient({
+    ...configuration,
+    pubsubSubscriptions: { channelsAndPatterns, callback },
+  });
+}
+
+/** GLIDE, which is loaded when it is first used. */
+export const glideConnector: ValkeyConnector = { connect: connectValkey, subscribe: subscribeValkey };
+
+type Glide = typeof import("@valkey/valkey-glide");
+
+function configurationOf(glide: Glide, options: ValkeyOptions): BaseClientConfiguration {
+  glide.Logger.setLoggerConfig("off");
+  return {
+    addresses: options.addresses.map(({ host, port }) => ({ host, port })),
+    useTLS: options.tls ?? false,
+    requestTimeout: options.requestTimeoutMs ?? defaultRequestTimeoutMs,
+    defaultDecoder: glide.Decoder.Bytes,
+    inflightRequestsLimit: 10_000,
+    ...(options.credentials !== undefined && { credentials: { ...options.credentials } }),
   };
 }
 
