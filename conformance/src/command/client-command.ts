@@ -19,6 +19,7 @@ interface Options extends SelectionOptions {
   readonly json?: string;
   readonly junit?: string;
   readonly markdown?: string;
+  readonly html?: string;
 }
 
 /** `fanfare-conformance client`. */
@@ -39,6 +40,7 @@ export function addClientCommand(program: Command): void {
     .option("--json <file>", "write the report as JSON")
     .option("--junit <file>", "write it as JUnit XML")
     .option("--markdown <file>", "write it as Markdown")
+    .option("--html <file>", "write it as a page: a matrix, and each failure with its frames")
     .addHelpText(
       "after",
       `

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { exitCodeOf } from "../report/outcome.ts";
-import { parseReport, type ReportPaths, writeReports } from "../report/report-files.ts";
+import { collectReports, parseReports, type ReportPaths, writeReports } from "../report/report-files.ts";
 import { summaryText } from "../report/summary.ts";
 import { exitCodeHelp } from "./exit-code.ts";
 
@@ -9,20 +9,27 @@ import { exitCodeHelp } from "./exit-code.ts";
 export function addReportCommand(program: Command): void {
   program
     .command("report")
-    .summary("show a report again, or in another format")
-    .description("Reads a report written with --json, and shows it; exits as the run did.")
-    .argument("<json>", "the report")
+    .summary("show reports again, or in another format")
+    .description("Reads reports that were written with --json, and shows them as one; exits as the runs did.")
+    .argument("<json...>", "the reports")
     .option("--trace", "show what went over the wire in cases that failed")
-    .option("--junit <file>", "write it as JUnit XML")
-    .option("--markdown <file>", "write it as Markdown")
+    .option("--html <file>", "write them as a page: a matrix, and each failure with its frames")
+    .option("--junit <file>", "write them as JUnit XML")
+    .option("--markdown <file>", "write them as Markdown")
+    .option("--json <file>", "write them as one report")
     .addHelpText(
       "after",
-      `\nExample:\n  fanfare-conformance report report.json --markdown report.md\n\n${exitCodeHelp}`,
+      `
+Examples:
+  fanfare-conformance report report.json --html report.html
+  fanfare-conformance report mine.json theirs.json --html both.html
+
+${exitCodeHelp}`,
     )
-    .action((file: string, options: Omit<ReportPaths, "json"> & { readonly trace?: boolean }) => {
-      const report = parseReport(readFileSync(file, "utf8"));
-      writeReports(report, options);
-      console.log(summaryText(report, { withTrace: options.trace === true }));
-      process.exitCode = exitCodeOf(report);
+    .action((files: string[], options: ReportPaths & { readonly trace?: boolean }) => {
+      const reports = files.flatMap((file) => parseReports(readFileSync(file, "utf8")));
+      writeReports(collectReports(reports), options);
+      for (const report of reports) console.log(summaryText(report, { withTrace: options.trace === true }));
+      process.exitCode = Math.max(0, ...reports.map(exitCodeOf));
     });
 }

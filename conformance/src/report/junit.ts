@@ -1,16 +1,22 @@
 import type { CaseResult, Report } from "@fanfare/proto/conformance/v1alpha";
+import { escapeMarkup } from "./escape.ts";
 import { outcomeOf } from "./outcome.ts";
+import { reportName } from "./report-name.ts";
 import { profileName } from "./summary.ts";
 
-/** A report as JUnit XML: a suite for each profile; what is unsupported or known to fail is skipped. */
-export function junitXml(report: Report): string {
-  const profiles = [...new Set(report.results.map(({ profile }) => profile))];
-  const suites = profiles.map((profile) => {
-    const results = report.results.filter((one) => one.profile === profile);
-    const name = `${report.implementation} ${profileName(profile)}`;
-    return `<testsuite name="${escaped(name)}" ${countsOf(results)}>\n${results.map(testcase).join("")}</testsuite>\n`;
-  });
+/** Reports as JUnit XML: a suite for each implementation and profile; what is unsupported or known to fail is skipped. */
+export function junitXml(reports: readonly Report[]): string {
+  const suites = reports.flatMap(suitesOf);
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join("")}</testsuites>\n`;
+}
+
+function suitesOf(report: Report): string[] {
+  const profiles = [...new Set(report.results.map(({ profile }) => profile))];
+  return profiles.map((profile) => {
+    const results = report.results.filter((one) => one.profile === profile);
+    const name = `${reportName(report)} ${profileName(profile)}`;
+    return `<testsuite name="${escapeMarkup(name)}" ${countsOf(results)}>\n${results.map(testcase).join("")}</testsuite>\n`;
+  });
 }
 
 function countsOf(results: readonly CaseResult[]): string {
@@ -22,14 +28,14 @@ function countsOf(results: readonly CaseResult[]): string {
 
 function testcase(result: CaseResult): string {
   const seconds = (result.durationMs / 1000).toFixed(3);
-  const head = `<testcase name="${escaped(result.id)}" classname="${escaped(profileName(result.profile))}" time="${seconds}"`;
+  const head = `<testcase name="${escapeMarkup(result.id)}" classname="${escapeMarkup(profileName(result.profile))}" time="${seconds}"`;
   const body = testcaseBody(result);
   return body === "" ? `${head}/>\n` : `${head}>${body}</testcase>\n`;
 }
 
 function testcaseBody(result: CaseResult): string {
-  const message = escaped(result.message);
-  const specs = escaped(result.brokenSpec || result.specs.join(" "));
+  const message = escapeMarkup(result.message);
+  const specs = escapeMarkup(result.brokenSpec || result.specs.join(" "));
   switch (outcomeOf(result)) {
     case "passed":
       return "";
@@ -47,11 +53,5 @@ function testcaseBody(result: CaseResult): string {
 }
 
 function traceOf({ trace }: CaseResult): string {
-  return escaped(trace.map(({ atUs, actor, text }) => `${atUs} ${actor} ${text}`).join("\n"));
-}
-
-function escaped(text: string): string {
-  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-  const visible = [...text].map((one) => (one < " " && !"\t\n".includes(one) ? "?" : one)).join(""); // XML 1.0 has no others
-  return visible.replace(/[&<>"]/g, (one) => entities[one] ?? one);
+  return escapeMarkup(trace.map(({ atUs, actor, text }) => `${atUs} ${actor} ${text}`).join("\n"));
 }

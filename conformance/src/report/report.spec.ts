@@ -1,9 +1,9 @@
-import { create } from "@bufbuild/protobuf";
-import { CaseStatus, Profile, ReportSchema, Subject } from "@fanfare/proto/conformance/v1alpha";
+import { create, toJsonString } from "@bufbuild/protobuf";
+import { CaseStatus, Profile, ReportCollectionSchema, ReportSchema, Subject } from "@fanfare/proto/conformance/v1alpha";
 import { describe, expect, it } from "vitest";
 import { junitXml } from "./junit.ts";
 import { reportMarkdown } from "./markdown.ts";
-import { parseReport } from "./report-files.ts";
+import { collectReports, parseReports } from "./report-files.ts";
 import { countByProfile, summaryText } from "./summary.ts";
 
 const report = create(ReportSchema, {
@@ -35,18 +35,29 @@ describe("reports", () => {
   });
 
   it("are valid JUnit with failures, errors and skipped cases", () => {
-    const xml = junitXml(report);
+    const xml = junitXml([report]);
     expect(xml).toContain('<testsuite name="x &amp; y core" tests="3" failures="1" errors="0" skipped="1">');
     expect(xml).toContain('<testcase name="core/a" classname="core" time="1.500"/>');
     expect(xml).toContain('message="a &quot;&lt;b&gt;&quot;"');
   });
 
   it("are Markdown with a row a profile", () => {
-    expect(reportMarkdown(report)).toContain("| core | 1 | 1 | 1 | 0 | 0 |");
+    expect(reportMarkdown([report])).toContain("| core | 1 | 1 | 1 | 0 | 0 |");
   });
 
   it("of another version are refused", () => {
-    expect(() => parseReport('{"version":2}')).toThrow("version 2");
-    expect(parseReport('{"version":1,"later":true}').version).toBe(1);
+    expect(() => parseReports('{"version":2}')).toThrow("version 2");
+    expect(() => parseReports('{"version":2,"reports":[]}')).toThrow("version 2");
+    expect(parseReports('{"version":1,"later":true}').length).toBe(1);
+  });
+
+  it("are read one by one and together", () => {
+    const collection = collectReports([
+      report,
+      create(ReportSchema, { ...report, startedAtMs: 9_000n, durationMs: 500 }),
+    ]);
+    expect(collection).toMatchObject({ startedAtMs: 0n, durationMs: 9_500 });
+    expect(parseReports(toJsonString(ReportCollectionSchema, collection))).toEqual(collection.reports);
+    expect(parseReports(toJsonString(ReportSchema, report))).toEqual([report]);
   });
 });

@@ -7,6 +7,7 @@ import {
 } from "@fanfare/proto/conformance/v1alpha";
 import { shortEnumName } from "../cases/enum-name.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
+import { reportName } from "./report-name.ts";
 
 /** The short name of a profile, in lower case. */
 export function profileName(profile: Profile): string {
@@ -50,7 +51,7 @@ export function summaryText(report: Report, options: { readonly withTrace: boole
     if (outcome === "passed" || outcome === "unsupported" || outcome === "known failure") continue;
     lines.push(...problemLines(result, outcome, options.withTrace), "");
   }
-  lines.push(...report.listProblems, `${report.implementation}: ${(report.durationMs / 1000).toFixed(1)} s`, "");
+  lines.push(...report.listProblems, `${reportName(report)}: ${(report.durationMs / 1000).toFixed(1)} s`, "");
   const header = ["profile", "passed", "failed", "known", "unsupported", "errors"];
   const rows = countByProfile(report).map(({ profile, counts }) => [
     profileName(profile),
