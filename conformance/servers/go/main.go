@@ -24,15 +24,20 @@ import (
 
 func main() {
 	path := flag.String("config", "", "file with a fanfare.config.v1.ServerConfig, in YAML or JSON")
+	withoutDurable := flag.Bool("without-durable", false, "leave durable namespaces out instead of refusing the configuration")
 	flag.Parse()
-	if err := run(*path); err != nil {
+	durable := config.Refuse
+	if *withoutDurable {
+		durable = config.LeaveOut
+	}
+	if err := run(*path, durable); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(path string) error {
-	settings, err := config.Load(path)
+func run(path string, durable config.Unserved) error {
+	settings, err := config.Load(path, durable)
 	if err != nil {
 		return err
 	}

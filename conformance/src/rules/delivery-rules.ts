@@ -1,4 +1,13 @@
-import type { Channel, ClientFrame, Reply, ServerFrame, SubscriptionEvent, Welcome } from "@fanfare/proto/v1";
+import {
+  type Channel,
+  type ClientFrame,
+  DeliveryClass,
+  type Reply,
+  type ServerFrame,
+  type Subscribed,
+  type SubscriptionEvent,
+  type Welcome,
+} from "@fanfare/proto/v1";
 import { broken, type ServerRule, type Violation } from "./rule.ts";
 
 /** A channel as a key. */
@@ -11,35 +20,44 @@ export function channelName(channel: Channel | undefined): string {
 export function deliveryRules(): ServerRule {
   const subscribed = new Set<string>();
   const requests = new Map<number, { kind: string; channel: string }>();
-  const last = new Map<string, bigint>();
+  /** The newest seq by origin and volatile, by channel. */
+  const last = new Map<string, Map<string, bigint>>();
 
   function welcomed({ subscriptions }: Welcome): void {
     for (const { channel, result } of subscriptions) {
-      if (result.case === "subscribed") subscribed.add(channelName(channel));
+      if (result.case === "subscribed") begin(channelName(channel), result.value);
     }
+  }
+
+  /** A durable subscription can begin before what it has brought already, and brings that again. */
+  function begin(channel: string, { deliveryClass }: Subscribed): void {
+    subscribed.add(channel);
+    if (deliveryClass === DeliveryClass.DURABLE) last.delete(channel);
   }
 
   function replied(id: number, { result }: Reply): void {
     const request = requests.get(id);
     if (request === undefined) return;
-    if (result.case === "subscribed") subscribed.add(request.channel);
+    if (result.case === "subscribed") begin(request.channel, result.value);
     if (result.case === "unsubscribed") subscribed.delete(request.channel);
   }
 
   function changed({ channel, event }: SubscriptionEvent): void {
-    if (event.case === "opened") subscribed.add(channelName(channel));
+    if (event.case === "opened") begin(channelName(channel), event.value);
     if (event.case === "closed") subscribed.delete(channelName(channel));
+    if (event.case === "gap" && event.value.to !== undefined) last.delete(channelName(channel));
   }
 
   function delivered(frame: Extract<ServerFrame["kind"], { case: "message" }>["value"]): Violation | undefined {
     const channel = channelName(frame.channel);
     if (!subscribed.has(channel)) return broken("FF-OR-005", `a message of ${channel} came, which is not subscribed`);
     if (frame.origin === 0n) return broken("FF-ID-016", "a message without origin came");
-    const key = `${frame.origin} ${frame.volatile} ${channel}`;
-    const before = last.get(key) ?? 0n;
+    const key = `${frame.origin} ${frame.volatile}`;
+    const ofChannel = last.get(channel) ?? new Map<string, bigint>();
+    const before = ofChannel.get(key) ?? 0n;
     if (frame.seq === before) return broken("FF-ID-010", `seq ${frame.seq} of ${channel} came twice`);
     if (frame.seq < before) return broken("FF-OR-001", `seq ${frame.seq} of ${channel} came after ${before}`);
-    last.set(key, frame.seq);
+    last.set(channel, ofChannel.set(key, frame.seq));
     if (frame.sentAtMs === 0n) return broken("FF-PB-008", "a message without sent_at_ms came");
     return undefined;
   }

@@ -3,6 +3,7 @@ import { CaseFailure } from "../run/failure.ts";
 import type { Form } from "../run/frame-form.ts";
 import { closeRules } from "./close-rules.ts";
 import { deliveryRules } from "./delivery-rules.ts";
+import { durableRules } from "./durable-rules.ts";
 import { featureRules } from "./feature-rules.ts";
 import { formRules } from "./form-rules.ts";
 import { handshakeRules } from "./handshake-rules.ts";
@@ -18,6 +19,7 @@ const factories: readonly ServerRuleFactory[] = [
   replyRules,
   heartbeatRules,
   deliveryRules,
+  durableRules,
   presenceRules,
   closeRules,
 ];
@@ -37,6 +39,7 @@ export const watchedOfServers: readonly string[] = [
     "FF-HB-007",
     "FF-HB-008",
   ],
+  ...["FF-OR-002", "FF-DU-008", "FF-DU-010", "FF-DU-017", "FF-DU-018", "FF-DU-021", "FF-DU-022", "FF-DU-025"],
   ...["FF-OR-001", "FF-OR-005", "FF-ID-010", "FF-ID-016", "FF-PB-008", "FF-PR-003", "FF-PR-005"],
 ];
 

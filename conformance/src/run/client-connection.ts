@@ -1,7 +1,8 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { TraceKind } from "@fanfare/proto/conformance/v1alpha";
 import {
   type ClientFrame,
+  ClientFrameSchema,
   ClientFramesSchema,
   type Goaway,
   type ServerFrame,
@@ -23,6 +24,8 @@ export interface DialOptions {
   readonly form: Form;
   readonly origin: string;
   readonly answersPings: boolean;
+  /** Offer permessage-deflate. */
+  readonly deflate: boolean;
   readonly withinMs: number;
 }
 
@@ -89,9 +92,9 @@ export class ClientConnection {
 
   /** @throws Refused, or CaseFailure when nobody answers */
   static async dial(options: DialOptions, context: ConnectionContext): Promise<ClientConnection> {
-    const { url, subprotocols, origin, withinMs } = options;
+    const { url, subprotocols, origin, deflate, withinMs } = options;
     const socket = new WebSocket(url, [...subprotocols], {
-      perMessageDeflate: false,
+      perMessageDeflate: deflate,
       maxPayload: 32 * 1024 * 1024,
       handshakeTimeout: withinMs,
       ...(origin === "" ? {} : { origin }),
@@ -105,7 +108,9 @@ export class ClientConnection {
     });
     socket.on("error", (error) => reject(new CaseFailure(`no WebSocket at ${url}: ${error.message}`)));
     const connection = await promise;
-    connection.#note(`opened ${url}, subprotocol ${socket.protocol || "none"}`);
+    connection.#note(
+      `opened ${url}, subprotocol ${socket.protocol || "none"}, extensions ${socket.extensions || "none"}`,
+    );
     return connection;
   }
 
@@ -118,7 +123,7 @@ export class ClientConnection {
   send(frames: ClientFrame[], concatenated = false): void {
     for (const frame of frames) this.watcher.sent(frame);
     const message = create(ClientFramesSchema, { frames });
-    this.#trace(TraceKind.SENT, JSON.stringify(frames.map((frame) => brief(frame))));
+    this.#trace(TraceKind.SENT, JSON.stringify(frames.map((frame) => toJson(ClientFrameSchema, frame))));
     if (!concatenated) return this.#write(encode(ClientFramesSchema, message, this.form));
     const parts = frames.map((frame) => toBinary(ClientFramesSchema, create(ClientFramesSchema, { frames: [frame] })));
     this.#write(Buffer.concat(parts));
@@ -202,9 +207,4 @@ export class ClientConnection {
 
 function formOf(subprotocol: string): Form | undefined {
   return (["binary", "json"] as const).find((form) => subprotocolOf[form] === subprotocol);
-}
-
-function brief({ id, kind }: ClientFrame): unknown {
-  const text = (_: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
-  return { id, [kind.case ?? "none"]: JSON.parse(JSON.stringify(kind.value ?? {}, text)) as unknown };
 }

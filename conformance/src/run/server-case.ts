@@ -86,6 +86,7 @@ export class ServerCase {
         form: this.form,
         origin: open?.origin ?? "",
         answersPings: !open?.noPong,
+        deflate: open?.deflate ?? false,
         withinMs: this.environment.patienceMs,
       },
       {

@@ -202,7 +202,7 @@ function openSubscriptions(
       const standing = channel && session.subscriptions.get(channelKey(channel));
       if (standing !== undefined && !standing.byServer) app.hub.subscriptions.close(standing, LeaveReason.LEFT);
       const value = FanfareError.from(reason).toProto();
-      if (value.field !== "") value.field = `hello.subscriptions[${i}].${value.field}`;
+      if (value.field !== "") value.field = `hello.subscriptions[${i}].${value.field.replace(/^subscribe\./, "")}`;
       results.push(create(SubscriptionResultSchema, { channel: request.channel, result: { case: "error", value } }));
     }
   }

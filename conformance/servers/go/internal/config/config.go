@@ -49,17 +49,28 @@ type App struct {
 	BroadcastRules *configv1.ChannelRules
 }
 
+// Unserved says what becomes of a namespace that this server cannot serve.
+type Unserved int
+
+const (
+	// Refuse the whole configuration.
+	Refuse Unserved = iota
+	// LeaveOut serves the rest, and answers for that namespace as for any that is not configured.
+	LeaveOut
+)
+
 // Load reads a fanfare.config.v1.ServerConfig from a file of YAML or JSON.
-func Load(path string) (*Settings, error) {
+func Load(path string, durable Unserved) (*Settings, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(text)
+	return Parse(text, durable)
 }
 
-// Parse reads a fanfare.config.v1.ServerConfig from YAML or JSON. It refuses what this server does not serve.
-func Parse(text []byte) (*Settings, error) {
+// Parse reads a fanfare.config.v1.ServerConfig from YAML or JSON. It refuses what this server does not serve, except durable namespaces where it is
+// told to leave them out.
+func Parse(text []byte, durable Unserved) (*Settings, error) {
 	json, err := yaml.YAMLToJSON(text)
 	if err != nil {
 		return nil, err
@@ -107,7 +118,7 @@ func Parse(text []byte) (*Settings, error) {
 		SendQueueStall:          milliseconds(limits.SendQueueStallMs, 30_000),
 	}
 	for _, app := range file.GetApps() {
-		parsed, err := parseApp(app)
+		parsed, err := parseApp(app, durable)
 		if err != nil {
 			return nil, fmt.Errorf("app %s: %w", app.GetId(), err)
 		}
@@ -116,7 +127,7 @@ func Parse(text []byte) (*Settings, error) {
 	return settings, nil
 }
 
-func parseApp(file *configv1.App) (*App, error) {
+func parseApp(file *configv1.App, durable Unserved) (*App, error) {
 	app := &App{
 		ID:             file.GetId(),
 		Leeway:         time.Duration(file.GetPlayerAuth().GetLeewayS()) * time.Second,
@@ -137,6 +148,9 @@ func parseApp(file *configv1.App) (*App, error) {
 	for _, namespace := range file.GetNamespaces() {
 		rules := namespace.GetRules()
 		if rules.GetDeliveryClass() == fanfarev1.DeliveryClass_DELIVERY_CLASS_DURABLE {
+			if durable == LeaveOut {
+				continue
+			}
 			return nil, fmt.Errorf("namespace %s: this server has no durable channels", namespace.GetName())
 		}
 		if rules.GetBackendPublish() > configv1.BackendMode_BACKEND_MODE_DIRECT ||

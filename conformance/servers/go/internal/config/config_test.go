@@ -8,7 +8,7 @@ import (
 )
 
 func TestLoadReadsTheFixtures(t *testing.T) {
-	settings, err := Load("../../../../fixtures/server-config.yaml")
+	settings, err := Load("../../../../fixtures/server-config.yaml", LeaveOut)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,6 +18,9 @@ func TestLoadReadsTheFixtures(t *testing.T) {
 	}
 	if got := alpha.Namespaces["guild"].GetPublish(); got != configv1.Access_ACCESS_MEMBERS {
 		t.Errorf("guild: %v", got)
+	}
+	if _, known := alpha.Namespaces["log"]; known {
+		t.Error("a durable namespace is served")
 	}
 	if settings.HelloTimeout != 1500*time.Millisecond || settings.Limits.GetPublishBurst() != 40 {
 		t.Errorf("hello timeout %v, burst %v", settings.HelloTimeout, settings.Limits.GetPublishBurst())
@@ -33,7 +36,7 @@ func TestParseRefusesWhatIsNotServed(t *testing.T) {
 	}
 	for name, text := range cases {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Parse([]byte(text)); err == nil {
+			if _, err := Parse([]byte(text), Refuse); err == nil {
 				t.Error("it was taken")
 			}
 		})

@@ -29,9 +29,9 @@ func serve(t *testing.T) string {
 limits: {publishesPerSecond: 1000000, publishBurst: 1000000, framesPerSecond: 1000000, bytesPerSecond: 1073741824, sendQueueBytes: 65536}
 apps:
   - id: a
-    playerAuth: {keys: [{id: k, algorithm: TOKEN_ALGORITHM_HS256, secret: "` + secret + `"}]}
+    playerAuth: {keys: [{id: k, algorithm: TOKEN_ALGORITHM_HS256, secret: "`+secret+`"}]}
     namespaces: [{name: open, rules: {subscribe: ACCESS_ANYONE, publish: ACCESS_ANYONE, presence: PRESENCE_MODE_MEMBERS}}]
-`))
+`), config.Refuse)
 	if err != nil {
 		t.Fatal(err)
 	}
