@@ -16,10 +16,15 @@ export class FunctionLoader {
 
   /** Done at the start, and again whenever a primary does not know a function: it joined later, or began anew. */
   load(client: ValkeyClient): Promise<void> {
-    // REPLACE, because some of the primaries may have it; what is loaded under a name is always the same.
+    // Without REPLACE: what is loaded under a name is always the same, and replacing it would begin a new run of its marks.
     this.#loading ??= client
-      .send(["FUNCTION", "LOAD", "REPLACE", this.#source], "all-primaries")
-      .then(() => {})
+      .send(["FUNCTION", "LOAD", this.#source], "all-primaries")
+      .then(
+        () => {},
+        (reason: unknown) => {
+          if (!/already exists/i.test(String(reason))) throw reason;
+        },
+      )
       .finally(() => {
         this.#loading = undefined;
       });

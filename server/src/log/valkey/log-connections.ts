@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Log } from "../../observe/log.ts";
 import { FunctionLoader } from "../../valkey/function-loader.ts";
+import { GroupedCalls } from "../../valkey/grouped-calls.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "../../valkey/reply-errors.ts";
 import { SlotMap } from "../../valkey/slot-map.ts";
 import { SupervisedClient } from "../../valkey/supervised-client.ts";
@@ -14,7 +15,6 @@ import {
   type ValkeyClient,
 } from "../../valkey/valkey-client.ts";
 import { defaultRequestTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
-import { GroupedCalls } from "./grouped-calls.ts";
 import { functionPrefix, logFunctions } from "./log-functions.ts";
 
 /** How the log reaches Valkey. */
@@ -63,6 +63,7 @@ export class LogConnections implements AsyncDisposable {
     this.#loader = new FunctionLoader(logFunctions.source);
     this.#isCluster = valkey.cluster;
     const shared = {
+      name: "the log's store",
       functionPrefix,
       keyPrefix: this.keyPrefix,
       loader: this.#loader,

@@ -5,27 +5,6 @@ import type { LogMessage } from "../message-log.ts";
 /** Flags in an entry's header. */
 export const excludeSelfFlag = 1;
 
-/** The line of numbers that every function of the log answers with, alone or as the first of an array. */
-export function lineOf(reply: Reply): string[] {
-  const line = Array.isArray(reply) ? reply[0] : reply;
-  return String(line).split(" ");
-}
-
-/** Which run of which node answered, and its how many-th answer that was. */
-export interface Mark {
-  /** Id of the node, empty outside of a cluster. */
-  readonly node: string;
-  /** Begins anew with the process. */
-  readonly run: string;
-  readonly number: number;
-}
-
-/** The mark in an answer of a function. */
-export function markOf(reply: Reply | undefined): Mark {
-  const [node = "", run = "", number] = reply === undefined ? [] : (lineOf(reply)[1] ?? "").split(":");
-  return { node, run, number: Number(number) };
-}
-
 /** A position from an epoch and an id `<offset>-<tag>`. */
 export function parsePosition(epoch: string | undefined, id: string | undefined): LogPosition {
   const [offset, tag] = String(id).split("-");

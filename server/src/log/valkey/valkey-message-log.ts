@@ -3,6 +3,8 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import type { ResolvedRetention } from "../../config/channel-policy.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import { type RandomBytes, randomTag, systemRandom } from "../../random.ts";
+import type { CallResult } from "../../valkey/grouped-calls.ts";
+import { lineOf } from "../../valkey/reply-mark.ts";
 import type { Command, Reply } from "../../valkey/valkey-client.ts";
 import { repeatWindow } from "../identity-table.ts";
 import type { LogPosition } from "../log-position.ts";
@@ -18,11 +20,10 @@ import type {
   ReadResult,
 } from "../message-log.ts";
 import { backwardPage, forwardPage } from "../read-page.ts";
-import type { CallResult } from "./grouped-calls.ts";
 import type { LogConnections } from "./log-connections.ts";
 import { type LogKeys, logKeys } from "./log-keys.ts";
 import { ProvenHeads } from "./proven-heads.ts";
-import { excludeSelfFlag, lineOf, parseEntries, parsePosition } from "./reply-parsing.ts";
+import { excludeSelfFlag, parseEntries, parsePosition } from "./reply-parsing.ts";
 
 /** How often a read is begun anew because the log changed while its head was proven. */
 const maxReadTries = 4;

@@ -1,12 +1,12 @@
 import { ErrorCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
-import { silentLog } from "../../observe/log.ts";
-import { VirtualClock } from "../../testing/virtual-clock.ts";
-import { FunctionLoader } from "../../valkey/function-loader.ts";
-import { SlotMap } from "../../valkey/slot-map.ts";
-import { SupervisedClient } from "../../valkey/supervised-client.ts";
-import type { Command, Reply, ValkeyClient } from "../../valkey/valkey-client.ts";
+import { silentLog } from "../observe/log.ts";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+import { FunctionLoader } from "./function-loader.ts";
 import { GroupedCalls } from "./grouped-calls.ts";
+import { SlotMap } from "./slot-map.ts";
+import { SupervisedClient } from "./supervised-client.ts";
+import type { Command, Reply, ValkeyClient } from "./valkey-client.ts";
 
 /** One primary as the calls see it: it numbers its answers, and does what a test tells it. */
 class FakeValkey implements ValkeyClient {
@@ -64,6 +64,7 @@ async function grouped(options: { waitTimeoutMs?: number } = {}) {
   const valkey = new FakeValkey();
   const connect = async () => valkey;
   const calls = new GroupedCalls({
+    name: "the store",
     functionPrefix: "f",
     keyPrefix: "k",
     client: await SupervisedClient.connect({ connect, clock, log: silentLog, name: "test", replaceAfterMs: 1e9 }),

@@ -1,5 +1,5 @@
-import type { Reply } from "../../valkey/valkey-client.ts";
-import type { Mark } from "./reply-parsing.ts";
+import type { Mark } from "./reply-mark.ts";
+import type { Reply } from "./valkey-client.ts";
 
 /** Replicas in sync, from `ROLE`; undefined if the node is no primary. */
 export function replicasOf(role: Reply | undefined): number | undefined {

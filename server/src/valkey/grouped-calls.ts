@@ -1,16 +1,18 @@
 import { ErrorCode } from "@fanfare/proto/v1";
-import type { Clock } from "../../clock.ts";
-import { FanfareError } from "../../fanfare-error.ts";
-import type { FunctionLoader } from "../../valkey/function-loader.ts";
-import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "../../valkey/reply-errors.ts";
-import type { SlotMap } from "../../valkey/slot-map.ts";
-import type { SupervisedClient } from "../../valkey/supervised-client.ts";
-import type { Command, Reply } from "../../valkey/valkey-client.ts";
-import { markOf } from "./reply-parsing.ts";
+import type { Clock } from "../clock.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import type { FunctionLoader } from "./function-loader.ts";
+import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "./reply-errors.ts";
+import { markOf } from "./reply-mark.ts";
+import type { SlotMap } from "./slot-map.ts";
+import type { SupervisedClient } from "./supervised-client.ts";
+import type { Command, Reply } from "./valkey-client.ts";
 import { proofOf, replicasOf, type WriteProof } from "./write-proof.ts";
 
 /** What a {@link GroupedCalls} is made of. */
 export interface GroupedCallsOptions {
+  /** What is called, for errors: `the log's store`. */
+  readonly name: string;
   readonly functionPrefix: string;
   readonly keyPrefix: string;
   readonly client: SupervisedClient;
@@ -84,9 +86,9 @@ export class GroupedCalls {
 
   /** @throws FanfareError UNAVAILABLE when certainly nothing was done */
   call(tag: string, command: Command, bytes: number): Promise<CallResult> {
-    if (this.#closed) return Promise.reject(unavailable("the log is closed"));
+    if (this.#closed) return Promise.reject(this.#unavailable("is closed"));
     if (this.#waitingCalls >= maxWaitingCalls || this.#waitingBytes + bytes > maxWaitingBytes) {
-      return Promise.reject(unavailable("too many messages wait to be stored; try again"));
+      return Promise.reject(this.#unavailable("has too much to do; try again"));
     }
     const deadlineMs = this.#options.clock.monotonicMs() + this.#options.callTimeoutMs;
     const resolvers = Promise.withResolvers<CallResult>();
@@ -166,7 +168,7 @@ export class GroupedCalls {
         call.triedBefore ||= isConnectionFailure(reply);
         if (isFunctionMissing(reply)) void loader.load(client).catch(() => {});
         if (isConnectionFailure(reply) || isNotCarriedOut(reply)) again.push(call);
-        else this.#fail(call, new FanfareError(ErrorCode.INTERNAL, "the store refused the call", { cause: reply }));
+        else this.#fail(call, this.#error(ErrorCode.INTERNAL, "refused the call", reply));
         continue;
       }
       call.reply = reply;
@@ -276,7 +278,7 @@ export class GroupedCalls {
   #giveUp(call: Call): void {
     this.#settle(call);
     const { reply, triedBefore } = call;
-    if (!triedBefore && reply === undefined) return call.reject(unavailable("the log's store is out of reach"));
+    if (!triedBefore && reply === undefined) return call.reject(this.#unavailable("is out of reach"));
     call.resolve({ reply, acknowledged: undefined, triedBefore });
   }
 
@@ -294,6 +296,14 @@ export class GroupedCalls {
     this.#waitingCalls--;
     this.#waitingBytes -= call.bytes;
   }
+
+  #unavailable(what: string): FanfareError {
+    return this.#error(ErrorCode.UNAVAILABLE, what);
+  }
+
+  #error(code: ErrorCode, what: string, cause?: unknown): FanfareError {
+    return new FanfareError(code, `${this.#options.name} ${what}`, { cause });
+  }
 }
 
 function takeGroup(shard: Shard): Call[] {
@@ -305,8 +315,4 @@ function takeGroup(shard: Shard): Call[] {
     bytes += call.bytes;
   }
   return shard.waiting.splice(0, count);
-}
-
-function unavailable(message: string): FanfareError {
-  return new FanfareError(ErrorCode.UNAVAILABLE, message);
 }
