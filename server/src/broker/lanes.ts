@@ -8,8 +8,9 @@ export interface Lanes {
   /** The shard that a lane goes through, as far as known: lanes with the same shard share their fate. */
   shardOf(lane: number): string;
   /**
-   * Sends to the inbox of an incarnation.
-   * @returns how many received it; 0: certainly nobody. More than 0 does not prove that the node did
+   * Sends to the inbox of an incarnation. The bytes must not be changed afterwards.
+   * @returns how many received it at the server that took it. 0 is a bad sign and no proof: a replica that takes it counts none of the primary's
+   * subscribers and passes it on to them (seen with Valkey 8.0.1). More than 0 does not prove that the node got it
    * @throws FanfareError UNAVAILABLE if it is not known whether it was sent
    */
   publish(lane: number, incarnation: bigint, bytes: Uint8Array): Promise<number>;

@@ -41,7 +41,7 @@ export declare type Batch = Message<"fanfare.cluster.v1alpha.Batch"> & {
   to: bigint;
 
   /**
-   * Counts the batches of this link that carry records, from 1 on. 0: it carries none, and is not acknowledged.
+   * Counts the batches of this link that carry records or a loss, from 1 on. 0: it carries neither, and is not acknowledged.
    *
    * @generated from field: uint64 number = 4;
    */
@@ -62,7 +62,8 @@ export declare type Batch = Message<"fanfare.cluster.v1alpha.Batch"> & {
   missing: bigint[];
 
   /**
-   * Of the link in the other direction: bytes of records that may be sent since it began, in all. Never falls.
+   * Of the link in the other direction: bytes that `records` may take up, in all, since it began, tags and lengths included. What is sent again
+   * does not count. Never falls. A link begins with 16384. A record that is larger than what is left may be sent if something is.
    *
    * @generated from field: uint64 credit = 7;
    */
@@ -81,6 +82,20 @@ export declare type Batch = Message<"fanfare.cluster.v1alpha.Batch"> & {
    * @generated from field: fanfare.cluster.v1alpha.Loss loss = 9;
    */
   loss?: Loss | undefined;
+
+  /**
+   * Answer at once, over the lane by which this came, with a batch that has this as its `echo`. Grows. 0: do not.
+   *
+   * @generated from field: uint64 probe = 10;
+   */
+  probe: bigint;
+
+  /**
+   * Of the link in the other direction: the `probe` that this answers.
+   *
+   * @generated from field: uint64 echo = 11;
+   */
+  echo: bigint;
 };
 
 /**
@@ -90,7 +105,8 @@ export declare type Batch = Message<"fanfare.cluster.v1alpha.Batch"> & {
 export declare const BatchSchema: GenMessage<Batch>;
 
 /**
- * Live messages that a link could not hold; their publishers were told. The receiver tells subscribers of a gap.
+ * Messages that a link could not hold. Publishers of live ones were told. The receiver tells subscribers of a live channel of a gap, and reads the log
+ * of a durable one.
  *
  * @generated from message fanfare.cluster.v1alpha.Loss
  */
