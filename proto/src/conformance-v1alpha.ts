@@ -3,6 +3,7 @@ export * from "../gen/fanfare/conformance/v1alpha/fault_pb.js";
 export * from "../gen/fanfare/conformance/v1alpha/known_failing_pb.js";
 export * from "../gen/fanfare/conformance/v1alpha/options_pb.js";
 export * from "../gen/fanfare/conformance/v1alpha/report_pb.js";
+export * from "../gen/fanfare/conformance/v1alpha/run_config_pb.js";
 export * from "../gen/fanfare/conformance/v1alpha/span_pb.js";
 export * from "../gen/fanfare/conformance/v1alpha/step_pb.js";
 export * from "../gen/fanfare/conformance/v1alpha/suite_pb.js";
