@@ -3,11 +3,14 @@ import { readRequirements } from "../conformance/src/cases/requirements.ts";
 import { watchedOfClients } from "../conformance/src/client-mode/client-watcher.ts";
 import { watchedOfServers } from "../conformance/src/rules/server-watcher.ts";
 import { listProblems, traceRequirements } from "../conformance/src/traceability/coverage.ts";
+import { gateProblems } from "../conformance/src/traceability/gate.ts";
 import { countMusts, traceabilityPage } from "../conformance/src/traceability/table.ts";
 import { readUntestable } from "../conformance/src/traceability/untestable.ts";
 import { writeOrCheck } from "./generated-file.ts";
 
-// Says which case proves which requirement; with --pending also which requirements have none.
+// Says which case proves which requirement; with --pending also which requirements have none. Fails for a MUST of a gated side that has none and
+// is not called untestable.
+const gated = ["server"] as const;
 const requirements = readRequirements();
 const sources = {
   requirements,
@@ -24,7 +27,10 @@ for (const side of ["server", "client"] as const) {
     if (whose === side && coverage.kind === "pending") console.log(`  ${requirement.id} ${requirement.text}`);
   }
 }
-const problems = listProblems(traced, sources);
-for (const problem of problems) console.error(`conformance/requirements/${problem}`);
+const problems = [
+  ...listProblems(traced, sources).map((problem) => `conformance/requirements/${problem}`),
+  ...gateProblems(traced, gated),
+];
+for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exitCode = 1;
 writeOrCheck([{ path: "docs/reference/traceability.md", content: traceabilityPage(traced) }], "npm run proto");

@@ -1,6 +1,10 @@
+import type { Requirement } from "../cases/requirements.ts";
 import type { Traced } from "./coverage.ts";
 
-const binding: ReadonlySet<string> = new Set(["MUST", "MUST NOT"]);
+/** Whether an obligation is a MUST or a MUST NOT. */
+export function isBinding({ level }: Requirement): boolean {
+  return level === "MUST" || level === "MUST NOT";
+}
 
 /** How many requirements of a kind there are. */
 export interface CoverageCount {
@@ -11,7 +15,7 @@ export interface CoverageCount {
 
 /** Counts the MUST and MUST NOT of one side. */
 export function countMusts(traced: readonly Traced[], side: "client" | "server"): CoverageCount {
-  const own = traced.filter((one) => one.side === side && binding.has(one.requirement.level));
+  const own = traced.filter((one) => one.side === side && isBinding(one.requirement));
   const count = (kind: string) => own.filter(({ coverage }) => coverage.kind === kind).length;
   return { tested: count("tested"), untestable: count("untestable"), pending: count("pending") };
 }
