@@ -1,17 +1,20 @@
 import { create } from "@bufbuild/protobuf";
 import { type Node, NodeSchema, NodeState } from "@fanfare/proto/control/v1";
-import type { Channel } from "@fanfare/proto/v1";
+import { type Channel, ErrorCode } from "@fanfare/proto/v1";
 import { Bans } from "./auth/bans.ts";
 import { fetchKeySet } from "./auth/key-set-fetch.ts";
 import { PlayerTokenVerifier, type VerifiedToken } from "./auth/player-token.ts";
 import { ResumeSecrets } from "./auth/resume-secret.ts";
 import { Revocations } from "./auth/revocations.ts";
+import type { Broker } from "./broker/broker.ts";
 import type { Clock } from "./clock.ts";
 import type { ResolvedApp, ResolvedConfig } from "./config/resolved-config.ts";
+import { FanfareError } from "./fanfare-error.ts";
 import { Admission } from "./gateway/admission.ts";
 import { FlushScheduler } from "./gateway/flush-scheduler.ts";
 import type { GatewayApp, GatewayContext } from "./gateway/gateway-context.ts";
 import { AppHub } from "./hub/app-hub.ts";
+import { ClusterSessions } from "./hub/cluster-sessions.ts";
 import { FanOut } from "./hub/fan-out.ts";
 import type { Credentials, Session } from "./hub/session.ts";
 import { CoalescedCursors } from "./log/coalesced-cursors.ts";
@@ -23,6 +26,8 @@ import { NamespaceRegistry } from "./namespace/namespace-registry.ts";
 import { Counters } from "./observe/counters.ts";
 import type { Log } from "./observe/log.ts";
 import { type RandomBytes, randomId, randomTag, systemRandom } from "./random.ts";
+import { Cluster, clusterRevision } from "./router/cluster/cluster.ts";
+import type { LinkPort, LinkReceiver } from "./router/links/link-port.ts";
 import { Producer } from "./router/producer.ts";
 import { Router } from "./router/router.ts";
 import { version } from "./version.ts";
@@ -34,6 +39,13 @@ export interface NodeOptions {
   readonly log: Log;
   /** Where durable channels are kept, closed by whoever gives it. Default: in memory, gone with the node. */
   readonly stores?: DurableStores;
+  /** Connects it with other nodes; the broker is closed by whoever gives it. Default: it is alone. */
+  readonly cluster?: {
+    readonly broker: Broker;
+    readonly openLinks: (receiver: LinkReceiver) => LinkPort & AsyncDisposable;
+    /** Life of the lease under which others know it, in milliseconds. Default: that of {@link NodeTable}. */
+    readonly leaseMs?: number;
+  };
   /** Default: the machine's own. */
   readonly random?: RandomBytes;
   /** Verifies a player's token, as {@link PlayerTokenVerifier} does by the keys of the configuration, which is the default. */
@@ -58,10 +70,14 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
   readonly producer: Producer;
   readonly startedAtMs: number;
   state: NodeState.READY | NodeState.DRAINING = NodeState.READY;
+  /** Undefined: this node is alone. */
+  readonly cluster: Cluster | undefined;
+  readonly #isolated = Promise.withResolvers<void>();
   readonly #random: RandomBytes;
   readonly #verifyToken: (token: string) => Promise<VerifiedToken>;
 
-  constructor({ config, clock, log, stores, random = systemRandom, verifyToken }: NodeOptions) {
+  constructor(options: NodeOptions) {
+    const { config, clock, log, stores, random = systemRandom, verifyToken } = options;
     this.config = config;
     this.clock = clock;
     this.log = log;
@@ -78,7 +94,9 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     this.revocations = new Revocations(() => clock.nowMs());
     const verifier = new PlayerTokenVerifier({ apps: config.apps, clock, fetch: fetchKeySet, log });
     this.#verifyToken = verifyToken ?? ((token) => verifier.verify(token));
+    this.cluster = options.cluster && this.#openCluster(options.cluster);
     this.apps = new Map([...config.apps].map(([id, app]) => [id, this.#openApp(app)]));
+    if (this.cluster !== undefined) answerForSessions(this.cluster, this.apps);
   }
 
   readonly authenticate = async (token: string): Promise<Credentials> => {
@@ -92,9 +110,20 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     this.revocations.check(appId, playerId, issuedAtMs);
   };
 
-  /** Writes the cursors that wait to be written. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.cursors[Symbol.asyncDispose]();
+  /** Settles when the others count this node as dead, because it was cut off from the broker: its clients have to go. */
+  get isolated(): Promise<void> {
+    return this.#isolated.promise;
+  }
+
+  /** Makes the node known to all others. At once where there are none. @throws FanfareError UNAVAILABLE */
+  async open(): Promise<void> {
+    await this.cluster?.join();
+  }
+
+  /** Writes the cursors that wait to be written, and says farewell. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cursors[Symbol.asyncDispose]();
+    await this.cluster?.[Symbol.asyncDispose]();
   }
 
   /** The node as the control API shows it. */
@@ -107,12 +136,53 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
       startedAtMs: BigInt(Math.trunc(this.startedAtMs)),
       connections: this.counters.connections,
       sessions: this.counters.sessions,
-      broker: "memory",
+      broker: this.cluster === undefined ? "memory" : "valkey",
+    });
+  }
+
+  #openCluster({ broker, openLinks, leaseMs }: NonNullable<NodeOptions["cluster"]>): Cluster {
+    const { clock, log, incarnation, config } = this;
+    return new Cluster({
+      broker,
+      openLinks,
+      clock,
+      log,
+      incarnation,
+      describe: () => ({
+        nodeId: config.nodeId,
+        version,
+        minRevision: clusterRevision,
+        maxRevision: clusterRevision,
+        startedAtMs: BigInt(Math.trunc(this.startedAtMs)),
+        connections: this.counters.connections,
+        sessions: this.counters.sessions,
+        settingsVersion: 0n,
+        clientUrl: "",
+      }),
+      onIsolated: () => this.#isolated.resolve(),
+      ...(leaseMs && { leaseMs }),
+    });
+  }
+
+  #openSessions(hub: AppHub, cluster: Cluster): ClusterSessions {
+    const { clock, log, config, bans, revocations } = this;
+    const { appId } = hub;
+    return new ClusterSessions({
+      hub,
+      cluster,
+      clock,
+      log,
+      resumeWindowMs: config.timing.resumeWindowMs,
+      applyStanding(playerId, { bannedUntilMs, banReason, revokedBeforeMs }) {
+        if (bannedUntilMs === undefined) bans.unban(appId, playerId);
+        else bans.banUntil(appId, playerId, bannedUntilMs, banReason);
+        if (revokedBeforeMs > 0) revocations.revoke(appId, playerId, revokedBeforeMs);
+      },
     });
   }
 
   #openApp(app: ResolvedApp): GatewayApp {
-    const { clock, counters, config, messageLog, cursors, log } = this;
+    const { clock, counters, config, messageLog, cursors, log, cluster } = this;
     const namespaces = new NamespaceRegistry(app, {
       maxPayloadBytes: config.limits.maxPayloadBytes,
       canReplicate: config.valkey !== undefined,
@@ -131,9 +201,35 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
       section: this.incarnation,
       randomOrigin: () => randomId(this.#random),
       randomSessionId: () => Buffer.from(this.#random(16)).toString("base64url"),
+      routes: cluster && {
+        hold: (key) => cluster.routes.hold({ appId: app.id, key }),
+        release: (key) => cluster.routes.release({ appId: app.id, key }),
+      },
     });
     const policyFor = (channel: Channel) => namespaces.policyFor(channel);
-    const router = new Router<Session>({ appId: app.id, local: hub, messageLog, clock, counters, policyFor });
-    return { hub, router, allowedOrigins: app.allowedOrigins, leewayS: app.playerAuth.leewayS };
+    const router = new Router<Session>({ appId: app.id, local: hub, messageLog, clock, counters, policyFor, cluster });
+    const sessions = cluster && this.#openSessions(hub, cluster);
+    return { hub, router, sessions, allowedOrigins: app.allowedOrigins, leewayS: app.playerAuth.leewayS };
   }
 }
+
+/** Other nodes ask for sessions that have come back to them, and tell of memberships. */
+function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, GatewayApp>): void {
+  const sessionsOf = (appId: string): ClusterSessions => {
+    const sessions = apps.get(appId)?.sessions;
+    if (sessions === undefined) throw new FanfareError(ErrorCode.NOT_FOUND, `the app "${appId}" is not served here`);
+    return sessions;
+  };
+  cluster.answer("releaseSession", (_from, { appId, question }) =>
+    question.case === "releaseSession" ? sessionsOf(appId).onRelease(question.value) : nothing,
+  );
+  cluster.answer("finishHandOver", (_from, { appId, question }) =>
+    question.case === "finishHandOver" ? sessionsOf(appId).onFinish(question.value.sessionId) : nothing,
+  );
+  cluster.answer("membership", (_from, { appId, question }) => {
+    if (question.case === "membership") sessionsOf(appId).onMembership(question.value);
+    return nothing;
+  });
+}
+
+const nothing = { case: "done" as const, value: {} };

@@ -28,6 +28,11 @@ export class Bans {
    */
   ban(appId: string, playerId: string, durationS: number, reason: string): void {
     const untilMs = durationS === 0 ? Number.POSITIVE_INFINITY : this.#nowMs() + durationS * 1000;
+    this.banUntil(appId, playerId, untilMs, reason);
+  }
+
+  /** As `ban`, until a time: milliseconds since 1970-01-01 UTC, or infinite. */
+  banUntil(appId: string, playerId: string, untilMs: number, reason: string): void {
     if (this.#table.set(keyOf(appId, playerId), { reason, untilMs }, untilMs)) return;
     throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "the node keeps no more bans; lift some that have no end");
   }

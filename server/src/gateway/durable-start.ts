@@ -14,8 +14,8 @@ export interface Arriving {
   readonly credentials: Credentials;
   readonly features: ReadonlySet<string>;
   readonly hello: Hello;
-  /** The session that is resumed. */
-  readonly resumed: Session | undefined;
+  /** The channels of the session that is resumed; undefined: it is a new one. */
+  readonly resumed: Iterable<ChannelKey> | undefined;
 }
 
 /**
@@ -28,7 +28,7 @@ export async function planStarts(hub: AppHub, arriving: Arriving): Promise<Start
   if (!features.has("durable")) return plans;
   const starts = new Map<ChannelKey, Subscribe["start"]>();
   for (const key of hub.serverChannels(credentials)) starts.set(key, unnamedStart);
-  for (const key of resumed?.subscriptions.keys() ?? []) starts.set(key, unnamedStart);
+  for (const key of resumed ?? []) starts.set(key, unnamedStart);
   for (const { channel, start } of hello.subscriptions)
     if (channel !== undefined) starts.set(channelKey(channel), start);
   const { playerId } = credentials;

@@ -12,9 +12,11 @@ import {
   type SubscriptionResult,
   SubscriptionResultSchema,
 } from "@fanfare/proto/v1";
+import type { SessionIdentity } from "../auth/resume-secret.ts";
 import type { ResolvedConfig } from "../config/resolved-config.ts";
 import { FanfareError } from "../fanfare-error.ts";
-import type { Arrival } from "../hub/app-hub.ts";
+import type { Arrival, SessionName } from "../hub/app-hub.ts";
+import type { ClusterSessions, SessionArrival } from "../hub/cluster-sessions.ts";
 import type { Credentials, Session } from "../hub/session.ts";
 import type { Subscription } from "../hub/subscription.ts";
 import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
@@ -71,8 +73,10 @@ async function admit(connection: Connection, hello: Hello, app: GatewayApp, cred
   const { config, checkStanding } = connection.context;
   const features = negotiateFeatures(hello, config);
   const wished = features.has("resume") ? hello.resume : undefined;
+  if (app.sessions !== undefined)
+    return admitInCluster(connection, hello, app, app.sessions, { credentials, features });
   const known = wished && app.hub.sessions.get(wished.sessionId);
-  const plans = await planStarts(app.hub, { credentials, features, hello, resumed: known });
+  const plans = await planStarts(app.hub, { credentials, features, hello, resumed: known?.subscriptions.keys() });
   if (!connection.isAlive) return;
   try {
     checkStanding(credentials); // it may have changed while the token was verified and the logs were read
@@ -86,7 +90,102 @@ async function admit(connection: Connection, hello: Hello, app: GatewayApp, cred
   else resume(connection, hello, app, resumed, arrival, plans);
 }
 
-function open(connection: Connection, hello: Hello, app: GatewayApp, arrival: Arrival, plans: StartPlans): void {
+/** As `admit`, where sessions may come from, and go to, other nodes. */
+async function admitInCluster(
+  connection: Connection,
+  hello: Hello,
+  app: GatewayApp,
+  sessions: ClusterSessions,
+  { credentials, features }: Pick<Arrival, "credentials" | "features">,
+): Promise<void> {
+  const { checkStanding } = connection.context;
+  const wished = features.has("resume") ? hello.resume : undefined;
+  const identity = wished && verifyResume(connection, credentials, wished);
+  if (wished !== undefined && identity === undefined) return;
+  const { attempt } = hello;
+  let arrived: Awaited<ReturnType<ClusterSessions["arrive"]>>;
+  try {
+    arrived = await sessions.arrive({
+      credentials,
+      attempt,
+      resumes: identity && { id: identity.sessionId, origin: identity.origin },
+      handOver: wished?.handOver === true && features.has("hand_over"),
+      channels: hello.subscriptions.flatMap(({ channel }) => (channel === undefined ? [] : [channelKey(channel)])),
+    });
+  } catch (reason) {
+    return connection.refuse(FanfareError.from(reason));
+  }
+  const { arrival: found, done } = arrived;
+  try {
+    if (found.kind === "refused") return refuse(connection, ErrorCode.SESSION_ENDED, found.code, found.message);
+    const plans = await planStarts(app.hub, { credentials, features, hello, resumed: knownChannels(found) });
+    const arrival: Arrival = { credentials, features, attempt, link: connection };
+    if (found.kind === "moved") return takeOver(connection, hello, app, arrival, plans, found);
+    const isHere = found.kind === "here" && app.hub.sessions.get(found.session.id) === found.session;
+    try {
+      checkStanding(credentials);
+    } catch (reason) {
+      sessions.abandon(found);
+      return connection.refuse(FanfareError.from(reason));
+    }
+    if (!connection.isAlive) return sessions.abandon(found);
+    if (found.kind === "new") open(connection, hello, app, arrival, plans, found.name);
+    else if (isHere) resume(connection, hello, app, found.session, arrival, plans);
+    else refuse(connection, ErrorCode.UNAVAILABLE, CloseCode.UNAVAILABLE, "the session ended while it was resumed");
+  } finally {
+    done();
+  }
+}
+
+/** The channels of a session that goes on; undefined for a new one. */
+function knownChannels(arrival: SessionArrival): Iterable<ChannelKey> | undefined {
+  if (arrival.kind === "here") return arrival.session.subscriptions.keys();
+  if (arrival.kind !== "moved") return undefined;
+  return arrival.released?.subscriptions.map(({ channelKey: key }) => key) ?? [];
+}
+
+/** Goes on with a session that was at another node. It is this node's, whether its client is still there or not. */
+function takeOver(
+  connection: Connection,
+  hello: Hello,
+  app: GatewayApp,
+  arrival: Arrival,
+  plans: StartPlans,
+  { name, released, finish }: Extract<SessionArrival, { kind: "moved" }>,
+): void {
+  const { counters, config, checkStanding } = connection.context;
+  if (app.sessions?.isSuperseded(name, arrival.attempt) === true) {
+    const message = "a newer attempt of this session has come to another node";
+    return refuse(connection, ErrorCode.SESSION_ENDED, CloseCode.STALE_ATTEMPT, message);
+  }
+  const session = app.hub.open(arrival, name);
+  app.sessions?.seed(session, released);
+  const known = released && new Set(released.subscriptions.map((subscription) => subscription.channelKey));
+  const isSeamless = released?.handedOver === true;
+  const gap = (key: ChannelKey) => (isSeamless || known?.has(key) === false ? undefined : detachedGap);
+  const results = openSubscriptions(app, session, hello.subscriptions, config.limits.maxPresenceDataBytes, plans, gap);
+  try {
+    checkStanding(arrival.credentials);
+  } catch (reason) {
+    app.hub.openWindow(session);
+    return connection.refuse(FanfareError.from(reason));
+  }
+  if (!connection.isAlive) return app.hub.openWindow(session);
+  if (isSeamless) counters.handshakesHandedOver++;
+  else counters.handshakesResumed++;
+  welcome(connection, hello, app, session, true, results);
+  startDurable(app.hub, session, plans);
+  finish();
+}
+
+function open(
+  connection: Connection,
+  hello: Hello,
+  app: GatewayApp,
+  arrival: Arrival,
+  plans: StartPlans,
+  name?: SessionName,
+): void {
   const { config, admission } = connection.context;
   const { credentials } = arrival;
   const connected = [...app.hub.sessionsOf(credentials.playerId)].filter(
@@ -96,7 +195,7 @@ function open(connection: Connection, hello: Hello, app: GatewayApp, arrival: Ar
   if (full !== undefined) return refuse(connection, ErrorCode.LIMIT_EXCEEDED, CloseCode.OVERLOADED, full);
   let session: Session;
   try {
-    session = app.hub.open(arrival);
+    session = app.hub.open(arrival, name);
   } catch (reason) {
     return connection.refuse(FanfareError.from(reason));
   }
@@ -112,8 +211,23 @@ function findSession(
   connection: Connection,
   { hub }: GatewayApp,
   credentials: Credentials,
-  { secret, sessionId }: Resume,
+  resume: Resume,
 ): Session | "refused" | undefined {
+  const identity = verifyResume(connection, credentials, resume);
+  if (identity === undefined) return "refused";
+  const { sessionId } = identity;
+  const tombstone = hub.tombstones.get(sessionId);
+  if (tombstone === undefined) return hub.sessions.get(sessionId);
+  refuse(connection, ErrorCode.SESSION_ENDED, tombstone, "the session was ended and cannot be resumed");
+  return "refused";
+}
+
+/** What a resume secret proves; undefined: it proves nothing, and the connection was closed. */
+function verifyResume(
+  connection: Connection,
+  credentials: Credentials,
+  { secret, sessionId }: Resume,
+): SessionIdentity | undefined {
   const identity = connection.context.resumeSecrets.verify(secret);
   const isOwn =
     identity?.sessionId === sessionId &&
@@ -122,12 +236,9 @@ function findSession(
   if (!isOwn) {
     const message = "the resume secret does not verify, or is of another player";
     refuse(connection, ErrorCode.SESSION_ENDED, CloseCode.SESSION_LOST, message);
-    return "refused";
+    return undefined;
   }
-  const tombstone = hub.tombstones.get(sessionId);
-  if (tombstone === undefined) return hub.sessions.get(sessionId);
-  refuse(connection, ErrorCode.SESSION_ENDED, tombstone, "the session was ended and cannot be resumed");
-  return "refused";
+  return identity;
 }
 
 function resume(

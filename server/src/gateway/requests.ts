@@ -158,6 +158,7 @@ function refresh(requester: Requester, id: number, token: string): void {
     connection.expireAt(credentials.expiresAtMs);
     reply(connection, id, { case: "refreshed", value: { tokenExpiresAtMs: BigInt(credentials.expiresAtMs) } });
     app.hub.applyCredentials(session, credentials);
+    app.sessions?.extend(session);
   };
   connection.refreshes.last = answerLater(requester, id, work);
 }

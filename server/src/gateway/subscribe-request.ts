@@ -13,7 +13,25 @@ export function subscribe(requester: Requester, id: number, request: Subscribe):
   if (isDurable) app.hub.starts.check(channel, request.start);
   const subscription = openSubscription(app, session, request, connection.context.config.limits.maxPresenceDataBytes);
   if (isDurable) return startSubscription(requester, id, subscription, request.start);
-  reply(connection, id, { case: "subscribed", value: app.hub.subscriptions.describe(subscription) });
+  const routed = app.hub.channels.routed(subscription.channel.key);
+  const answer = (): void =>
+    reply(connection, id, { case: "subscribed", value: app.hub.subscriptions.describe(subscription) });
+  if (routed === undefined) return answer();
+  answerLater(requester, id, async () => {
+    await routedOrClosed(routed, requester, subscription);
+    if (!subscription.active) throw new FanfareError(ErrorCode.CANCELLED, "unsubscribed before it began");
+    answer();
+  });
+}
+
+/** A subscription whose channel's route cannot be written is none. */
+async function routedOrClosed(routed: Promise<unknown>, { app }: Requester, subscription: Subscription): Promise<void> {
+  try {
+    await routed;
+  } catch (reason) {
+    app.hub.subscriptions.close(subscription, LeaveReason.LEFT);
+    throw reason;
+  }
 }
 
 /** Answers a durable `subscribe` when the log has said where it begins. What was served before ends at once (FF-DU-023). */
@@ -31,6 +49,7 @@ function startSubscription(
   const { playerId, features } = session;
   answerLater(requester, id, async () => {
     try {
+      await app.hub.channels.routed(subscription.channel.key);
       const plan = await starts.plan({ channel, playerId, features, start, isResume: false });
       if (!subscription.active) throw new FanfareError(ErrorCode.CANCELLED, "unsubscribed before it began");
       const isCurrent = subscription.startTurn === turn && session.link === connection;

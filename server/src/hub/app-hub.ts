@@ -13,7 +13,7 @@ import type { Log } from "../observe/log.ts";
 import type { LocalDelivery, LocalReport, StoredEntry } from "../router/local-delivery.ts";
 import { broadcastKey, type ChannelKey, groupKey, playerKey } from "../wire/channel-key.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
-import { ChannelTable } from "./channel-table.ts";
+import { type ChannelRoutes, ChannelTable } from "./channel-table.ts";
 import { DurableDelivery } from "./durable/durable-delivery.ts";
 import { DurableStarts } from "./durable/durable-starts.ts";
 import { HeadChecks } from "./durable/head-checks.ts";
@@ -46,6 +46,23 @@ export interface AppHubOptions {
   readonly randomOrigin: () => bigint;
   /** A new random session id. */
   readonly randomSessionId: () => string;
+  /** Puts this node on the routes of its channels; undefined: it is alone. */
+  readonly routes?: ChannelRoutes | undefined;
+}
+
+/** A session by which a client is known already, or that another node has been told of. */
+export interface SessionName {
+  readonly id: string;
+  readonly origin: bigint;
+}
+
+/** Who has to know when a session is over. */
+export interface SessionOwnership {
+  ended(session: Session, ending: Ending): void;
+  /** A session that goes on elsewhere has nothing left here. */
+  departedClosed(session: Session): void;
+  /** The last session of a player has left this node. */
+  playerLeft(playerId: string): void;
 }
 
 /** What a client brought in its `hello`. */
@@ -79,6 +96,8 @@ export class AppHub implements LocalDelivery<Session> {
   /** The player's cursors in durable channels. */
   readonly cursors: CoalescedCursors;
   readonly messageLog: MessageLog;
+  /** Undefined: this node is alone. */
+  ownership: SessionOwnership | undefined;
   readonly #options: AppHubOptions;
   readonly #headChecks: HeadChecks;
   readonly #sessions = new Map<string, Session>();
@@ -92,7 +111,8 @@ export class AppHub implements LocalDelivery<Session> {
     this.memberships = new Memberships(limits.maxMemberships);
     this.tombstones = new Tombstones(clock, timing.resumeWindowMs);
     const policyFor = (channel: Channel) => namespaces.policyFor(channel);
-    this.channels = new ChannelTable({ clock, tickMs: timing.presenceTickMs, section: options.section, policyFor });
+    const { section, routes } = options;
+    this.channels = new ChannelTable({ clock, tickMs: timing.presenceTickMs, section, policyFor, routes });
     this.subscriptions = new Subscriptions(this, limits.maxSubscriptions, options.counters);
     this.messageLog = options.messageLog;
     this.cursors = options.cursors;
@@ -165,23 +185,28 @@ export class AppHub implements LocalDelivery<Session> {
     for (const state of this.channels.all()) if (isAffected(state.key)) this.#headChecks.add(state);
   }
 
+  newName(): SessionName {
+    return { id: this.#options.randomSessionId(), origin: this.#options.randomOrigin() };
+  }
+
   /**
    * Begins a session and opens the subscriptions the server owes it. The link is not used yet, so that `welcome` can go first:
    * call `attach` behind it.
+   * @param name of a session that goes on here; default: a new one
    * @throws FanfareError LIMIT_EXCEEDED if the node has as many sessions as it may have
    */
-  open(arrival: Arrival): Session {
+  open(arrival: Arrival, name = this.newName()): Session {
     const { clock, limits, counters } = this.#options;
     if (counters.sessions >= limits.maxSessions) {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "this node has as many sessions as limits.max_sessions allows");
     }
     const session = new Session({
-      id: this.#options.randomSessionId(),
-      origin: this.#options.randomOrigin(),
+      ...name,
       startedAtMs: clock.nowMs(),
       credentials: arrival.credentials,
       features: arrival.features,
       attempt: arrival.attempt,
+      generation: arrival.attempt,
       results: new PublishResults(limits.maxPendingRequests),
       calls: new PendingCalls(clock),
       publishBucket: new TokenBucket(limits.publishesPerSecond, limits.publishBurst, clock.monotonicMs()),
@@ -224,9 +249,15 @@ export class AppHub implements LocalDelivery<Session> {
   /** The session's connection is gone. Ignored if the session has another link by now. `windowMs` 0 ends the session. */
   detach(session: Session, link: SessionLink, closeCode: number): void {
     if (session.link !== link || session.ended) return;
+    if (session.departed) return this.closeDeparted(session);
     this.#unlink(session);
     session.calls.failAll(connectionEnded);
     this.events.emit({ type: "session-detached", sessionId: session.id, playerId: session.playerId, closeCode });
+    this.openWindow(session);
+  }
+
+  /** A session without a connection waits for its resume. `windowMs` 0 ends it. */
+  openWindow(session: Session): void {
     const windowMs = session.features.has("resume") ? this.#options.timing.resumeWindowMs : 0;
     const ending: Ending = { reason: "timeout", code: CloseCode.UNSPECIFIED, message: "" };
     if (windowMs === 0) return this.end(session, ending);
@@ -237,6 +268,7 @@ export class AppHub implements LocalDelivery<Session> {
   /** Ends a session: its subscriptions, its presence, and its connection. */
   end(session: Session, ending: Ending): void {
     if (session.ended) return;
+    if (session.departed) return this.closeDeparted(session);
     session.ended = true;
     session.cancelWindow?.();
     session.cancelWindow = undefined;
@@ -251,12 +283,35 @@ export class AppHub implements LocalDelivery<Session> {
       link.close(ending.code, ending.message);
     }
     this.#forget(session);
+    this.ownership?.ended(session, ending);
     this.events.emit({
       type: "session-closed",
       sessionId: session.id,
       playerId: session.playerId,
       reason: ending.reason,
     });
+  }
+
+  /** A session goes on at another node: it is no longer one of this node's, and keeps its connection until `closeDeparted`. */
+  depart(session: Session): void {
+    const { link } = session;
+    session.departed = true;
+    session.cancelWindow?.();
+    session.cancelWindow = undefined;
+    if (link !== undefined) this.#unlink(session);
+    this.#forget(session);
+    session.link = link;
+  }
+
+  /** Closes what a departed session still has here, without a word to it. */
+  closeDeparted(session: Session): void {
+    session.ended = true;
+    session.link = undefined;
+    session.calls.failAll(connectionEnded);
+    for (const subscription of [...session.subscriptions.values()]) {
+      this.subscriptions.close(subscription, LeaveReason.LEFT);
+    }
+    this.ownership?.departedClosed(session);
   }
 
   /** Takes over a new token: memberships it brings are opened, and what it no longer allows is closed. */
@@ -325,7 +380,10 @@ export class AppHub implements LocalDelivery<Session> {
     this.#sessions.delete(session.id);
     const ofPlayer = this.#players.get(session.playerId);
     ofPlayer?.delete(session);
-    if (ofPlayer?.size === 0) this.#players.delete(session.playerId);
+    if (ofPlayer?.size === 0) {
+      this.#players.delete(session.playerId);
+      this.ownership?.playerLeft(session.playerId);
+    }
     this.#options.counters.sessions--;
     this.#options.counters.sessionsDetached--;
   }

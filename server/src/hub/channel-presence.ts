@@ -37,7 +37,6 @@ export interface ChannelPresenceOptions {
 const maxFrameMembers = 256;
 /** About how many bytes one frame has at the most, unless one member alone has more; far below what FF-TR-012 allows. */
 const maxFrameBytes = 256 * 1024;
-const generation = 1;
 
 /**
  * Who is in a channel on this node: one section of its presence.
@@ -89,7 +88,7 @@ export class ChannelPresence {
 
   leave(subscription: Subscription, reason: LeaveReason): void {
     this.unwatch(subscription);
-    const { origin, playerId } = subscription.session;
+    const { origin, playerId, generation } = subscription.session;
     if (!this.#members.delete(origin)) return;
     const count = (this.#players.get(playerId) ?? 1) - 1;
     if (count === 0) this.#players.delete(playerId);
@@ -227,7 +226,7 @@ function send(subscriptions: Iterable<Subscription>, frame: OutboundFrame): void
 }
 
 function memberOf({ session, presenceData }: Subscription): PresenceMember {
-  const { origin, playerId } = session;
+  const { origin, playerId, generation } = session;
   const base = { origin, generation, playerId };
   return create(PresenceMemberSchema, presenceData === undefined ? base : { ...base, data: presenceData });
 }

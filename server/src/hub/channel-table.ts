@@ -13,6 +13,16 @@ export interface ChannelTableOptions {
   /** Names this node's presence sections. */
   readonly section: bigint;
   readonly policyFor: (channel: Channel) => ChannelPolicy | undefined;
+  /** Puts this node on the routes of its channels; undefined: it is alone. */
+  readonly routes?: ChannelRoutes | undefined;
+}
+
+/** The routes of one app's channels. */
+export interface ChannelRoutes {
+  /** This node has the channel from now on. Undefined: its route stands; else settles when it does, or rejects with UNAVAILABLE. */
+  hold(key: ChannelKey): Promise<void> | undefined;
+  /** As many times as `hold`. */
+  release(key: ChannelKey): void;
 }
 
 /** The channels of one app that have subscriptions on this node. Bounded by the subscriptions of its sessions. */
@@ -34,7 +44,27 @@ export class ChannelTable {
     if (known !== undefined) return known;
     const state = new ChannelState(key, (channel) => this.#presenceFor(channel));
     this.#channels.set(key, state);
+    void this.#options.routes?.hold(key)?.catch(() => {}); // whoever has to know asks `routed`
     return state;
+  }
+
+  /** Puts this node on the routes of channels until `release`; `standing` settles when it is, undefined if it is already. */
+  hold(keys: Iterable<ChannelKey>): { readonly standing: Promise<unknown> | undefined; release(): void } {
+    const { routes } = this.#options;
+    if (routes === undefined) return { standing: undefined, release() {} };
+    const held = [...keys];
+    const waiting = held.map((key) => routes.hold(key)).filter((standing) => standing !== undefined);
+    const release = (): void => {
+      for (const key of held) routes.release(key);
+    };
+    return { standing: waiting.length === 0 ? undefined : Promise.all(waiting), release };
+  }
+
+  /** Settles when messages for an open channel come to this node, from wherever; undefined: they do. @throws FanfareError UNAVAILABLE */
+  routed(key: ChannelKey): Promise<unknown> | undefined {
+    const { standing, release } = this.hold([key]);
+    if (standing === undefined) return void release();
+    return standing.finally(release);
   }
 
   /** Forgets the channel if its last subscription has gone. */
@@ -42,6 +72,7 @@ export class ChannelTable {
     if (state.subscribers.size > 0) return;
     state.presence?.dispose();
     this.#channels.delete(state.key);
+    this.#options.routes?.release(state.key);
   }
 
   /** Channels with subscriptions. */

@@ -59,6 +59,12 @@ export class Memberships {
     return this.#groups.get(playerId)?.has(group) ?? false;
   }
 
+  /** Takes over what a store says of a player; what was known before is forgotten. */
+  replace(playerId: string, groups: readonly string[]): void {
+    for (const group of this.groupsOf(playerId)) this.remove(playerId, group);
+    for (const group of groups) this.add(playerId, group);
+  }
+
   /** In the order of their names. */
   groupsOf(playerId: string): string[] {
     return [...(this.#groups.get(playerId) ?? [])].sort();

@@ -51,6 +51,21 @@ export class PublishResults {
     this.#codes[slot] = code;
   }
 
+  /** All that is known, for the node at which the session goes on: outcomes the oldest first, and the highest seq of each class. */
+  toMoved(): {
+    publishes: readonly (RememberedResult & { readonly seq: number })[];
+    last: number;
+    lastVolatile: number;
+  } {
+    const kept = Math.min(this.#next, this.#capacity);
+    const publishes = Array.from({ length: kept }, (_, i) => {
+      const slot = (this.#next - kept + i) % this.#capacity;
+      const [seq, outcome, code] = [this.#seqs?.[slot], this.#outcomes?.[slot], this.#codes?.[slot]];
+      return { seq: seq as number, outcome: outcome as Outcome, code: code as ErrorCode };
+    });
+    return { publishes, last: this.#highest, lastVolatile: this.#highestVolatile };
+  }
+
   /** What became of a publish; OUTCOME_UNKNOWN if it was too long ago or did not ask for an answer. */
   resultOf(seq: number): RememberedResult {
     const slot = this.#seqs?.lastIndexOf(seq) ?? -1;

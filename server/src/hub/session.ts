@@ -25,6 +25,8 @@ export interface SessionInit {
   readonly credentials: Credentials;
   readonly features: ReadonlySet<string>;
   readonly attempt: number;
+  /** Higher at every node that the session comes to. */
+  readonly generation: number;
   readonly results: PublishResults;
   readonly calls: PendingCalls;
   readonly publishBucket: TokenBucket;
@@ -37,6 +39,7 @@ export interface SessionInit {
  * |---|---|---|
  * | connected | set | `detach` -> detached; `end` -> ended |
  * | detached | undefined | `resume` -> connected; the window's timer or `end` -> ended |
+ * | departed | set while it is handed over | `handedOver`, or its connection is lost -> gone from this node |
  * | ended | undefined | nothing; its id may be in the tombstones |
  */
 export class Session {
@@ -45,6 +48,8 @@ export class Session {
   readonly startedAtMs: number;
   readonly appId: string;
   readonly playerId: string;
+  /** Of its presence entries here: of two nodes' entries the one with the higher generation counts. */
+  readonly generation: number;
   readonly subscriptions = new Map<ChannelKey, Subscription>();
   readonly results: PublishResults;
   readonly calls: PendingCalls;
@@ -56,6 +61,8 @@ export class Session {
   /** The connection; undefined while detached. */
   link: SessionLink | undefined;
   ended = false;
+  /** It goes on at another node. Until its old connection is flushed, that is served what its channels still bring. */
+  departed = false;
   /** When it was connected last, by the monotonic clock. */
   connectedAtMs = 0;
   /** Cancels the end of the resume window. */
@@ -72,6 +79,7 @@ export class Session {
     this.playerId = init.credentials.playerId;
     this.features = init.features;
     this.attempt = init.attempt;
+    this.generation = init.generation;
     this.results = init.results;
     this.calls = init.calls;
     this.publishBucket = init.publishBucket;

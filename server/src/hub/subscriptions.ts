@@ -77,8 +77,19 @@ export class Subscriptions {
     const isNew = !session.subscriptions.has(key);
     const subscription = this.openByServer(session, key);
     if (subscription === undefined || !isNew) return;
-    if (this.#hub.starts.inForce(subscription.channel.channel, session.features)) this.announceStart(subscription);
-    else tell(subscription, { case: "opened", value: this.describe(subscription) });
+    const announce = (): void => {
+      if (!subscription.active) return;
+      if (this.#hub.starts.inForce(subscription.channel.channel, session.features)) this.announceStart(subscription);
+      else tell(subscription, { case: "opened", value: this.describe(subscription) });
+    };
+    const routed = this.#hub.channels.routed(key);
+    if (routed === undefined) announce();
+    else routed.then(announce, () => this.#fail(subscription));
+  }
+
+  /** The server cannot serve it now. */
+  #fail(subscription: Subscription): void {
+    if (subscription.active) this.closeByServer(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);
   }
 
   /** Begins to serve a durable subscription at the player's cursor or the log's head, and tells the client so before. */

@@ -23,6 +23,9 @@ import { NodeTable } from "./node-table.ts";
 import { RemoteDelivery } from "./remote-delivery.ts";
 import { RouteResolver, type Targets } from "./route-resolver.ts";
 
+/** The revision of the protocol between nodes that this version speaks. */
+export const clusterRevision = 1;
+
 /** What a {@link Cluster} is made of. */
 export interface ClusterOptions {
   readonly broker: Broker;

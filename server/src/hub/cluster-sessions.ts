@@ -1,0 +1,329 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  type MembershipChange,
+  type ReleasedSession,
+  type ReleaseSession,
+  SessionRecordSchema,
+} from "@fanfare/proto/cluster/v1alpha";
+import { CloseCode } from "@fanfare/proto/v1";
+import type { Standing } from "../broker/standing-store.ts";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../observe/log.ts";
+import type { AnswerResult } from "../router/cluster/asks.ts";
+import type { Cluster } from "../router/cluster/cluster.ts";
+import { type ChannelKey, groupKey, playerKey } from "../wire/channel-key.ts";
+import type { AppHub, Ending, SessionName, SessionOwnership } from "./app-hub.ts";
+import type { Credentials, Session } from "./session.ts";
+
+/** What the sessions of one app in a cluster are made of. */
+export interface ClusterSessionsOptions {
+  readonly hub: AppHub;
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly resumeWindowMs: number;
+  /** Takes over what stands against a player. */
+  readonly applyStanding: (playerId: string, standing: Standing) => void;
+}
+
+/** Who knocks. */
+export interface Knock {
+  readonly credentials: Credentials;
+  readonly attempt: number;
+  /** The session that a verified resume secret names. */
+  readonly resumes: SessionName | undefined;
+  readonly handOver: boolean;
+  /** The channels that the client names. */
+  readonly channels: readonly ChannelKey[];
+}
+
+/** What is to be done with who knocks. This node owns the session from now on, and its routes stand. */
+export type SessionArrival =
+  | { readonly kind: "new"; readonly name: SessionName }
+  /** It is here. */
+  | { readonly kind: "here"; readonly session: Session }
+  /** It was at another node; `released` is what that knew, undefined if it is gone. */
+  | {
+      readonly kind: "moved";
+      readonly name: SessionName;
+      readonly released: ReleasedSession | undefined;
+      finish(): void;
+    }
+  | { readonly kind: "refused"; readonly code: CloseCode; readonly message: string };
+
+/** How long the former owner of a session is waited for, in milliseconds. */
+const releaseMs = 1_500;
+/** How much longer than its token and its window a session's entry lives in the store, in milliseconds, and how long at most. */
+const slackMs = 60_000;
+const maxLifeMs = 7 * 24 * 60 * 60_000;
+
+/**
+ * The sessions of one app, as all nodes see them: who owns which is decided by one atomic step in the broker's store, fenced by the attempt.
+ *
+ * A session that comes back at another node than it left is released by its former owner, which tells what it knew. If that is gone, the new
+ * owner goes on from what the client says, and tells it of a gap.
+ */
+export class ClusterSessions implements SessionOwnership {
+  readonly #options: ClusterSessionsOptions;
+  readonly #appId: string;
+  /** Players of whom somebody knocks, and what changed in their memberships meanwhile. */
+  readonly #arriving = new Map<string, { count: number; changes: MembershipChange[] }>();
+  readonly #versions = new Map<string, number>();
+  /** Sessions on their way here, and the highest attempt by which another node has claimed them since. */
+  readonly #claiming = new Map<string, { count: number; supersededBy: number }>();
+  /** Sessions that go on elsewhere and whose old connection is still served. */
+  readonly #handingOver = new Map<string, Session>();
+
+  constructor(options: ClusterSessionsOptions) {
+    this.#options = options;
+    this.#appId = options.hub.appId;
+    options.hub.ownership = this;
+  }
+
+  /**
+   * Finds out who knocks, and makes everything ready for it. `done` has to be called when the session is in the hub, or is not going to be.
+   * @throws FanfareError UNAVAILABLE, LIMIT_EXCEEDED
+   */
+  async arrive(knock: Knock): Promise<{ readonly arrival: SessionArrival; done(): void }> {
+    const { hub } = this.#options;
+    const { playerId, groups } = knock.credentials;
+    await using undo = new AsyncDisposableStack();
+    const arriving = this.#arriving.get(playerId) ?? { count: 0, changes: [] };
+    arriving.count++;
+    this.#arriving.set(playerId, arriving);
+    undo.defer(() => this.#arrived(playerId));
+    const keys = new Set([playerKey(playerId), ...knock.channels, ...groups.map(groupKey)]);
+    const named = hub.channels.hold(keys);
+    undo.defer(named.release);
+    await named.standing;
+    const memberships = await this.#load(playerId, arriving.changes);
+    const owed = memberships.map(groupKey).filter((key) => !keys.has(key));
+    const ofMember = hub.channels.hold(owed);
+    undo.defer(ofMember.release);
+    await ofMember.standing;
+    if (knock.resumes !== undefined) undo.defer(this.#beginClaim(knock.resumes.id));
+    const arrival = await this.#claim(knock);
+    const resources = undo.move();
+    return { arrival, done: () => void resources.disposeAsync() };
+  }
+
+  /** Whether another node has claimed the session with a higher attempt since it arrived here. */
+  isSuperseded({ id }: SessionName, attempt: number): boolean {
+    return (this.#claiming.get(id)?.supersededBy ?? 0) > attempt;
+  }
+
+  /** The client has gone before it was welcomed. */
+  abandon(arrival: SessionArrival): void {
+    if (arrival.kind === "new") void this.#end(arrival.name.id, undefined);
+  }
+
+  /** Takes over what the former owner knew. */
+  seed(session: Session, released: ReleasedSession | undefined): void {
+    if (released === undefined) return;
+    for (const { seq, outcome, code } of released.publishes) session.results.remember(Number(seq), outcome, code);
+    session.results.see(Number(released.lastSeq), false);
+    session.results.see(Number(released.lastVolatileSeq), true);
+  }
+
+  /** The session lives by a new token. */
+  extend({ id, credentials }: Session): void {
+    const { cluster, log } = this.#options;
+    cluster.broker.sessions
+      .extend(this.#appId, id, cluster.incarnation, this.#lifeMs(credentials))
+      .catch((reason: unknown) => log.debug("a session's entry was not extended", { reason: String(reason) }));
+  }
+
+  ended({ id }: Session, { tombstone }: Ending): void {
+    void this.#end(id, tombstone);
+  }
+
+  playerLeft(playerId: string): void {
+    if (this.#arriving.has(playerId)) return;
+    this.#versions.delete(playerId);
+    this.#options.hub.memberships.replace(playerId, []);
+  }
+
+  /** Another node is where a session of this one has come back. */
+  onRelease({ sessionId, handOver, attempt }: ReleaseSession): AnswerResult {
+    const { hub } = this.#options;
+    const claiming = this.#claiming.get(sessionId);
+    if (claiming !== undefined) claiming.supersededBy = Math.max(claiming.supersededBy, attempt);
+    const session = hub.sessions.get(sessionId);
+    if (session === undefined) return { case: "releasedSession", value: { unknown: true } };
+    const { link } = session;
+    const isHandedOver = handOver && link?.goingAway === true;
+    const value = { ...releasedFrom(session), handedOver: isHandedOver };
+    hub.depart(session);
+    if (isHandedOver) this.#handingOver.set(sessionId, session);
+    else {
+      hub.closeDeparted(session);
+      link?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
+    }
+    return { case: "releasedSession", value };
+  }
+
+  departedClosed(session: Session): void {
+    if (this.#handingOver.get(session.id) === session) this.#handingOver.delete(session.id);
+  }
+
+  /** The session's new connection is served: what is still on its way here has arrived once every node knows the new routes. */
+  async onFinish(sessionId: string): Promise<AnswerResult> {
+    const session = this.#handingOver.get(sessionId);
+    if (session !== undefined) {
+      await this.#options.cluster.barrier();
+      const { link } = session;
+      if (!session.ended) this.#options.hub.closeDeparted(session);
+      link?.handOver();
+    }
+    return { case: "done", value: {} };
+  }
+
+  /** A player's memberships were changed, somewhere. */
+  onMembership(change: MembershipChange): void {
+    this.#arriving.get(change.playerId)?.changes.push(change);
+    this.#apply(change);
+  }
+
+  #apply({ playerId, group, member, version }: MembershipChange): void {
+    const { hub } = this.#options;
+    const known = this.#versions.get(playerId);
+    if (known === undefined || Number(version) <= known) return;
+    this.#versions.set(playerId, Number(version));
+    if (member) hub.join(playerId, group);
+    else hub.leave(playerId, group);
+  }
+
+  /** Remembers that a session is on its way here. Returns how to forget it. */
+  #beginClaim(sessionId: string): () => void {
+    const claiming = this.#claiming.get(sessionId) ?? { count: 0, supersededBy: 0 };
+    claiming.count++;
+    this.#claiming.set(sessionId, claiming);
+    return () => {
+      if (--claiming.count === 0) this.#claiming.delete(sessionId);
+    };
+  }
+
+  async #load(playerId: string, changes: readonly MembershipChange[]): Promise<readonly string[]> {
+    const { cluster, hub, applyStanding } = this.#options;
+    const { memberships, standing } = cluster.broker;
+    const [loaded, stands] = await Promise.all([
+      memberships.groupsOf(this.#appId, playerId),
+      standing.get(this.#appId, playerId),
+    ]);
+    applyStanding(playerId, stands);
+    const known = this.#versions.get(playerId);
+    if (known === undefined) {
+      this.#versions.set(playerId, loaded.version);
+      hub.memberships.replace(playerId, loaded.groups);
+      for (const change of changes) this.#apply(change);
+    }
+    return hub.memberships.groupsOf(playerId);
+  }
+
+  #arrived(playerId: string): void {
+    const arriving = this.#arriving.get(playerId);
+    if (arriving === undefined || --arriving.count > 0) return;
+    this.#arriving.delete(playerId);
+    if (!this.#options.hub.isOnline(playerId)) this.playerLeft(playerId);
+  }
+
+  async #claim({ credentials, attempt, resumes, handOver }: Knock): Promise<SessionArrival> {
+    const { hub, cluster } = this.#options;
+    const name = resumes ?? hub.newName();
+    const claim = {
+      appId: this.#appId,
+      sessionId: name.id,
+      attempt,
+      owner: cluster.incarnation,
+      record: this.#record(name, credentials),
+      lifeMs: this.#lifeMs(credentials),
+    };
+    const expects = resumes === undefined ? ("new" as const) : ("existing" as const);
+    const result = await cluster.broker.sessions.claim({ ...claim, expects });
+    switch (result.outcome) {
+      case "stale": {
+        const message = `the attempt has to be higher than ${result.attempt}`;
+        return { kind: "refused", code: CloseCode.STALE_ATTEMPT, message };
+      }
+      case "ended":
+        return { kind: "refused", code: result.code, message: "the session was ended and cannot be resumed" };
+      case "unknown":
+        return this.#claim({ credentials, attempt, resumes: undefined, handOver: false, channels: [] });
+      case "claimed": {
+        if (result.previous === undefined) return { kind: "new", name };
+        const here = hub.sessions.get(name.id);
+        if (here !== undefined) return { kind: "here", session: here };
+        const { owner } = result.previous;
+        const released =
+          owner === cluster.incarnation ? undefined : await this.#askRelease(owner, name, attempt, handOver);
+        const finish = (): void => {
+          if (released?.handedOver === true) this.#finish(owner, name.id);
+        };
+        return { kind: "moved", name, released, finish };
+      }
+    }
+  }
+
+  async #askRelease(
+    owner: bigint,
+    { id }: SessionName,
+    attempt: number,
+    handOver: boolean,
+  ): Promise<ReleasedSession | undefined> {
+    const { cluster, log } = this.#options;
+    if (cluster.nodes.isDead(owner)) return undefined;
+    const question = { case: "releaseSession" as const, value: { sessionId: id, attempt, handOver } };
+    try {
+      const answer = await cluster.ask(owner, question, { appId: this.#appId, deadlineMs: releaseMs });
+      return answer.case === "releasedSession" && !answer.value.unknown ? answer.value : undefined;
+    } catch (reason) {
+      log.info("a session's former owner did not release it", { owner: owner.toString(16), reason: String(reason) });
+      return undefined;
+    }
+  }
+
+  #finish(owner: bigint, sessionId: string): void {
+    const { cluster, log } = this.#options;
+    const question = { case: "finishHandOver" as const, value: { sessionId } };
+    cluster.ask(owner, question, { appId: this.#appId }).catch((reason: unknown) => {
+      // Its goaway deadline closes the old connection then.
+      log.info("a hand-over was not finished by the former owner", { reason: String(reason) });
+    });
+  }
+
+  async #end(sessionId: string, tombstone: CloseCode | undefined): Promise<void> {
+    const { cluster, resumeWindowMs, log } = this.#options;
+    const mark = tombstone === undefined ? undefined : { code: tombstone, lifeMs: resumeWindowMs };
+    try {
+      await cluster.broker.sessions.end(this.#appId, sessionId, cluster.incarnation, mark);
+    } catch (reason) {
+      log.warn("a session's end could not be written; its entry ends by itself", { reason: String(reason) });
+    }
+  }
+
+  #record({ origin }: SessionName, { playerId }: Credentials): Uint8Array {
+    const startedAtMs = BigInt(Math.trunc(this.#options.clock.nowMs()));
+    return toBinary(SessionRecordSchema, create(SessionRecordSchema, { origin, playerId, startedAtMs }));
+  }
+
+  #lifeMs({ expiresAtMs }: Credentials): number {
+    const { clock, resumeWindowMs } = this.#options;
+    const untilTokenMs = Math.max(0, expiresAtMs - clock.nowMs());
+    return Math.trunc(Math.min(untilTokenMs + resumeWindowMs + slackMs, maxLifeMs));
+  }
+}
+
+function releasedFrom({ results, subscriptions, generation }: Session) {
+  const { publishes, last, lastVolatile } = results.toMoved();
+  return {
+    subscriptions: [...subscriptions.values()].map(({ channel, byClient, byServer }) => ({
+      channelKey: channel.key,
+      byClient,
+      byServer,
+    })),
+    publishes: publishes.map(({ seq, ...rest }) => ({ ...rest, seq: BigInt(seq) })),
+    lastSeq: BigInt(last),
+    lastVolatileSeq: BigInt(lastVolatile),
+    generation,
+  };
+}
