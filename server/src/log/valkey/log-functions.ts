@@ -1,13 +1,8 @@
+import { functionLibrary } from "../../valkey/function-library.ts";
 import { appendFunctions } from "./lua/append.ts";
 import { cursorFunctions } from "./lua/cursors.ts";
 import { logState } from "./lua/log-state.ts";
 import { readFunctions } from "./lua/read.ts";
-
-/** A library of server-side functions. */
-export interface FunctionLibrary {
-  readonly name: string;
-  readonly source: string;
-}
 
 /**
  * Version of the functions. What is loaded under a version never changes, so nodes of two releases use one Valkey side by side: a change of
@@ -19,9 +14,9 @@ const version = 1;
 export const functionPrefix = `fanfare_log_${version}`;
 
 /** Everything that Valkey does for the log in one step. */
-export const logFunctions: FunctionLibrary = {
-  name: functionPrefix,
-  source: [`#!lua name=${functionPrefix}`, logState, appendFunctions, readFunctions, cursorFunctions]
-    .join("\n")
-    .replaceAll("PREFIX", functionPrefix),
-};
+export const logFunctions = functionLibrary(functionPrefix, [
+  logState,
+  appendFunctions,
+  readFunctions,
+  cursorFunctions,
+]);

@@ -1,3 +1,5 @@
+import { numberText, replyMark } from "../../../valkey/lua/reply-mark.ts";
+
 /**
  * Lua: what all functions of the log share.
  *
@@ -24,12 +26,7 @@ local function now_us()
   local time = server.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
-
--- Without an exponent: numbers go up to 2^53.
-local function text(number)
-  return string.format('%.0f', number)
-end
-
+${numberText}
 local function id_of(offset, tag)
   return text(offset) .. '-' .. text(tag)
 end
@@ -38,21 +35,7 @@ local function split_id(id)
   local offset, tag = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(offset), tonumber(tag)
 end
-
--- Names the run of the node that answers and numbers its answers: '<node>:<run>:<number>', without a node outside of a cluster. Clients follow
--- redirections without a word, so an answer must tell whether it was given where a WAIT was, and before it.
-local run, answers = nil, 0
-local function mark(is_cluster)
-  if not run then
-    local time = server.call('TIME')
-    run = time[1] .. '.' .. time[2]
-  end
-  answers = answers + 1
-  local node = ''
-  if is_cluster == '1' then node = server.call('CLUSTER', 'MYID') end
-  return node .. ':' .. run .. ':' .. text(answers)
-end
-
+${replyMark}
 -- What trimming needs of an entry; done for two entries at every call.
 local function parse_entry(item)
   local header, body = item[2][2], item[2][4]

@@ -1,3 +1,5 @@
+import { markFunctions } from "../../../valkey/lua/reply-mark.ts";
+
 /** Lua: reading, deleting and clearing. The state of a log is described in `log-state.ts`. */
 export const readFunctions = `
 -- Arguments: is cluster, direction (f or b), epoch, offset and tag to read from ('' for the end that the direction begins at), entries, bytes,
@@ -80,18 +82,7 @@ local function clear(keys, args)
   begin_epoch(log, log.epoch)
   return 'ok ' .. ends_of(log, args[1])
 end
-
--- Writes something, so that a WAIT behind it covers whatever this node has written. Arguments: is cluster. Answers 'ok <mark>'.
-local function touch(keys, args)
-  server.call('SET', keys[1], '1', 'PX', '60000')
-  return 'ok ' .. mark(args[1])
-end
-
--- Arguments: is cluster. Answers 'ok <mark>'.
-local function tell_mark(keys, args)
-  return 'ok ' .. mark(args[1])
-end
-
+${markFunctions}
 -- What frees memory, or only reads, is served also when memory is full.
 local function register(name, callback)
   server.register_function({ function_name = 'PREFIX_' .. name, callback = callback, flags = { 'allow-oom' } })
