@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	fanfare "fanfare.example/client"
+	conformance "fanfare.example/client/gen/fanfare/conformance/v1alpha"
+	fanfarev1 "fanfare.example/server/gen/fanfare/v1"
+)
+
+type (
+	command = conformance.ClientCommand
+	report  = conformance.ClientReport
+	done    = conformance.Done
+)
+
+// adapter commands one client and reports what it observes.
+type adapter struct {
+	outMu sync.Mutex
+	out   io.Writer
+
+	client *fanfare.Client
+	drops  *dropper
+
+	handledMu sync.Mutex
+	// handled is up to where everything of a durable channel was handed over.
+	handled map[fanfare.Channel]fanfare.Position
+}
+
+func newAdapter(out io.Writer) *adapter {
+	return &adapter{out: out, drops: newDropper(), handled: map[fanfare.Channel]fanfare.Position{}}
+}
+
+func (a *adapter) ready() {
+	a.report(&report{Report: &conformance.ClientReport_Ready{Ready: &conformance.Ready{
+		Client:   "fanfare-go",
+		Features: fanfare.Features,
+		Verbs: []string{
+			"connect", "subscribe", "unsubscribe", "publish", "answer_rpc", "drop_transport", "close", "rpc", "history", "commit",
+		},
+	}}})
+}
+
+func (a *adapter) report(one *report) {
+	a.outMu.Lock()
+	defer a.outMu.Unlock()
+	if err := writeMessage(a.out, one); err != nil {
+		fmt.Fprintln(os.Stderr, err) // the runner has gone
+	}
+}
+
+// begin begins a command and returns; its end is reported when it comes. What the client sends in order is begun in order.
+func (a *adapter) begin(c *command) {
+	finish := a.start(c)
+	go func() {
+		result, err := finish(context.Background())
+		if result == nil {
+			result = &done{}
+		}
+		result.Id = c.GetId()
+		if err != nil {
+			result.Error = wireError(err)
+		}
+		a.report(&report{Report: &conformance.ClientReport_Done{Done: result}})
+	}()
+}
+
+// finish waits for what was begun.
+type finish func(context.Context) (*done, error)
+
+func (a *adapter) start(c *command) finish {
+	connect := c.GetConnect()
+	if (a.client == nil) != (connect != nil) {
+		return fails(errors.New("connect comes first, and once"))
+	}
+	switch verb := c.GetVerb().(type) {
+	case *conformance.ClientCommand_Connect:
+		return a.connect(verb.Connect)
+	case *conformance.ClientCommand_Subscribe:
+		return a.subscribe(verb.Subscribe)
+	case *conformance.ClientCommand_Unsubscribe:
+		pending := a.client.StartUnsubscribe(channelOf(verb.Unsubscribe.GetChannel()))
+		return func(ctx context.Context) (*done, error) {
+			_, err := pending.Wait(ctx)
+			return nil, err
+		}
+	case *conformance.ClientCommand_Publish:
+		return a.publish(verb.Publish)
+	case *conformance.ClientCommand_AnswerRpc:
+		a.client.Handle(verb.AnswerRpc.GetMethod(), answer(verb.AnswerRpc.GetPayload()))
+		return succeeds
+	case *conformance.ClientCommand_DropTransport:
+		a.drops.drop()
+		return succeeds
+	case *conformance.ClientCommand_Close:
+		return func(ctx context.Context) (*done, error) { return nil, a.client.Close(ctx) }
+	case *conformance.ClientCommand_Rpc:
+		return a.call(verb.Rpc)
+	case *conformance.ClientCommand_History:
+		return a.history(verb.History)
+	case *conformance.ClientCommand_Commit:
+		return a.commit(verb.Commit)
+	default:
+		return fails(fmt.Errorf("%T is not served", verb))
+	}
+}
+
+func succeeds(context.Context) (*done, error) { return nil, nil }
+
+func fails(err error) finish {
+	return func(context.Context) (*done, error) { return nil, err }
+}
+
+func (a *adapter) connect(c *conformance.ConnectCommand) finish {
+	tokens := c.GetTokens()
+	a.client = fanfare.New(fanfare.Config{
+		URL: c.GetUrl(),
+		Token: func(context.Context) (string, error) {
+			if len(tokens) == 0 {
+				return "", errors.New("the command names no token")
+			}
+			token := tokens[0]
+			if len(tokens) > 1 {
+				tokens = tokens[1:]
+			}
+			return token, nil
+		},
+		AllowedOrigins: c.GetAllowedOrigins(),
+		HTTPClient:     a.drops.client(),
+	})
+	go a.observe()
+	return func(ctx context.Context) (*done, error) { return nil, a.client.Connect(ctx) }
+}
+
+func (a *adapter) subscribe(c *conformance.SubscribeCommand) finish {
+	if c.GetPresence() || c.GetPresenceData() != nil {
+		return fails(errors.New("presence is not served"))
+	}
+	pending := a.client.StartSubscribe(channelOf(c.GetChannel()), fanfare.SubscribeOptions{
+		After:  fanfare.PositionOf(c.GetAfter()),
+		Rewind: c.GetRewind(),
+		Cursor: c.GetCursor(),
+		Head:   c.GetHead(),
+	})
+	return func(ctx context.Context) (*done, error) {
+		subscribed, err := pending.Wait(ctx)
+		return &done{Subscribed: wireSubscribed(subscribed)}, err
+	}
+}
+
+func (a *adapter) publish(c *conformance.PublishCommand) finish {
+	channel := channelOf(c.GetChannel())
+	options := fanfare.PublishOptions{
+		TTL:           time.Duration(c.GetTtlMs()) * time.Millisecond,
+		ExcludeSelf:   c.GetExcludeSelf(),
+		WantReport:    c.GetWantReport(),
+		ConflationKey: c.GetConflationKey(),
+	}
+	if c.GetVolatile() {
+		err := a.client.Send(channel, c.GetPayload(), options)
+		return func(context.Context) (*done, error) { return nil, err }
+	}
+	pending := a.client.StartPublish(channel, c.GetPayload(), options)
+	return func(ctx context.Context) (*done, error) {
+		ctx, cancel := within(ctx, c.GetDeadlineMs())
+		defer cancel()
+		published, err := pending.Wait(ctx)
+		return &done{Published: &fanfarev1.PublishResult{
+			Outcome:  published.Outcome,
+			Position: published.Position.Wire(),
+			Repeated: published.Repeated,
+			Report:   published.Report,
+		}}, err
+	}
+}
+
+func answer(payload *fanfare.Payload) fanfare.Handler {
+	return func(context.Context, *fanfare.Payload) (*fanfare.Payload, error) {
+		if payload == nil {
+			return nil, errors.New("the handler fails")
+		}
+		return payload, nil
+	}
+}
+
+func (a *adapter) call(c *conformance.RpcCommand) finish {
+	return func(ctx context.Context) (*done, error) {
+		ctx, cancel := within(ctx, c.GetDeadlineMs())
+		defer cancel()
+		result, err := a.client.Call(ctx, c.GetMethod(), c.GetPayload())
+		return &done{Result: result}, err
+	}
+}
+
+func (a *adapter) history(c *conformance.HistoryCommand) finish {
+	return func(ctx context.Context) (*done, error) {
+		page, err := a.client.History(ctx, channelOf(c.GetChannel()), fanfare.HistoryQuery{
+			From:    fanfare.PositionOf(c.GetFrom()),
+			Forward: c.GetForward(),
+			Limit:   c.GetLimit(),
+		})
+		history := &conformance.History{Next: page.Next.Wire(), Head: page.Head.Wire(), Tail: page.Tail.Wire()}
+		for _, message := range page.Messages {
+			history.Messages = append(history.Messages, received(message))
+		}
+		return &done{History: history}, err
+	}
+}
+
+func (a *adapter) commit(c *conformance.CommitCommand) finish {
+	channel := channelOf(c.GetChannel())
+	position := fanfare.PositionOf(c.GetPosition())
+	if position == nil {
+		a.handledMu.Lock()
+		handled, ok := a.handled[channel]
+		a.handledMu.Unlock()
+		if !ok {
+			return fails(errors.New("nothing was handed over yet"))
+		}
+		position = &handled
+	}
+	return func(ctx context.Context) (*done, error) {
+		cursor, err := a.client.Commit(ctx, channel, *position)
+		return &done{Cursor: cursor.Wire()}, err
+	}
+}
+
+// within gives a command its deadline; 0 is none.
+func within(ctx context.Context, deadlineMs uint32) (context.Context, context.CancelFunc) {
+	if deadlineMs == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(deadlineMs)*time.Millisecond)
+}

@@ -1,0 +1,255 @@
+package fanfare
+
+import (
+	"runtime"
+	"slices"
+	"time"
+
+	fanfarev1 "fanfare.example/server/gen/fanfare/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	// mostWelcomed bounds the URLs that are known to have welcomed the client.
+	mostWelcomed = 16
+	// mostNamed and mostNamedBytes are how many subscriptions a hello holds: the bound of its field, and what servers take (FF-TR-017).
+	mostNamed      = 256
+	mostNamedBytes = 48 << 10
+)
+
+// hello is the first frame of a connection (section 4). The fields of features are set as far as the client names the feature here; a server that
+// does not serve it takes no notice.
+func (l *loop) hello(c *connection) *fanfarev1.Hello {
+	l.attempt++
+	hello := &fanfarev1.Hello{
+		Token:         c.token,
+		MinRevision:   1,
+		MaxRevision:   1,
+		Features:      l.config.Features,
+		Client:        &fanfarev1.ClientInfo{Name: "fanfare-go", Version: "0.1.0", Platform: runtime.GOOS + " " + runtime.GOARCH},
+		Attempt:       l.attempt,
+		Subscriptions: l.named(),
+	}
+	if l.session != nil && l.session.secret != "" {
+		hello.Resume = &fanfarev1.Resume{SessionId: l.session.id, Secret: l.session.secret, HandOver: c.handOver}
+	}
+	strip(hello.ProtoReflect(), func(feature string) bool {
+		return feature == "" || slices.Contains(l.config.Features, feature)
+	})
+	return hello
+}
+
+// named lists what the client wants to keep, each channel once: what the application has asked for, also if it was not answered yet, and the
+// server's own with a log, to say where they go on.
+func (l *loop) named() []*fanfarev1.Subscribe {
+	channels, asks := []Channel{}, map[Channel]*fanfarev1.Subscribe{}
+	name := func(channel Channel, ask *fanfarev1.Subscribe) {
+		if _, ok := asks[channel]; !ok {
+			channels = append(channels, channel)
+		}
+		asks[channel] = ask
+	}
+	for _, s := range l.subscriptions.ordered() {
+		if s.wanted != nil || s.position != nil {
+			name(s.channel, s.goesOn())
+		}
+	}
+	for _, r := range l.unanswered() {
+		if ask := r.frame.GetSubscribe(); ask != nil {
+			channel, _ := ChannelOf(ask.GetChannel())
+			name(channel, proto.CloneOf(ask))
+		} else if channel, _ := ChannelOf(r.frame.GetUnsubscribe().GetChannel()); asks[channel] != nil {
+			channels = slices.DeleteFunc(channels, func(one Channel) bool { return one == channel })
+			delete(asks, channel)
+		}
+	}
+	named, bytes := []*fanfarev1.Subscribe{}, 0
+	for _, channel := range channels {
+		bytes += proto.Size(asks[channel])
+		if len(named) < mostNamed && bytes < mostNamedBytes {
+			named = append(named, asks[channel])
+		}
+	}
+	return named
+}
+
+// unanswered are the subscribe and unsubscribe requests that were sent and not answered, in their order.
+func (l *loop) unanswered() []*request {
+	all := slices.Clone(l.unsettled)
+	if l.current != nil && l.next != nil {
+		for _, r := range l.current.inOrder() {
+			if r.frame.GetSubscribe() != nil || r.frame.GetUnsubscribe() != nil {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
+}
+
+func (l *loop) onWelcome(c *connection, w *fanfarev1.Welcome) {
+	if c.welcome != nil {
+		return
+	}
+	c.welcome, c.welcomedAt = w, time.Now()
+	if len(l.welcomed) >= mostWelcomed {
+		clear(l.welcomed)
+	}
+	l.welcomed[c.url] = true
+	c.watch()
+	l.token.welcomed(l, c)
+	if c == l.next {
+		l.secondWelcomed(c)
+		return
+	}
+	l.state = l.state.must(welcomed)
+	l.enter(c)
+}
+
+// enter makes a welcomed connection that of the session.
+func (l *loop) enter(c *connection) {
+	w := c.welcome
+	if l.session == nil || !w.GetResumed() {
+		l.endSession(errSessionEnded)
+		l.session = &session{id: w.GetSessionId()}
+	}
+	l.session.secret = c.secret()
+	l.url = c.url
+	if !c.movesOn() {
+		l.events.push(Connected{
+			SessionID:     w.GetSessionId(),
+			PlayerID:      w.GetPlayerId(),
+			Origin:        w.GetOrigin(),
+			Resumed:       w.GetResumed(),
+			Subscriptions: subscribedIn(w),
+		})
+	}
+	l.applyWelcome(c)
+	l.connected(nil)
+	l.connected = func(error) {}
+	held := c.held
+	c.held = nil
+	for _, frame := range held {
+		if !c.isOver {
+			l.handle(c, frame)
+		}
+	}
+	l.pump()
+}
+
+// movesOn says whether the session goes on here without the application having been told of a break.
+func (c *connection) movesOn() bool { return c.handOver && c.welcome.GetResumed() }
+
+func subscribedIn(w *fanfarev1.Welcome) map[Channel]Subscribed {
+	all := map[Channel]Subscribed{}
+	for _, result := range w.GetSubscriptions() {
+		channel, ok := ChannelOf(result.GetChannel())
+		if told := result.GetSubscribed(); ok && told != nil {
+			all[channel] = subscribedOf(told)
+		}
+	}
+	return all
+}
+
+// applyWelcome takes welcome.subscriptions for the whole truth (FF-HS-017).
+func (l *loop) applyWelcome(c *connection) {
+	results := map[Channel]*fanfarev1.SubscriptionResult{}
+	channels := []Channel{}
+	for _, result := range c.welcome.GetSubscriptions() {
+		if channel, ok := ChannelOf(result.GetChannel()); ok {
+			if results[channel] == nil {
+				channels = append(channels, channel)
+			}
+			results[channel] = result
+		}
+	}
+	asked, left := l.wishes()
+	for _, s := range l.subscriptions.ordered() {
+		switch {
+		case results[s.channel] != nil:
+		case left[s.channel]:
+			l.subscriptions.close(s.channel)
+		case s.wanted != nil:
+			l.goOn(s) // there was no room for it in the hello
+		default:
+			l.subscriptions.close(s.channel)
+			l.events.push(Ended{Channel: s.channel})
+		}
+	}
+	for _, channel := range channels {
+		l.applyResult(c, channel, results[channel], asked[channel])
+	}
+	l.settle(results)
+}
+
+// wishes sorts out what the unanswered requests ask for: for each channel the subscribe requests, and whether it is to be left in the end.
+func (l *loop) wishes() (asked map[Channel][]*request, left map[Channel]bool) {
+	asked, left = map[Channel][]*request{}, map[Channel]bool{}
+	for _, r := range l.unsettled {
+		if ask := r.frame.GetSubscribe(); ask != nil {
+			channel, _ := ChannelOf(ask.GetChannel())
+			asked[channel] = append(asked[channel], r)
+			left[channel] = false
+		} else {
+			channel, _ := ChannelOf(r.frame.GetUnsubscribe().GetChannel())
+			left[channel] = true
+		}
+	}
+	return asked, left
+}
+
+func (l *loop) applyResult(c *connection, channel Channel, result *fanfarev1.SubscriptionResult, asked []*request) {
+	former := l.subscriptions.all[channel]
+	told := result.GetSubscribed()
+	switch {
+	case told == nil:
+		l.subscriptions.close(channel)
+		if former != nil {
+			l.events.push(Ended{Channel: channel, Err: errorOf(result.GetError())})
+		}
+	case l.subscriptions.refused[channel] && len(asked) == 0:
+		l.leaveAgain(channel)
+	case len(asked) == 0:
+		l.resume(channel, told)
+		if former == nil && c.movesOn() {
+			l.events.push(Opened{channel, subscribedOf(told)})
+		}
+	}
+	// Of a move that ended early, this client alone knows that something may be missing (FF-GO-011).
+	if told != nil && told.GetGap() == nil && c.missed && former != nil && !former.durable {
+		l.events.push(Gap{Channel: channel, Reason: fanfarev1.GapReason_GAP_REASON_DETACHED})
+	}
+}
+
+// settle ends the requests that the welcome has answered, and sends the others again.
+func (l *loop) settle(results map[Channel]*fanfarev1.SubscriptionResult) {
+	unsettled := l.unsettled
+	l.unsettled = nil
+	again := []*request{}
+	sentAgain := map[Channel]bool{}
+	for _, r := range unsettled {
+		if ask := r.frame.GetSubscribe(); ask != nil {
+			channel, _ := ChannelOf(ask.GetChannel())
+			if result := results[channel]; result != nil {
+				r.end(replyOf(result), nil)
+			} else {
+				again, sentAgain[channel] = append(again, r), true
+			}
+			continue
+		}
+		channel, _ := ChannelOf(r.frame.GetUnsubscribe().GetChannel())
+		if sentAgain[channel] || l.subscriptions.all[channel] != nil {
+			again = append(again, r)
+		} else {
+			r.end(&fanfarev1.Reply{Result: &fanfarev1.Reply_Unsubscribed{Unsubscribed: &fanfarev1.Unsubscribed{}}}, nil)
+		}
+	}
+	l.out.queue = append(again, l.out.queue...)
+}
+
+// replyOf is the result of a hello's subscription as the reply that a subscribe would have had.
+func replyOf(result *fanfarev1.SubscriptionResult) *fanfarev1.Reply {
+	if told := result.GetSubscribed(); told != nil {
+		return &fanfarev1.Reply{Result: &fanfarev1.Reply_Subscribed{Subscribed: told}}
+	}
+	return &fanfarev1.Reply{Result: &fanfarev1.Reply_Error{Error: result.GetError()}}
+}

@@ -1,0 +1,25 @@
+"""The form of adapter.proto in which each message is a line of JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+
+from fanfare.conformance.v1alpha.adapter_pb2 import ClientCommand, ClientReport
+from google.protobuf import json_format
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+
+
+async def read_commands() -> AsyncIterator[ClientCommand]:
+    """Commands from standard input, until it ends."""
+    reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        yield json_format.Parse(line, ClientCommand(), ignore_unknown_fields=True)
+
+
+def write_report(report: ClientReport) -> None:
+    """A report to standard output, at once."""
+    print(json_format.MessageToJson(report, indent=None), flush=True)
