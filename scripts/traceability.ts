@@ -1,6 +1,6 @@
 import { loadSuites } from "../conformance/src/cases/load-suites.ts";
 import { readRequirements } from "../conformance/src/cases/requirements.ts";
-import { watchedOfClients } from "../conformance/src/client-mode/client-watcher.ts";
+import { watchedOfClients } from "../conformance/src/client-rules/client-watcher.ts";
 import { watchedOfServers } from "../conformance/src/rules/server-watcher.ts";
 import { listProblems, traceRequirements } from "../conformance/src/traceability/coverage.ts";
 import { gateProblems } from "../conformance/src/traceability/gate.ts";

@@ -47,6 +47,10 @@ const judging: ReadonlySet<string | undefined> = new Set([
   "observe",
   "observeNothing",
   "acceptNothing",
+  "answer",
+  "begin",
+  "enter",
+  "delays",
 ]);
 
 function judges({ action }: Step): boolean {

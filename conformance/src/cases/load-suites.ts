@@ -12,7 +12,14 @@ import {
   type Suite,
   SuiteSchema,
 } from "@fanfare/proto/conformance/v1alpha";
-import { ClientFrameSchema, HelloSchema, ReplySchema, ServerFrameSchema, WelcomeSchema } from "@fanfare/proto/v1";
+import {
+  ClientFrameSchema,
+  HelloSchema,
+  ReplySchema,
+  ServerFrameSchema,
+  SubscribedSchema,
+  WelcomeSchema,
+} from "@fanfare/proto/v1";
 import { parse } from "yaml";
 import { checkCase } from "./case-check.ts";
 import type { Requirement } from "./requirements.ts";
@@ -106,6 +113,7 @@ function templatesFor(subject: Subject): (template: FrameTemplate) => DescMessag
     [FrameTemplate.REPORT]: ClientReportSchema,
     [FrameTemplate.CLIENT_FRAME]: ClientFrameSchema,
     [FrameTemplate.SERVER_FRAME]: ServerFrameSchema,
+    [FrameTemplate.SUBSCRIBED_SENT]: SubscribedSchema,
   };
   return (template) => messages[template];
 }

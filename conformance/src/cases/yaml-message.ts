@@ -24,6 +24,7 @@ const values: ReadonlySet<FrameTemplate> = new Set([
   FrameTemplate.SENT,
   FrameTemplate.HELLO,
   FrameTemplate.WELCOME_SENT,
+  FrameTemplate.SUBSCRIBED_SENT,
 ]);
 
 /**

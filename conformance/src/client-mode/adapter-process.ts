@@ -12,22 +12,21 @@ import { HarnessError } from "../run/failure.ts";
 import { toCaseJson } from "../run/frame-form.ts";
 import { Inbox } from "../run/inbox.ts";
 import type { Trace } from "../run/trace.ts";
+import type { AdapterContext, ClientAdapter } from "./client-adapter.ts";
 import { killGroup } from "./kill-group.ts";
 
 /** How long an adapter may take to be ready, and to end, in milliseconds. */
 const startMs = 20_000;
 const endMs = 2_000;
 
-/** What an adapter needs of its case. */
-export interface AdapterOptions {
-  /** The shell command that starts it. */
+/** How an adapter is started. */
+export interface AdapterOptions extends AdapterContext {
+  /** The shell command. */
   readonly command: string;
-  readonly trace: Trace;
-  readonly nextOrder: () => number;
 }
 
-/** A client under test behind its adapter. */
-export class AdapterProcess implements AsyncDisposable {
+/** A client under test behind an adapter program. */
+export class AdapterProcess implements ClientAdapter {
   readonly reports: Inbox;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #trace: Trace;
@@ -74,12 +73,10 @@ export class AdapterProcess implements AsyncDisposable {
     return this.#ready.promise;
   }
 
-  /** What the adapter wrote to its standard error last. */
   get errors(): string {
     return this.#errors;
   }
 
-  /** Gives the client a command; returns its id. */
   command(verb: ClientCommand["verb"]): number {
     const id = ++this.#id;
     this.#trace.add("client", TraceKind.NOTE, `command ${id}: ${verb.case}`);

@@ -1,15 +1,19 @@
+import type { IncomingMessage } from "node:http";
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Case, Span } from "@fanfare/proto/conformance/v1alpha";
 import { type Welcome, WelcomeSchema } from "@fanfare/proto/v1";
 import { fillIn, valueAt } from "../cases/placeholders.ts";
+import { ClientHistory } from "../client-rules/client-history.ts";
+import { FaultProxy } from "../fault-proxy/fault-proxy.ts";
 import { type CaseFailure, HarnessError } from "../run/failure.ts";
+import type { Form } from "../run/frame-form.ts";
 import { toCaseJson } from "../run/frame-form.ts";
 import { spanMs } from "../run/span-ms.ts";
 import type { Trace } from "../run/trace.ts";
-import type { AdapterProcess } from "./adapter-process.ts";
-import { ClientHistory } from "./client-watcher.ts";
+import type { ClientAdapter } from "./client-adapter.ts";
 import type { PeerConnection } from "./peer-connection.ts";
-import { type Knock, ScriptedServer } from "./scripted-server.ts";
+import { ScriptedServer } from "./scripted-server.ts";
+import { watchProxied } from "./watch-proxied.ts";
 
 /** A connection of the client, by the name that the case gives it. */
 interface Slot {
@@ -17,11 +21,19 @@ interface Slot {
   welcome: Welcome | undefined;
 }
 
+/** What a case runs with. */
+export interface ClientCaseOptions {
+  readonly form: Form;
+  readonly trace: Trace;
+  readonly patienceMs: number;
+  readonly run: string;
+}
+
 /** A case for clients that runs: the scripted server, the client behind its adapter, and what steps have kept. */
 export class ClientCase {
   readonly definition: Case;
+  readonly form: Form;
   readonly trace: Trace;
-  readonly history: ClientHistory;
   readonly patienceMs: number;
   readonly run: string;
   /** Rejects when a rule that holds everywhere is broken. */
@@ -30,64 +42,87 @@ export class ClientCase {
   session: Welcome | undefined;
   /** When the last connection ended. */
   endedAtMs = performance.now();
-  readonly #break: (failure: CaseFailure) => void;
+  readonly #break: (failure: CaseFailure | HarnessError) => void;
   readonly #slots = new Map<string, Slot>();
   readonly #labels = new Map<string, { json: JsonValue; order: number }>();
+  #history: ClientHistory | undefined;
   #server: ScriptedServer | undefined;
-  #adapter: AdapterProcess | undefined;
+  #proxy: FaultProxy | undefined;
+  #adapter: ClientAdapter | undefined;
   #order = 0;
+  #markers = 0;
 
-  constructor(definition: Case, options: { readonly trace: Trace; readonly patienceMs: number; readonly run: string }) {
+  constructor(definition: Case, { form, trace, patienceMs, run }: ClientCaseOptions) {
     this.definition = definition;
-    this.trace = options.trace;
-    this.patienceMs = options.patienceMs;
-    this.run = options.run;
+    this.form = form;
+    this.trace = trace;
+    this.patienceMs = patienceMs;
+    this.run = run;
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => {});
     this.broken = promise;
     this.#break = reject;
-    this.history = new ClientHistory(reject);
     for (const name of Object.keys(definition.actors)) this.#slots.set(name, { peer: undefined, welcome: undefined });
   }
 
-  async begin(adapter: AdapterProcess): Promise<void> {
+  async begin(adapter: ClientAdapter): Promise<void> {
     this.#adapter = adapter;
-    this.#server = await ScriptedServer.start((knock) => this.#knocked(knock));
+    const { features } = await adapter.ready;
+    this.#history = new ClientHistory(new Set(features), this.#break);
+    const hasFaults = this.definition.steps.some(({ action }) => action.case === "faults");
+    this.#server = await ScriptedServer.start((knock) => {
+      if (this.#proxy === undefined) this.#knocked(knock.request, this.#standing());
+    });
+    if (!hasFaults) return;
+    const { urls } = this.#server;
+    this.#proxy = await FaultProxy.start({ upstreams: urls, watch: (...knock) => this.#watchProxied(...knock) });
   }
 
   async end(): Promise<void> {
     for (const { peer } of this.#slots.values()) peer?.cut();
+    await this.#proxy?.[Symbol.asyncDispose]();
     await this.#server?.[Symbol.asyncDispose]();
   }
 
   get server(): ScriptedServer {
-    if (this.#server === undefined) throw new HarnessError("the scripted server does not run");
-    return this.#server;
+    return required(this.#server, "the scripted server does not run");
   }
 
-  get adapter(): AdapterProcess {
-    if (this.#adapter === undefined) throw new HarnessError("there is no adapter");
-    return this.#adapter;
+  get history(): ClientHistory {
+    return required(this.#history, "the client does not run");
+  }
+
+  get adapter(): ClientAdapter {
+    return required(this.#adapter, "there is no adapter");
+  }
+
+  /** Only in cases with a step `faults`. */
+  get proxy(): FaultProxy | undefined {
+    return this.#proxy;
+  }
+
+  /** WebSocket URLs for the client. */
+  get urls(): string[] {
+    return (this.#proxy ?? this.server).urls;
   }
 
   get player(): string {
     return `ada-${this.run}`;
   }
 
-  fail = (failure: CaseFailure): void => this.#break(failure);
-
   nextOrder = (): number => ++this.#order;
 
+  /** Numbers the runner's own messages, by which it sees what was handed over. */
+  nextMarker(): number {
+    return ++this.#markers;
+  }
+
   slot(name: string): Slot {
-    const slot = this.#slots.get(name);
-    if (slot === undefined) throw new HarnessError(`there is no connection ${JSON.stringify(name)}`);
-    return slot;
+    return required(this.#slots.get(name), `there is no connection ${JSON.stringify(name)}`);
   }
 
   peer(name: string): PeerConnection {
-    const { peer } = this.slot(name);
-    if (peer === undefined) throw new HarnessError(`no step has accepted ${name} yet`);
-    return peer;
+    return required(this.slot(name).peer, `no step has accepted ${name} yet`);
   }
 
   label(name: string, json: JsonValue, order = this.nextOrder()): void {
@@ -95,9 +130,7 @@ export class ClientCase {
   }
 
   labelled(name: string): { json: JsonValue; order: number } {
-    const found = this.#labels.get(name);
-    if (found === undefined) throw new HarnessError(`there is no label ${name}`);
-    return found;
+    return required(this.#labels.get(name), `there is no label ${name}`);
   }
 
   fill<T extends JsonValue>(value: T, n = 1): T {
@@ -115,11 +148,12 @@ export class ClientCase {
     if (first === "run") return this.run;
     if (first === "n") return n;
     if (first === "pad") return "x".repeat(Number(rest[0]));
+    if (first === "wide") return "ä".repeat(Number(rest[0]));
     if (first === "nowMs") return Date.now();
     if (first === "soonMs") return String(Date.now() + 3_000);
     if (first === "nowUs") return Date.now() * 1000;
-    if (first === "url") return this.server.urls[0];
-    if (first === "url2") return this.server.urls[1];
+    if (first === "url") return this.urls[0];
+    if (first === "url2") return this.urls[1];
     const slot = this.#slots.get(first);
     if (slot === undefined) return valueAt(this.#labels.get(first)?.json, rest);
     if (rest[0] === "player") return this.player;
@@ -127,17 +161,39 @@ export class ClientCase {
     return valueAt(toCaseJson(WelcomeSchema, slot.welcome), rest.slice(1));
   }
 
-  /** The client opens a connection: tokens travel in hello alone, and one connection at a time is enough unless it moves. */
-  #knocked({ request, offered }: Knock): void {
-    const known = offered.some((one) => one === "fanfare.v1.proto" || one === "fanfare.v1.json");
-    if (!known) this.history.violate("FF-TR-001", `the client offers ${offered.join(", ") || "no subprotocol"}`);
-    const upgrade = `${request.url} ${JSON.stringify(request.headers)}`;
-    if (upgrade.includes("token-"))
-      this.history.violate("FF-HS-003", "the token stands in the upgrade's URL or headers");
+  #standing(): { all: number; going: number } {
     const standing = [...this.#slots.values()].filter(({ peer }) => peer?.stands === true);
-    const moves = standing.some(({ peer }) => peer?.goaway !== undefined);
-    if (standing.length > (moves ? 1 : 0)) {
-      this.history.violate("FF-BO-008", `the client opens a connection beside ${standing.length} that stand`);
-    }
+    return { all: standing.length, going: standing.filter(({ peer }) => peer?.goaway !== undefined).length };
   }
+
+  #watchProxied(number: number, request: IncomingMessage) {
+    const all = this.#proxy?.standing.length ?? 0;
+    this.#knocked(request, { all, going: this.history.leaving === undefined ? 0 : 1 });
+    return watchProxied(number, {
+      history: this.history,
+      trace: this.trace,
+      ended: () => {
+        this.endedAtMs = performance.now();
+      },
+      failed: this.#break,
+    });
+  }
+
+  /** The client opens a connection: tokens travel in hello alone, and one connection at a time is enough unless it moves. */
+  #knocked({ url, headers }: IncomingMessage, { all, going }: { all: number; going: number }): void {
+    const offered = (headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
+    const { history } = this;
+    const known = offered.some((one) => one === "fanfare.v1.proto" || one === "fanfare.v1.json");
+    if (!known) history.violate({ spec: "FF-TR-001", text: `the client offers ${offered.join(", ") || "nothing"}` });
+    const upgrade = `${url} ${JSON.stringify(headers)}`;
+    if ([...history.secrets].some((secret) => upgrade.includes(secret)))
+      history.violate({ spec: "FF-HS-003", text: "the token stands in the upgrade's URL or headers" });
+    if (all <= (going > 0 ? 1 : 0)) return;
+    history.violate({ spec: "FF-BO-008", text: `the client opens a connection beside ${all} that stand` });
+  }
+}
+
+function required<T>(value: T | undefined, message: string): T {
+  if (value === undefined) throw new HarnessError(message);
+  return value;
 }

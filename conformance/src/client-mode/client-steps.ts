@@ -1,41 +1,41 @@
-import { create, fromJson, type JsonObject, toBinary, toJson } from "@bufbuild/protobuf";
+import { create, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
-import {
-  type Accept,
-  ClientCommandSchema,
-  type Command,
-  type Expect,
-  type ExpectClose,
-  type Observe,
-  type ObserveNothing,
-  type Send,
-  type Step,
-} from "@fanfare/proto/conformance/v1alpha";
-import { type Hello, HelloSchema, type ServerFrame, ServerFrameSchema, ServerFramesSchema } from "@fanfare/proto/v1";
+import type { Expect, ExpectClose, ExpectNothing, Faults, Send, Step } from "@fanfare/proto/conformance/v1alpha";
+import { type ServerFrame, ServerFramesSchema } from "@fanfare/proto/v1";
+import { faultRule } from "../fault-proxy/fault-rule.ts";
 import { CaseFailure, HarnessError } from "../run/failure.ts";
-import type { Inbox, Item } from "../run/inbox.ts";
-import { mismatch, shown } from "../run/match.ts";
+import type { Item } from "../run/inbox.ts";
+import { mismatch } from "../run/match.ts";
 import { rawMessage } from "../run/raw-message.ts";
+import { accept, acceptNothing, begin, delays } from "./accept-steps.ts";
 import type { ClientCase } from "./client-case.ts";
-import { PeerConnection } from "./peer-connection.ts";
-import { scriptedWelcome } from "./scripted-welcome.ts";
+import { answer, command, enter, frameOf, nothing, observe, observeNothing, settle } from "./command-steps.ts";
 
 /** Carries out one step of a case for clients. @throws CaseFailure, HarnessError */
 export async function runClientStep(one: ClientCase, { on, as: label, action }: Step): Promise<void> {
   switch (action.case) {
     case "accept":
       return accept(one, on, action.value, label);
-    case "acceptNothing": {
-      const knock = await one.server.next(one.spanMs(action.value.lasting));
-      if (knock !== undefined) throw new CaseFailure("the client opens a connection, and must not");
-      return;
-    }
+    case "acceptNothing":
+      return acceptNothing(one, action.value);
+    case "begin":
+      return begin(one, on, action.value, label);
+    case "enter":
+      return enter(one, on, action.value, label);
+    case "answer":
+      return answer(one, on, action.value, label);
+    case "delays":
+      return delays(one, action.value);
     case "command":
       return command(one, action.value, label);
     case "observe":
       return observe(one, action.value, label);
     case "observeNothing":
-      return observeNothing(one, action.value);
+      return observeNothing(one, on, action.value);
+    case "settle":
+      return settle(one, on);
+    case "faults":
+      return faults(one, action.value);
     case "send":
       return send(one, on, action.value);
     case "sendRaw": {
@@ -50,11 +50,7 @@ export async function runClientStep(one: ClientCase, { on, as: label, action }: 
     case "expect":
       return expect(one, on, action.value, label);
     case "expectNothing":
-      return nothing(
-        one.peer(on).inbox,
-        action.value.frames.map((json) => one.fill(json)),
-        one.spanMs(action.value.lasting, on),
-      );
+      return expectNothing(one, on, action.value);
     case "expectClose":
       return expectClose(one, on, action.value);
     case "close":
@@ -86,86 +82,15 @@ export async function runClientStep(one: ClientCase, { on, as: label, action }: 
   }
 }
 
-async function accept(one: ClientCase, name: string, options: Accept, label: string): Promise<void> {
-  const knock = await one.server.next(one.spanMs(options.within, name));
-  if (knock === undefined) throw new CaseFailure("the client opens no connection");
-  const sinceMs = knock.atMs - one.endedAtMs;
-  if (options.notBefore !== undefined && sinceMs < one.spanMs(options.notBefore, name)) {
-    throw new CaseFailure(
-      `the client came back after ${Math.round(sinceMs)} ms, and must not before ${one.spanMs(options.notBefore, name)} ms`,
-    );
-  }
-  if (options.status !== 0) {
-    knock.refuse(options.status);
-    one.endedAtMs = performance.now();
-    return one.label(label, { address: knock.address, afterMs: Math.round(sinceMs) });
-  }
-  const slot = one.slot(name);
-  const { history, trace, nextOrder } = one;
-  slot.peer = new PeerConnection(await knock.accept(), {
-    actor: name,
-    trace,
-    history,
-    nextOrder,
-    answersPings: !options.noPong,
-  });
-  slot.welcome = undefined;
-  const [item] = await slot.peer.inbox.take({ patterns: [{ hello: {} }], withinMs: one.patienceMs });
-  const hello = (item as Item).json.hello as JsonObject;
-  const problem = mismatch(one.fill(options.hello ?? {}), hello, "hello");
-  if (problem !== undefined) throw new CaseFailure(`${problem}; the hello is ${shown(hello)}`);
-  one.label(label, { hello, address: knock.address, afterMs: Math.round(sinceMs) }, item?.order);
-  if (options.noWelcome) return;
-  const value = scriptedWelcome({
-    hello: fromJson(HelloSchema, hello) as Hello,
-    player: one.player,
-    former: one.session,
-    over: one.fill(options.welcome ?? {}),
-  });
-  slot.welcome = value;
-  one.session = value;
-  slot.peer.send([create(ServerFrameSchema, { kind: { case: "welcome", value } })]);
-}
-
-async function command(one: ClientCase, { do: asked, done }: Command, label: string): Promise<void> {
-  if (asked === undefined) throw new HarnessError("a command says nothing");
-  const json = one.fill(toJson(ClientCommandSchema, asked) as JsonObject);
-  const { verb } = fromJson(ClientCommandSchema, json);
-  const id = one.adapter.command(verb);
-  one.label(label, { id });
-  if (!done) return;
-  const [item] = await one.adapter.reports.take({ patterns: [{ done: { id } }], withinMs: one.patienceMs });
-  const { error } = (item as Item).json.done as JsonObject;
-  if (error !== undefined) throw new CaseFailure(`${verb.case} failed: ${shown(error)}`);
-}
-
-async function observe(one: ClientCase, options: Observe, label: string): Promise<void> {
-  const items = await one.adapter.reports.take({
-    patterns: options.reports.map((json) => one.fill(json)),
-    anyOrder: options.anyOrder,
-    times: options.times,
-    never: options.never.map((json) => one.fill(json)),
-    withinMs: one.spanMs(options.within),
-  });
-  const last = items.at(-1) as Item;
-  one.label(label, last.json, last.order);
-}
-
-function observeNothing(one: ClientCase, { reports, lasting }: ObserveNothing): Promise<void> {
-  return nothing(
-    one.adapter.reports,
-    reports.map((json) => one.fill(json)),
-    one.spanMs(lasting),
+function faults(one: ClientCase, { rules, lift }: Faults): void {
+  const values = {
+    fill: <T extends JsonValue>(json: T) => one.fill(json),
+    spanMs: (span: Parameters<ClientCase["spanMs"]>[0]) => one.spanMs(span),
+  };
+  one.proxy?.change(
+    rules.map((rule) => faultRule(rule, values)),
+    lift,
   );
-}
-
-async function nothing(inbox: Inbox, patterns: readonly JsonObject[], lastingMs: number): Promise<void> {
-  const deadlineMs = performance.now() + lastingMs;
-  while (performance.now() < deadlineMs) {
-    inbox.refuse(patterns);
-    await inbox.changed(deadlineMs);
-  }
-  inbox.refuse(patterns);
 }
 
 function send(one: ClientCase, name: string, { frames, times, joined }: Send): void {
@@ -194,6 +119,18 @@ async function expect(one: ClientCase, name: string, options: Expect, label: str
   one.label(label, last.json, last.order);
 }
 
+/** Without a time: until the client has answered a ping that comes behind everything sent before. */
+async function expectNothing(one: ClientCase, name: string, { frames, lasting }: ExpectNothing): Promise<void> {
+  const { inbox } = one.peer(name);
+  const patterns = frames.map((json) => one.fill(json));
+  if (lasting !== undefined) return nothing(inbox, patterns, one.spanMs(lasting, name));
+  await settle(one, name);
+  const id = 1_000_000 + one.nextMarker();
+  one.peer(name).send([frameOf({ id, ping: { sentAtUs: String(Date.now() * 1000) } })]);
+  await inbox.take({ patterns: [{ id, pong: {} }], never: patterns, withinMs: one.patienceMs });
+  inbox.refuse(patterns);
+}
+
 async function expectClose(one: ClientCase, name: string, { codes, within, notBefore }: ExpectClose): Promise<void> {
   const peer = one.peer(name);
   const startedAtMs = performance.now();
@@ -213,13 +150,5 @@ function order(one: ClientCase, labels: readonly string[]): void {
   for (const [i, name] of labels.slice(1).entries()) {
     const before = labels[i] ?? "";
     if (one.labelled(before).order >= one.labelled(name).order) throw new CaseFailure(`${name} came before ${before}`);
-  }
-}
-
-function frameOf(json: JsonObject): ServerFrame {
-  try {
-    return fromJson(ServerFrameSchema, json);
-  } catch (cause) {
-    throw new HarnessError(`the case describes no frame: ${String(cause)}: ${JSON.stringify(json)}`, { cause });
   }
 }

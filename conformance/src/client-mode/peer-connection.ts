@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { TraceKind } from "@fanfare/proto/conformance/v1alpha";
+import { closeDecision } from "@fanfare/proto/policy";
 import {
   type ClientFrame,
   ClientFrameSchema,
@@ -10,16 +11,17 @@ import {
   ServerFramesSchema,
 } from "@fanfare/proto/v1";
 import type { WebSocket } from "ws";
+import type { ClientWatcher } from "../client-rules/client-watcher.ts";
 import { decode, encode, type Form, toCaseJson } from "../run/frame-form.ts";
 import { Inbox } from "../run/inbox.ts";
 import type { Trace } from "../run/trace.ts";
-import { type ClientHistory, ClientWatcher } from "./client-watcher.ts";
 
 /** What a connection needs of its case. */
 export interface PeerOptions {
   readonly actor: string;
   readonly trace: Trace;
-  readonly history: ClientHistory;
+  /** Unset where a fault proxy stands before it: there the client is watched. */
+  readonly watcher: ClientWatcher | undefined;
   readonly nextOrder: () => number;
   /** Answer the client's pings. */
   readonly answersPings: boolean;
@@ -32,7 +34,6 @@ export class PeerConnection {
   goaway: Goaway | undefined;
   readonly form: Form;
   readonly #socket: WebSocket;
-  readonly #watcher: ClientWatcher;
   readonly #options: PeerOptions;
   /** The runner has begun to close. */
   #closes = false;
@@ -42,13 +43,13 @@ export class PeerConnection {
     this.#options = options;
     this.form = socket.protocol === "fanfare.v1.json" ? "json" : "binary";
     this.inbox = new Inbox(options.nextOrder);
-    this.#watcher = new ClientWatcher(options.history);
     this.#note(`accepted, subprotocol ${socket.protocol}`);
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
     socket.on("error", () => {});
-    socket.on("close", (code) => {
+    socket.on("close", (code, reason) => {
       this.endedWith = { code, atMs: performance.now() };
-      if (!this.#closes) this.#watcher.closed(code);
+      if (!this.#closes) options.watcher?.closed(code, reason.toString());
+      options.watcher?.ended(false);
       this.#note(`closed with ${code}`);
       this.inbox.end(`until the close with ${code}`);
     });
@@ -61,7 +62,7 @@ export class PeerConnection {
 
   send(frames: ServerFrame[]): void {
     for (const frame of frames) {
-      this.#watcher.sent(frame);
+      this.#options.watcher?.sent(frame);
       if (frame.kind.case === "goaway") this.goaway = frame.kind.value;
     }
     this.#trace(TraceKind.SENT, JSON.stringify(frames.map((frame) => toCaseJson(ServerFrameSchema, frame))));
@@ -69,19 +70,26 @@ export class PeerConnection {
   }
 
   sendRaw(data: Uint8Array, isText: boolean): void {
-    this.#trace(TraceKind.SENT, `${data.length} bytes of ${isText ? "text" : "binary"}`);
+    const preview = isText ? Buffer.from(data).toString("utf8", 0, 400) : Buffer.from(data).toString("hex", 0, 200);
+    this.#trace(TraceKind.SENT, `${data.length} bytes of ${isText ? "text" : "binary"}: ${preview}`);
+    try {
+      for (const frame of decode(ServerFramesSchema, data, this.form).frames) this.#options.watcher?.sent(frame);
+    } catch {} // bytes that are no frames are what such a message is for
     this.#socket.send(data, { binary: !isText }, () => {});
   }
 
   close(code: number): void {
     this.#note(`closes with ${code || "no code"}`);
     this.#closes = true;
+    this.#options.watcher?.ended(closeDecision(code).sessionEnds);
     if (code === 0) this.#socket.close();
     else this.#socket.close(code, "the case demands it");
   }
 
   cut(): void {
+    this.#note("cuts the connection");
     this.#closes = true;
+    this.#options.watcher?.ended(false);
     this.#socket.terminate();
   }
 
@@ -94,18 +102,19 @@ export class PeerConnection {
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
+    const { watcher } = this.#options;
     let frames: ClientFrame[];
     try {
       if (isBinary !== (this.form === "binary")) throw new Error(`a ${isBinary ? "binary" : "text"} message`);
       frames = decode(ClientFramesSchema, data, this.form).frames;
     } catch (error) {
-      return this.#options.history.violate("FF-TR-008", `no ClientFrames came: ${String(error)}`);
+      return watcher?.undecodable(String(error));
     }
     const items = frames.map((frame) => toCaseJson(ClientFrameSchema, frame));
     this.#trace(TraceKind.RECEIVED, JSON.stringify(items));
-    this.#watcher.message(data.length);
+    watcher?.message(data, this.form);
     for (const [i, frame] of frames.entries()) {
-      this.#watcher.received(frame);
+      watcher?.received(frame);
       this.inbox.add(items[i] ?? {});
       if (frame.kind.case === "ping" && this.#options.answersPings) this.#answer(frame.id, frame.kind.value.sentAtUs);
     }

@@ -6,6 +6,7 @@ import {
   CaseResultSchema,
   CaseStatus,
   Need,
+  Profile,
   type Ready,
   type Report,
   ReportSchema,
@@ -14,19 +15,21 @@ import {
 import type { LoadedCase } from "../cases/load-suites.ts";
 import { KnownFailures } from "../report/known-failing.ts";
 import { describeFailure } from "../run/describe-failure.ts";
-import { HarnessError } from "../run/failure.ts";
+import { CaseFailure, HarnessError } from "../run/failure.ts";
+import { type Form, subprotocolOf } from "../run/frame-form.ts";
 import type { RunOptions } from "../run/run-server-suite.ts";
 import { runSteadily } from "../run/run-steadily.ts";
-import { type PlannedCase, selectCases } from "../run/select-cases.ts";
+import { type PlannedCase, type Selection, selectCases } from "../run/select-cases.ts";
 import { Trace } from "../run/trace.ts";
 import { AdapterProcess } from "./adapter-process.ts";
+import type { ClientAdapter, OpenAdapter } from "./client-adapter.ts";
 import { ClientCase } from "./client-case.ts";
 import { runClientStep } from "./client-steps.ts";
 
 /** A client under test. */
 export interface ClientUnderTest {
-  /** The shell command that starts its adapter. */
-  readonly adapter: string;
+  /** The shell command that starts its adapter, or what opens one in this process. */
+  readonly adapter: string | OpenAdapter;
   /** How long to wait for what has to come at once, in milliseconds. */
   readonly patienceMs: number;
 }
@@ -34,21 +37,24 @@ export interface ClientUnderTest {
 /** Past this a case is given up: it hangs. */
 const hardLimitMs = 90_000;
 
-/** Runs the selected cases for clients, each with an adapter process of its own. */
+/**
+ * Runs the selected cases for clients, each with an adapter of its own. In JSON run those of the profile JSON, and all that have the form if it
+ * is asked for.
+ */
 export async function runClientSuite(
   all: readonly LoadedCase[],
   client: ClientUnderTest,
   options: RunOptions = {},
 ): Promise<Report> {
   const startedAtMs = Date.now();
-  const { knownFailures = new KnownFailures([]), concurrency = 8 } = options;
-  const planned = selectCases(all, Subject.CLIENT, { ...options.selection, forms: ["binary"] });
-  let implementation = client.adapter;
-  const run = ({ definition }: PlannedCase) =>
-    runClientCase(definition, client, ({ client: name }) => {
+  const { knownFailures = new KnownFailures([]), concurrency = 8, slots } = options;
+  const planned = planClientCases(all, options.selection);
+  let implementation = typeof client.adapter === "string" ? client.adapter : "a client in this process";
+  const run = (one: PlannedCase) =>
+    runClientCase(one, client, ({ client: name }) => {
       implementation = name;
     });
-  const results = await runSteadily(planned, concurrency, run, (result) => {
+  const results = await runSteadily(planned, { concurrency, slots }, run, (result) => {
     result.knownFailing = knownFailures.has(result.id);
     options.onResult?.(result);
   });
@@ -66,18 +72,40 @@ export async function runClientSuite(
   });
 }
 
-async function runClientCase(one: Case, client: ClientUnderTest, onReady: (ready: Ready) => void): Promise<CaseResult> {
+/** The cases for clients that a selection names, each in the forms in which it is run. */
+export function planClientCases(all: readonly LoadedCase[], selection: Selection = {}): PlannedCase[] {
+  const isAsked = selection.forms?.includes("json") || selection.profiles?.includes(Profile.JSON);
+  return selectCases(all, Subject.CLIENT, selection).filter(
+    ({ definition, form }) => form === "binary" || definition.profile === Profile.JSON || isAsked,
+  );
+}
+
+/** Runs one case. Never rejects. */
+export async function runClientCase(
+  { definition: one, form }: PlannedCase,
+  client: ClientUnderTest,
+  onReady: (ready: Ready) => void = () => {},
+): Promise<CaseResult> {
   const startedAtMs = performance.now();
-  const { id, title, specs, level, profile } = one;
-  const result = create(CaseResultSchema, { id, title, specs, level, profile, status: CaseStatus.PASS });
+  const { title, specs, level, profile } = one;
+  const isAgain = form === "json" && profile !== Profile.JSON;
+  const named = isAgain ? { id: `${one.id}#json`, profile: Profile.JSON } : { id: one.id, profile };
+  const result = create(CaseResultSchema, { ...named, title, specs, level, status: CaseStatus.PASS });
   const trace = new Trace();
-  const running = new ClientCase(one, { trace, patienceMs: client.patienceMs, run: randomBytes(4).toString("hex") });
+  const { patienceMs } = client;
+  const running = new ClientCase(one, { form, trace, patienceMs, run: randomBytes(4).toString("hex") });
   try {
-    await using adapter = await AdapterProcess.start({ command: client.adapter, trace, nextOrder: running.nextOrder });
+    const { nextOrder } = running;
+    await using adapter = await (typeof client.adapter === "string"
+      ? AdapterProcess.start({ command: client.adapter, trace, nextOrder })
+      : client.adapter({ trace, nextOrder }));
     const ready = await adapter.ready;
     onReady(ready);
     const lacking =
-      one.features.find((name) => !ready.features.includes(name)) ?? unknownVerb(one, ready) ?? unmetNeed(one, ready);
+      one.features.find((name) => !ready.features.includes(name)) ??
+      unknownVerb(one, ready) ??
+      unspoken(form, ready) ??
+      unmetNeed(one, ready);
     if (lacking === undefined) await runSteps(running, adapter, result);
     else Object.assign(result, { status: CaseStatus.UNSUPPORTED, message: `the client has no ${lacking}` });
     if (result.status !== CaseStatus.PASS && adapter.errors !== "")
@@ -93,16 +121,24 @@ async function runClientCase(one: Case, client: ClientUnderTest, onReady: (ready
 }
 
 function unknownVerb({ steps }: Case, { verbs }: Ready): string | undefined {
-  const names = steps.flatMap(({ action }) => (action.case === "command" ? [action.value.do?.verb.case ?? ""] : []));
+  const names = steps.flatMap(({ action }) => {
+    if (action.case === "command") return [action.value.do?.verb.case ?? ""];
+    return action.case === "begin" ? ["connect"] : action.case === "enter" ? ["subscribe"] : [];
+  });
   const known = verbs.map((name) => name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase()));
   return names.find((name) => !known.includes(name));
+}
+
+function unspoken(form: Form, { subprotocols }: Ready): string | undefined {
+  const spoken = subprotocols.length === 0 ? [subprotocolOf.binary] : subprotocols;
+  return spoken.includes(subprotocolOf[form]) ? undefined : subprotocolOf[form];
 }
 
 function unmetNeed({ needs }: Case, { hidesHttpStatus }: Ready): string | undefined {
   return hidesHttpStatus && needs.includes(Need.HTTP_STATUS) ? "knowledge of HTTP statuses" : undefined;
 }
 
-async function runSteps(running: ClientCase, adapter: AdapterProcess, result: CaseResult): Promise<void> {
+async function runSteps(running: ClientCase, adapter: ClientAdapter, result: CaseResult): Promise<void> {
   await running.begin(adapter);
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
@@ -117,7 +153,15 @@ async function runSteps(running: ClientCase, adapter: AdapterProcess, result: Ca
     }
     await Promise.race([running.broken, Promise.resolve()]);
     result.step = 0;
+    keepsSecrets(running, adapter);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What a client says of itself is read by people, and kept. */
+function keepsSecrets({ history }: ClientCase, { reports, errors }: ClientAdapter): void {
+  const said = `${errors} ${JSON.stringify(reports.items.map(({ json }) => json))}`;
+  if (![...history.secrets].some((secret) => said.includes(secret))) return;
+  throw new CaseFailure("a token or a resume secret stands in what the client reports or writes", "FF-SC-003");
 }

@@ -1,9 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { fromJson, type JsonObject } from "@bufbuild/protobuf";
-import { type Channel, type Hello, type Welcome, WelcomeSchema } from "@fanfare/proto/v1";
+import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
+import {
+  type Channel,
+  ChannelSchema,
+  type Hello,
+  PositionSchema,
+  type Subscribe,
+  type Subscribed,
+  SubscribedSchema,
+  type Welcome,
+  WelcomeSchema,
+} from "@fanfare/proto/v1";
 
 /** Features that the scripted server can play. */
-const served = ["resume", "hand_over", "presence", "report", "server_rpc"];
+const served: ReadonlySet<string> = new Set([
+  ...["resume", "hand_over", "presence", "report", "server_rpc", "client_rpc", "durable", "history", "cursor"],
+]);
 
 /** What a welcome is made from. */
 export interface WelcomeOptions {
@@ -16,24 +28,23 @@ export interface WelcomeOptions {
 }
 
 /**
- * The welcome of a server that agrees to everything: the former session if the hello names it, every subscription opened, and a gap of
- * those that were there before a resume that is no hand-over.
+ * The welcome of a server that agrees to everything: the former session if the hello names it, every subscription opened, durable ones where
+ * the client goes on after a position, and a gap of the live ones that were there before a resume that is no hand-over.
  */
 export function scriptedWelcome({ hello, player, former, over }: WelcomeOptions): Welcome {
   const resumed = hello.resume !== undefined && hello.resume.sessionId === former?.sessionId && over.resumed !== false;
-  const features = served.filter((name) => hello.features.includes(name));
+  const features = hello.features.filter((name) => served.has(name));
   const hasGap = resumed && hello.resume?.handOver !== true;
   const before = new Set(former?.subscriptions.map(({ channel }) => nameOf(channel)));
-  const named = hello.subscriptions.map(({ channel }) => ({ channel, byServer: false }));
-  const own = [channelJson("player", player), { broadcast: true }];
-  const subscriptions = [...named.map(({ channel }) => jsonOf(channel)), ...own].map((channel, i) => ({
-    channel,
-    subscribed: {
-      deliveryClass: 1,
-      byServer: i >= named.length,
-      ...(hasGap && before.has(JSON.stringify(channel)) ? { gap: { reason: 1 } } : {}),
-    },
-  }));
+  const opened = [
+    ...hello.subscriptions.map((one) => ({ channel: channelJson(one.channel), subscribed: answered(one) })),
+    { channel: { player }, subscribed: { deliveryClass: 1, byServer: true } },
+    { channel: { broadcast: true }, subscribed: { deliveryClass: 1, byServer: true } },
+  ];
+  const subscriptions = opened.map(({ channel, subscribed }) => {
+    const gap = hasGap && subscribed.deliveryClass === 1 && before.has(JSON.stringify(channel));
+    return { channel, subscribed: { ...subscribed, ...(gap ? { gap: { reason: 1 } } : {}) } };
+  });
   const welcome: JsonObject = {
     sessionId: resumed ? former.sessionId : randomBytes(6).toString("hex"),
     origin: resumed ? String(former.origin) : String(randomBytes(8).readBigUInt64LE() | 1n),
@@ -47,7 +58,7 @@ export function scriptedWelcome({ hello, player, former, over }: WelcomeOptions)
     heartbeatTimeoutMs: 1_000,
     features,
     tokenExpiresAtMs: String(Date.now() + 3_600_000),
-    subscriptions: subscriptions as unknown as JsonObject[],
+    subscriptions,
     resumed,
     resumeWindowMs: features.includes("resume") ? 30_000 : 0,
     revision: 1,
@@ -62,21 +73,28 @@ export function scriptedWelcome({ hello, player, former, over }: WelcomeOptions)
       maxPendingRequests: 64,
       framesPerSecond: 1_000,
       bytesPerSecond: 1_048_576,
+      maxPresenceDataBytes: 4_096,
       ...(over.limits as JsonObject | undefined),
     },
   };
   return fromJson(WelcomeSchema, welcome);
 }
 
-function channelJson(kind: string, name: string): JsonObject {
-  return { [kind]: name };
+/** The answer to a `subscribe` of a server that agrees to it; `over` put over it. */
+export function scriptedSubscribed(subscribe: Subscribe, over: JsonObject): Subscribed {
+  return fromJson(SubscribedSchema, { ...answered(subscribe), ...over });
 }
 
-function jsonOf(channel: Channel | undefined): JsonObject {
-  const kind = channel?.kind;
-  return kind?.case === undefined ? {} : { [kind.case]: kind.value };
+function answered({ start, presence }: Subscribe): JsonObject {
+  if (start.case !== "after") return { deliveryClass: 1, presence };
+  const position = toJson(PositionSchema, start.value);
+  return { deliveryClass: 2, presence, position, head: position, recovered: true };
+}
+
+function channelJson(channel: Channel | undefined): JsonObject {
+  return channel === undefined ? {} : (toJson(ChannelSchema, channel) as JsonObject);
 }
 
 function nameOf(channel: Channel | undefined): string {
-  return JSON.stringify(jsonOf(channel));
+  return JSON.stringify(channelJson(channel));
 }

@@ -91,7 +91,7 @@ export class FaultProxy implements AsyncDisposable {
     const tap = this.#options.watch?.(number, request) ?? {};
     const action = this.#book.judge("opening", number, {})?.action;
     if (action?.kind === "cut") {
-      tap.ended?.("proxy", 0);
+      tap.ended?.("proxy", 0, "");
       if (action.httpStatus > 0) return refuse(socket, action.httpStatus);
       if (action.reset) (socket as Socket).resetAndDestroy();
       else socket.destroy();

@@ -16,7 +16,7 @@ import type { RuleBook, Verdict } from "./rule-book.ts";
 
 /** A WebSocket message, and its frames if it holds any: bytes that are no frames pass as they are. */
 export interface PassedMessage {
-  readonly bytes: number;
+  readonly data: Uint8Array;
   readonly form: Form;
   readonly frames: readonly (ClientFrame | ServerFrame)[] | undefined;
 }
@@ -28,7 +28,7 @@ export interface ProxyTap {
   serverSaid?(message: PassedMessage): void;
   serverGot?(message: PassedMessage): void;
   /** The client's side has ended; `by` the one who ended it. */
-  ended?(by: "client" | "server" | "proxy", code: number): void;
+  ended?(by: "client" | "server" | "proxy", code: number, reason: string): void;
   /** A rule makes no sense of a frame. */
   failed?(error: HarnessError): void;
 }
@@ -97,7 +97,7 @@ export class ProxiedConnection {
   #message(direction: Direction, data: Buffer, isBinary: boolean): void {
     const { frames, frame, lane } = this.#ways[direction];
     const list = this.#decoded(direction, data, isBinary);
-    const message = { bytes: data.length, form: this.#form, frames: list };
+    const message = { data, form: this.#form, frames: list };
     this.#tap[direction === "toClient" ? "serverSaid" : "clientSaid"]?.(message);
     const judged =
       list === undefined || !this.#book.concerns(direction, this.number)
@@ -111,9 +111,9 @@ export class ProxiedConnection {
     }
     for (const { one, json, verdict } of judged) {
       const changed = this.#changed(frame, one, json, verdict);
-      const bytes = encode(frames, create(frames, { frames: [changed] }), this.#form);
-      const alone = { bytes: bytes.length, form: this.#form, frames: [changed] };
-      this.#act(direction, this.#item(direction, Buffer.from(bytes), isBinary, alone), verdict);
+      const bytes = Buffer.from(encode(frames, create(frames, { frames: [changed] }), this.#form));
+      const alone = { data: bytes, form: this.#form, frames: [changed] };
+      this.#act(direction, this.#item(direction, bytes, isBinary, alone), verdict);
     }
   }
 
@@ -172,11 +172,11 @@ export class ProxiedConnection {
     const { to, lane } = this.#ways[direction];
     const opposite = this.#ways[direction === "toClient" ? "toServer" : "toClient"].lane;
     opposite.end();
-    if (direction === "toServer" && !this.#isCut) this.#tap.ended?.("client", code);
+    if (direction === "toServer" && !this.#isCut) this.#tap.ended?.("client", code, reason.toString());
     lane.push({
       bytes: 0,
       write: () => {
-        if (direction === "toClient" && this.stands) this.#tap.ended?.("server", code);
+        if (direction === "toClient" && this.stands) this.#tap.ended?.("server", code, reason.toString());
         if (code === 1005) to.close();
         else if (code === 1006 || to.readyState !== to.OPEN) to.terminate();
         else to.close(code, reason);
@@ -187,7 +187,7 @@ export class ProxiedConnection {
   #cut({ closeCode, reset, serverStands }: Cut): void {
     this.#isCut = true;
     for (const { lane } of Object.values(this.#ways)) lane.end();
-    this.#tap.ended?.("proxy", closeCode);
+    this.#tap.ended?.("proxy", closeCode, "");
     if (closeCode > 0) this.#client.close(closeCode, "");
     else if (reset) resetSocket(this.#client);
     else this.#client.terminate();

@@ -28,8 +28,13 @@ const wide: ReadonlySet<ScalarType | undefined> = new Set([
   ...[ScalarType.INT64, ScalarType.UINT64, ScalarType.SINT64, ScalarType.FIXED64, ScalarType.SFIXED64],
 ]);
 
-/** What a sender's JSON has that FF-JS-001 and FF-JS-002 do not allow. */
-function jsonProblem(desc: DescMessage, json: unknown, path: string): Violation | undefined {
+/** What a sender's JSON has that FF-JS-001 and, for `enumsAsNumbers`, FF-JS-002 do not allow. */
+export function jsonProblem(
+  desc: DescMessage,
+  json: unknown,
+  path: string,
+  enumsAsNumbers = true,
+): Violation | undefined {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     return broken("FF-JS-001", `${path || "the message"} is no JSON object`);
   }
@@ -38,16 +43,16 @@ function jsonProblem(desc: DescMessage, json: unknown, path: string): Violation 
     if (field === undefined) return broken("FF-JS-001", `${path}.${key} is no field of ${desc.name} in lowerCamelCase`);
     const elements = field.fieldKind === "list" && Array.isArray(value) ? value : [value];
     for (const element of elements) {
-      const problem = valueProblem(field, element, `${path}.${key}`);
+      const problem = valueProblem(field, element, `${path}.${key}`, enumsAsNumbers);
       if (problem !== undefined) return problem;
     }
   }
   return undefined;
 }
 
-function valueProblem(field: DescField, value: unknown, path: string): Violation | undefined {
-  if (field.message !== undefined) return jsonProblem(field.message, value, path);
-  if (field.enum !== undefined && typeof value !== "number") {
+function valueProblem(field: DescField, value: unknown, path: string, enumsAsNumbers: boolean): Violation | undefined {
+  if (field.message !== undefined) return jsonProblem(field.message, value, path, enumsAsNumbers);
+  if (field.enum !== undefined && enumsAsNumbers && typeof value !== "number") {
     return broken("FF-JS-002", `${path} is ${JSON.stringify(value)}, and enum values are written as numbers`);
   }
   if (wide.has(field.scalar) && typeof value !== "string") {

@@ -92,6 +92,13 @@ export enum FrameTemplate {
    * @generated from enum value: FRAME_TEMPLATE_SERVER_FRAME = 10;
    */
   SERVER_FRAME = 10,
+
+  /**
+   * A part of fanfare.v1.Subscribed, put over the runner's own.
+   *
+   * @generated from enum value: FRAME_TEMPLATE_SUBSCRIBED_SENT = 11;
+   */
+  SUBSCRIBED_SENT = 11,
 }
 
 /**

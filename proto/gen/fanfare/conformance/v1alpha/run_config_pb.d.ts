@@ -74,11 +74,11 @@ export declare type ServerEntry = Message<"fanfare.conformance.v1alpha.ServerEnt
   prepare: string;
 
   /**
-   * Cases side by side. 0: 16, or as the machine's cores allow.
+   * How much of the machine one of its cases takes: there are 8 for each core. 0: 1.
    *
-   * @generated from field: uint32 concurrency = 4;
+   * @generated from field: uint32 weight = 4;
    */
-  concurrency: number;
+  weight: number;
 };
 
 /**
@@ -122,11 +122,11 @@ export declare type ClientEntry = Message<"fanfare.conformance.v1alpha.ClientEnt
   prepare: string;
 
   /**
-   * Cases side by side, each with an adapter of its own. 0: as the machine's cores allow.
+   * As of a server, the process of its adapter included. 0: 2.
    *
-   * @generated from field: uint32 concurrency = 5;
+   * @generated from field: uint32 weight = 5;
    */
-  concurrency: number;
+  weight: number;
 
   /**
    * A file of cases that are known to fail.

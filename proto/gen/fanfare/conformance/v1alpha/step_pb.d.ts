@@ -7,7 +7,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import type { Span } from "./span_pb.js";
 import type { FaultRule } from "./fault_pb.js";
-import type { ClientCommand } from "./adapter_pb.js";
+import type { ClientCommand, ConnectCommand, SubscribeCommand } from "./adapter_pb.js";
 
 /**
  * Describes the file fanfare/conformance/v1alpha/step.proto.
@@ -254,6 +254,38 @@ export declare type Step = Message<"fanfare.conformance.v1alpha.Step"> & {
      */
     value: Faults;
     case: "faults";
+  } | {
+    /**
+     * Clients: take a request of the client under test and answer it under its id.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.Answer answer = 31;
+     */
+    value: Answer;
+    case: "answer";
+  } | {
+    /**
+     * Clients: the client under test connects: a command, its connection, its welcome, and its report that it is connected.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.Begin begin = 32;
+     */
+    value: Begin;
+    case: "begin";
+  } | {
+    /**
+     * Clients: the client under test subscribes: a command, its request, the answer, and its report that it is done.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.Enter enter = 33;
+     */
+    value: Enter;
+    case: "enter";
+  } | {
+    /**
+     * Clients: delays that former steps have kept differ as chance would have it.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.Delays delays = 34;
+     */
+    value: Delays;
+    case: "delays";
   } | { case: undefined; value?: undefined };
 };
 
@@ -823,7 +855,8 @@ export declare type Unstall = Message<"fanfare.conformance.v1alpha.Unstall"> & {
 export declare const UnstallSchema: GenMessage<Unstall>;
 
 /**
- * Waits for the answer to a ping.
+ * Waits for the answer to a ping. In cases for clients: until the client under test has handed a message of the runner's own to its application, in the
+ * player's channel.
  *
  * @generated from message fanfare.conformance.v1alpha.Settle
  */
@@ -1204,7 +1237,7 @@ export declare type ObserveNothing = Message<"fanfare.conformance.v1alpha.Observ
   reports: JsonObject[];
 
   /**
-   * For how long.
+   * For how long. Unset: until the connection of the step is settled.
    *
    * @generated from field: fanfare.conformance.v1alpha.Span lasting = 2;
    */
@@ -1216,4 +1249,168 @@ export declare type ObserveNothing = Message<"fanfare.conformance.v1alpha.Observ
  * Use `create(ObserveNothingSchema)` to create a new message.
  */
 export declare const ObserveNothingSchema: GenMessage<ObserveNothing>;
+
+/**
+ * Takes a request and answers it.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Answer
+ */
+export declare type Answer = Message<"fanfare.conformance.v1alpha.Answer"> & {
+  /**
+   * A pattern of the frame.
+   *
+   * @generated from field: google.protobuf.Struct request = 1;
+   */
+  request?: JsonObject | undefined;
+
+  /**
+   * The frame that answers, without its id.
+   *
+   * @generated from field: google.protobuf.Struct with = 2;
+   */
+  with?: JsonObject | undefined;
+
+  /**
+   * Frames that go out behind it in the same message.
+   *
+   * @generated from field: repeated google.protobuf.Struct then = 3;
+   */
+  then: JsonObject[];
+
+  /**
+   * Frames that must not come before it.
+   *
+   * @generated from field: repeated google.protobuf.Struct never = 4;
+   */
+  never: JsonObject[];
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Answer.
+ * Use `create(AnswerSchema)` to create a new message.
+ */
+export declare const AnswerSchema: GenMessage<Answer>;
+
+/**
+ * Connects the client under test.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Begin
+ */
+export declare type Begin = Message<"fanfare.conformance.v1alpha.Begin"> & {
+  /**
+   * How. Default: to `${url}`, with `token-1`.
+   *
+   * @generated from field: fanfare.conformance.v1alpha.ConnectCommand connect = 1;
+   */
+  connect?: ConnectCommand | undefined;
+
+  /**
+   * A pattern of the hello.
+   *
+   * @generated from field: google.protobuf.Struct hello = 2;
+   */
+  hello?: JsonObject | undefined;
+
+  /**
+   * Put over the welcome.
+   *
+   * @generated from field: google.protobuf.Struct welcome = 3;
+   */
+  welcome?: JsonObject | undefined;
+
+  /**
+   * Do not answer the client's pings.
+   *
+   * @generated from field: bool no_pong = 4;
+   */
+  noPong: boolean;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Begin.
+ * Use `create(BeginSchema)` to create a new message.
+ */
+export declare const BeginSchema: GenMessage<Begin>;
+
+/**
+ * Subscribes with the client under test.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Enter
+ */
+export declare type Enter = Message<"fanfare.conformance.v1alpha.Enter"> & {
+  /**
+   * What.
+   *
+   * @generated from field: fanfare.conformance.v1alpha.SubscribeCommand subscribe = 1;
+   */
+  subscribe?: SubscribeCommand | undefined;
+
+  /**
+   * A pattern of the frame.
+   *
+   * @generated from field: google.protobuf.Struct request = 2;
+   */
+  request?: JsonObject | undefined;
+
+  /**
+   * Put over the answer: live, with presence if it was asked for.
+   *
+   * @generated from field: google.protobuf.Struct subscribed = 3;
+   */
+  subscribed?: JsonObject | undefined;
+
+  /**
+   * Frames that go out behind the answer in the same message.
+   *
+   * @generated from field: repeated google.protobuf.Struct then = 4;
+   */
+  then: JsonObject[];
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Enter.
+ * Use `create(EnterSchema)` to create a new message.
+ */
+export declare const EnterSchema: GenMessage<Enter>;
+
+/**
+ * Compares delays before connections, which steps `accept` have kept.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Delays
+ */
+export declare type Delays = Message<"fanfare.conformance.v1alpha.Delays"> & {
+  /**
+   * Their labels.
+   *
+   * @generated from field: repeated string labels = 1;
+   */
+  labels: string[];
+
+  /**
+   * What each may be at the most, in milliseconds, beside what a machine takes by itself.
+   *
+   * @generated from field: repeated uint32 at_most_ms = 2;
+   */
+  atMostMs: number[];
+
+  /**
+   * One of them at least is longer, in milliseconds: chance does not make all of them short.
+   *
+   * @generated from field: uint32 longest_over_ms = 3;
+   */
+  longestOverMs: number;
+
+  /**
+   * One of them at least is shorter than nine tenths of what it may be: chance does not make all of them long.
+   *
+   * @generated from field: bool some_shorter = 4;
+   */
+  someShorter: boolean;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Delays.
+ * Use `create(DelaysSchema)` to create a new message.
+ */
+export declare const DelaysSchema: GenMessage<Delays>;
 
