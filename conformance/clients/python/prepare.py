@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -41,6 +42,18 @@ def packages() -> Path:
 def check_packages() -> Path:
     """The folder with what checks the sources."""
     return _installed("check", HERE / "requirements-check.txt")
+
+
+def stubs() -> Path:
+    """The folder with the types of `google.protobuf`, by the name under which a type checker finds them outside of an
+    environment.
+    """
+    requirements = HERE / "requirements-check.txt"
+
+    def make(folder: Path) -> None:
+        shutil.copytree(check_packages() / "google-stubs", folder / "google")
+
+    return _made("stubs", [requirements], make)
 
 
 def generated() -> Path:
@@ -128,4 +141,4 @@ def _run(command: list[str], more: dict[str, str] | None = None) -> None:
 if __name__ == "__main__":
     use()
     if "--check" in sys.argv:
-        check_packages()
+        stubs()

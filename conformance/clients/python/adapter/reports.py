@@ -40,7 +40,7 @@ class Reporter(Listener):
     def on_opened(self, channel: Channel) -> None:
         write_report(ClientReport(opened=adapter_pb2.ToldOpened(channel=channel.to_wire())))
 
-    def on_closed(self, channel: Channel, reason: SubscriptionCloseReason, error: FanfareError | None) -> None:
+    def on_closed(self, channel: Channel, reason: SubscriptionCloseReason, _error: FanfareError | None) -> None:
         write_report(ClientReport(closed=adapter_pb2.ToldClosed(channel=channel.to_wire(), reason=reason)))
 
     def on_caught_up(self, channel: Channel, position: Position) -> None:

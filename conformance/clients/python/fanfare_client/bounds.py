@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from .errors import FanfareError
+from .options import bounds_of, is_required
 
 _CHARSETS = {
     options_pb2.CHARSET_NAME: re.compile(r"[A-Za-z0-9_\-.:@/+=~]*"),
@@ -20,9 +21,10 @@ _CHARSETS = {
 
 def check_bounds(message: Message, path: str = "") -> None:
     """Raises INVALID_ARGUMENT with the path of the first field that is out of its bounds (section 26)."""
-    for field in message.DESCRIPTOR.fields:
+    descriptor: Any = message.DESCRIPTOR
+    for field in descriptor.fields:
         where = f"{path}{field.name}"
-        bounds: options_pb2.Bounds = field.GetOptions().Extensions[options_pb2.bounds]
+        bounds = bounds_of(field)
         value = getattr(message, field.name)
         if field.is_repeated:
             if bounds.HasField("max_items") and len(value) > bounds.max_items:
@@ -36,8 +38,8 @@ def check_bounds(message: Message, path: str = "") -> None:
                 raise _refused(where, "is missing")
         elif value != field.default_value or bounds.HasField("min_len") or bounds.HasField("min"):
             _check_value(field, bounds, value, where)
-    for oneof in message.DESCRIPTOR.oneofs:
-        if oneof.GetOptions().Extensions[options_pb2.required] and message.WhichOneof(oneof.name) is None:
+    for oneof in descriptor.oneofs:
+        if is_required(oneof) and message.WhichOneof(oneof.name) is None:
             raise _refused(f"{path}{oneof.name}", "is not set")
 
 

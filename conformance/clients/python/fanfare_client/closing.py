@@ -8,6 +8,8 @@ from enum import Enum, auto
 from fanfare.v1 import options_pb2
 from fanfare.v1.close_pb2 import CloseCode
 
+from .options import close_policy
+
 
 class ComeBack(Enum):
     """How a client goes on after its connection has ended."""
@@ -49,7 +51,7 @@ def after_close(code: int | None) -> Policy:
         return _BACK_OFF
     value = CloseCode.DESCRIPTOR.values_by_number.get(code)
     if value is not None and code != 0:
-        option: options_pb2.ClosePolicy = value.GetOptions().Extensions[options_pb2.close]
+        option = close_policy(value)
         return Policy(_OF_OPTION[option.reconnect], option.min_backoff_ms / 1000, option.session_ends)
     if code in _NEVER_OF_STANDARD:
         return _NEVER

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fanfare.v1 import error_pb2, options_pb2, publish_pb2
 from fanfare.v1.error_pb2 import ErrorCode
 
+from .options import error_policy
+
 
 class FanfareError(Exception):
     """Something was refused or failed.
@@ -50,6 +52,4 @@ class FanfareError(Exception):
 
     @property
     def _policy(self) -> options_pb2.ErrorPolicy:
-        options = ErrorCode.DESCRIPTOR.values_by_number[self.code].GetOptions()
-        policy: options_pb2.ErrorPolicy = options.Extensions[options_pb2.error]
-        return policy
+        return error_policy(ErrorCode.DESCRIPTOR.values_by_number[self.code])

@@ -156,12 +156,12 @@ class Life:
                 self._tell(Status(State.CONNECTING))
                 connection = await self._connect_and_stay()
                 if connection is None:
-                    wait_s: float | None = self._returning.delays.at_once()
-                else:
-                    if self._returning.policy_after(connection).session_ends:
-                        self.outbox.forget_session()
-                        self._session = None
-                    wait_s = await self._returning.wait_after(connection)
+                    await asyncio.sleep(self._returning.delays.at_once())
+                    continue
+                if self._returning.policy_after(connection).session_ends:
+                    self.outbox.forget_session()
+                    self._session = None
+                wait_s = await self._returning.wait_after(connection)
                 if wait_s is None:
                     self._finish(_error_after(connection.ending), connection.ending)
                     return
@@ -173,7 +173,7 @@ class Life:
             self._finish(FanfareError(error_pb2.ERROR_CODE_INTERNAL, str(error)))
 
     async def _connect_and_stay(self) -> Connection | None:
-        """The connection whose end says what follows; None if the client was sent away and goes to connect elsewhere."""
+        """The connection whose end says what follows; None if the client was sent away and connects elsewhere."""
         connection = Connection(self._url, self._address.subprotocols, self)
         await self._open(connection, hand_over=False)
         if connection.welcome is None:
@@ -298,7 +298,7 @@ class Life:
         self._over = error
         move, connection = self._move, self.connection
         self._move = None
-        for one in (connection, move and move.former, move and move.second):
+        for one in {connection, *((move.former, move.second) if move is not None else ())}:
             if one is not None:
                 one.close()
         self.handlers.close()
