@@ -1,7 +1,7 @@
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { type ClientFrameSchema, ClientFramesSchema } from "@fanfare/proto/v1";
+import type { Random } from "../random.ts";
 import type { InitOf } from "../test-client.ts";
-import type { Random } from "./random.ts";
 
 type FrameInit = InitOf<typeof ClientFrameSchema>;
 type Kind = NonNullable<NonNullable<FrameInit["kind"]>["case"]>;

@@ -3,11 +3,11 @@ import { connect } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { CloseCode, ErrorCode } from "@fanfare/proto/v1";
+import { Random } from "../random.ts";
 import { type TestClient, until, within } from "../test-client.ts";
 import { startTestServer, type TestServer, tokenFor } from "../test-server.ts";
 import { FuzzFrames } from "./fuzz-frames.ts";
 import { brokenStream, brokenUpgrade } from "./fuzz-stream.ts";
-import { Random } from "./random.ts";
 
 /** How a fuzz run goes. */
 export interface FuzzOptions {

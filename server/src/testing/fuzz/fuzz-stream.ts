@@ -1,4 +1,4 @@
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 /** Bytes below the level of messages: what stands in a TCP stream where WebSocket frames should (RFC 6455, section 5.2). */
 export function brokenStream(random: Random, message: Uint8Array): Buffer {

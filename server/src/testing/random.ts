@@ -13,6 +13,13 @@ export class Random {
     return random;
   }
 
+  /** A generator of its own for whatever has this name in a run, so that what one thing draws changes nothing for the others. */
+  static named(seed: number, name: string): Random {
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+    return Random.of(seed, hash);
+  }
+
   /** An integer of 32 bits (mulberry32). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
@@ -25,6 +32,11 @@ export class Random {
   /** An integer from 0 to `bound` - 1. */
   below(bound: number): number {
     return Math.floor((this.next() / 2 ** 32) * bound);
+  }
+
+  /** From `from`, inclusive, to `to`, exclusive. */
+  between(from: number, to: number): number {
+    return from + (this.next() / 2 ** 32) * (to - from);
   }
 
   chance(probability: number): boolean {

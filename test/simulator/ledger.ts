@@ -1,0 +1,126 @@
+import type { ChannelGap, LogPosition } from "@fanfare/sdk-core";
+import { GapReason, type Outcome } from "@fanfare/sdk-core";
+
+/** A message that a player published, and what it was told. */
+export interface Published {
+  /** Its payload begins with it. */
+  readonly id: string;
+  /** The run of the client that published it. */
+  readonly by: string;
+  readonly channel: string;
+  readonly isVolatile: boolean;
+  readonly excludeSelf: boolean;
+  readonly beganMs: number;
+  answeredMs: number | undefined;
+  /** Undefined: not answered, or volatile. */
+  outcome: Outcome | undefined;
+  /** What went wrong, for people. */
+  error: string;
+  position: LogPosition | undefined;
+}
+
+/** Something that a subscriber was told, in its order. */
+export type Received =
+  | {
+      readonly type: "message";
+      readonly atMs: number;
+      readonly id: string;
+      readonly origin: bigint;
+      readonly seq: number;
+      readonly isVolatile: boolean;
+      readonly position: LogPosition | undefined;
+    }
+  | {
+      readonly type: "gap";
+      readonly atMs: number;
+      readonly reason: string;
+      readonly from: LogPosition | undefined;
+      readonly to: LogPosition | undefined;
+    };
+
+/** One client's subscription of one channel, from *opened* to its end, over reconnects. */
+export interface Subscriber {
+  /** The run of the client. */
+  readonly by: string;
+  readonly channel: string;
+  readonly isDurable: boolean;
+  readonly openedMs: number;
+  /** Where a durable one began. */
+  readonly begin: LogPosition | undefined;
+  /** Left, or closed by the server or with its client. */
+  endedMs: number | undefined;
+  readonly received: Received[];
+}
+
+/** What clients saw of a run: what they did, and what they were told. */
+export class Ledger {
+  readonly published = new Map<string, Published>();
+  readonly subscribers: Subscriber[] = [];
+  /** What went wrong at once, as against what is found at the end. */
+  readonly faults: string[] = [];
+  readonly #nowMs: () => number;
+  readonly #trace: (line: string) => void;
+
+  constructor(nowMs: () => number, trace: (line: string) => void) {
+    this.#nowMs = nowMs;
+    this.#trace = trace;
+  }
+
+  began(publish: Omit<Published, "beganMs" | "answeredMs" | "outcome" | "error" | "position">): Published {
+    const entry: Published = {
+      ...publish,
+      beganMs: this.#nowMs(),
+      answeredMs: undefined,
+      outcome: undefined,
+      error: "",
+      position: undefined,
+    };
+    this.published.set(entry.id, entry);
+    this.#trace(`${entry.by} publishes ${entry.id} to ${entry.channel}${entry.isVolatile ? ", volatile" : ""}`);
+    return entry;
+  }
+
+  opened(by: string, channel: string, begin: LogPosition | undefined): Subscriber {
+    const entry: Subscriber = {
+      by,
+      channel,
+      isDurable: begin !== undefined,
+      openedMs: this.#nowMs(),
+      begin,
+      endedMs: undefined,
+      received: [],
+    };
+    this.subscribers.push(entry);
+    this.#trace(`${by} has opened ${channel}${begin === undefined ? "" : ` at ${placeOf(begin)}`}`);
+    return entry;
+  }
+
+  ended(subscriber: Subscriber, why: string): void {
+    if (subscriber.endedMs !== undefined) return;
+    subscriber.endedMs = this.#nowMs();
+    this.#trace(`${subscriber.by} has ${subscriber.channel} no more: ${why}`);
+  }
+
+  message(subscriber: Subscriber, message: Omit<Extract<Received, { type: "message" }>, "type" | "atMs">): void {
+    subscriber.received.push({ type: "message", atMs: this.#nowMs(), ...message });
+    const { id, position } = message;
+    this.#trace(`${subscriber.by} gets ${id} in ${subscriber.channel}${position ? ` at ${placeOf(position)}` : ""}`);
+  }
+
+  gap(subscriber: Subscriber, { reason, from, to }: ChannelGap): void {
+    const name = reason === "overflow" ? reason : (GapReason[reason] ?? `${reason}`);
+    subscriber.received.push({ type: "gap", atMs: this.#nowMs(), reason: name, from, to });
+    const places = from && to ? ` from ${placeOf(from)} to ${placeOf(to)}` : "";
+    this.#trace(`${subscriber.by} is told a gap in ${subscriber.channel}: ${name}${places}`);
+  }
+
+  fault(text: string): void {
+    this.faults.push(text);
+    this.#trace(`FAULT: ${text}`);
+  }
+}
+
+/** A position, for people. */
+export function placeOf({ epoch, offset, tag }: LogPosition): string {
+  return `${epoch % 1_000_000_000}/${offset}-${tag.toString(16)}`;
+}

@@ -1,0 +1,110 @@
+import { Random } from "../../server/src/testing/random.ts";
+import {
+  durableGroups,
+  liveGroups,
+  type NodeStep,
+  type Plan,
+  type PlayerStep,
+  type Setting,
+  type Step,
+} from "./plan.ts";
+
+/** The plan of a seed. */
+export function planOf(seed: number, settings: readonly Setting[]): Plan {
+  const random = Random.named(seed, "plan");
+  const setting = random.pick(settings);
+  const nodes = 1;
+  const players = 2 + random.below(4);
+  const lengthMs = random.between(4_000, 20_000);
+  const timing = {
+    heartbeatIntervalMs: random.pick([1_000, 2_000, 5_000]),
+    heartbeatTimeoutMs: random.pick([1_000, 3_000]),
+    resumeWindowMs: random.pick([0, 3_000, 10_000, 30_000]),
+  };
+  const draw = new StepGenerator(random, players, nodes);
+  const steps: Step[] = [];
+  for (let player = 0; player < players; player++) {
+    const atMs = random.between(0, 500);
+    steps.push({ atMs, do: "connect", player });
+    for (const group of [...liveGroups, ...durableGroups]) {
+      if (random.chance(0.7)) steps.push({ atMs: atMs + random.between(1, 1500), do: "join", player, group });
+    }
+  }
+  const count = 20 + random.below(60);
+  for (let i = 0; i < count; i++) steps.push({ atMs: random.between(0, lengthMs), ...draw.playerStep() });
+  const faults = random.chance(0.15) ? 0 : 1 + random.below(4);
+  for (let i = 0; i < faults; i++) steps.push({ atMs: random.between(1_000, lengthMs), ...draw.fault() });
+  steps.sort((a, b) => a.atMs - b.atMs);
+  return {
+    seed,
+    setting,
+    nodes,
+    players,
+    timing,
+    sendQueueBytes: random.pick([65_536, 65_536, 1_048_576]),
+    maxMessages: random.pick([5, 1000, 1000]),
+    steps,
+  };
+}
+
+/** Draws steps for so many players and nodes. */
+class StepGenerator {
+  readonly #random: Random;
+  readonly #players: number;
+  readonly #nodes: number;
+
+  constructor(random: Random, players: number, nodes: number) {
+    this.#random = random;
+    this.#players = players;
+    this.#nodes = nodes;
+  }
+
+  /** What a player does of its own will. */
+  playerStep(): PlayerStep {
+    const random = this.#random;
+    const player = random.below(this.#players);
+    const kind = random.below(100);
+    if (kind < 65) return this.#publish(player, "publish");
+    if (kind < 78) return this.#publish(player, "send");
+    if (kind < 88) return { do: "join", player, group: this.#group() };
+    if (kind < 93) return { do: "leave", player, group: this.#group() };
+    if (kind < 95) return { do: "close", player };
+    return { do: "connect", player };
+  }
+
+  /** What happens to players and nodes. */
+  fault(): PlayerStep | NodeStep {
+    const random = this.#random;
+    const player = random.below(this.#players);
+    const node = random.below(this.#nodes);
+    switch (random.below(8)) {
+      case 0:
+      case 1:
+      case 2:
+        return { do: "cut", player, isTold: random.chance(0.7) };
+      case 3:
+        return { do: "stop-reading", player, forMs: 500 + random.below(15_000) };
+      case 4:
+        return { do: "freeze-player", player, forMs: 500 + random.below(15_000) };
+      case 5:
+        return { do: "freeze-node", node, forMs: 100 + random.below(8_000) };
+      case 6:
+        return { do: "kill-node", node, isTold: random.chance(0.7), downMs: 100 + random.below(5_000) };
+      default:
+        return { do: "drain-node", node, windowMs: random.below(2_000), deadlineMs: 2_000 + random.below(3_000) };
+    }
+  }
+
+  #publish(player: number, what: "publish" | "send"): PlayerStep {
+    const random = this.#random;
+    const count = random.chance(0.8) ? 1 : 1 + random.below(10);
+    const size = random.chance(0.85) ? 0 : random.below(16_000);
+    const live = [...liveGroups, "broadcast", `player/p${random.below(this.#players)}`];
+    const to = what === "send" ? random.pick(live) : random.pick([...live, ...durableGroups, ...durableGroups]);
+    return { do: what, player, to, count, size, excludeSelf: random.chance(0.1) };
+  }
+
+  #group(): string {
+    return this.#random.pick([...liveGroups, ...durableGroups]);
+  }
+}

@@ -1,0 +1,231 @@
+import { type Channel, type Client, type ConnectOptions, FanfareError, Outcome, text } from "@fanfare/sdk-core";
+import { openClient, type Ports } from "@fanfare/sdk-core/port";
+import { epochMs, SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
+import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
+import type { Ledger, Subscriber } from "./ledger.ts";
+import type { Network } from "./network.ts";
+import { isDurable } from "./plan.ts";
+import { simulatedToken } from "./simulated-node.ts";
+
+/** What players of a run share. */
+export interface PlayerSurroundings {
+  readonly simulation: Simulation;
+  readonly network: Network;
+  readonly ledger: Ledger;
+  readonly trace: (line: string) => void;
+}
+
+/** The app of every run. */
+export const appId = "game";
+const words = text("words");
+/** Tokens outlive the run. */
+const tokenLifeMs = 86_400_000;
+
+/** One run of the SDK's client in a program of its own: from `connect` to its close. */
+export class SimulatedPlayer {
+  readonly playerId: string;
+  /** Names this run of the client. */
+  readonly name: string;
+  readonly process: SimulatedProcess;
+  readonly #around: PlayerSurroundings;
+  readonly #subscribers = new Map<string, Subscriber>();
+  readonly #channels = new Map<string, Channel>();
+  #client: Client | undefined;
+  #isClosed = false;
+  #published = 0;
+  #openAnswers = 0;
+
+  constructor(around: PlayerSurroundings, playerId: string, name: string) {
+    const { simulation, ledger, network } = around;
+    this.#around = around;
+    this.playerId = playerId;
+    this.name = name;
+    const random = simulation.random(`${name} clock`);
+    this.process = new SimulatedProcess({
+      simulation,
+      name,
+      skewMs: random.between(-2000, 2000),
+      onThrown: (reason) => ledger.fault(`the client of ${name} threw ${stackOf(reason)}`),
+    });
+    const options: ConnectOptions = {
+      url: "ws://game.test",
+      getToken: () => simulatedToken(appId, playerId, epochMs + tokenLifeMs),
+      connectTimeoutMs: 120_000,
+      publishTimeoutMs: 30_000,
+      onStatus: (event) => {
+        if (event.type === "open") around.trace(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
+        else if (event.type === "waiting") around.trace(`${name} waits: ${event.error?.message ?? "no reason"}`);
+        else if (event.type === "moving") around.trace(`${name} moves`);
+        else if (event.type === "closed" && !this.#isClosed) this.#endedByItself(event.error);
+        else if (event.type === "error" && event.source !== "server") {
+          ledger.fault(`the client of ${name} reports ${event.source}: ${stackOf(event.error)}`);
+        }
+      },
+    };
+    openClient(options, this.#ports(network)).then(
+      (client) => {
+        this.#client = client;
+        if (this.#isClosed) void client.close();
+        else this.#connected(client);
+      },
+      (reason: unknown) => {
+        if (!this.#isClosed) this.#endedByItself(FanfareError.from(reason));
+      },
+    );
+  }
+
+  /** The session stands. */
+  get isOpen(): boolean {
+    return this.#client?.status === "open";
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Publishes without an answer. */
+  get openAnswers(): number {
+    return this.#openAnswers;
+  }
+
+  /** Groups that it has joined. */
+  get groups(): string[] {
+    return [...this.#channels.keys()].filter((channel) => channel.includes(":"));
+  }
+
+  /** Has something happen in the player's program, if it is connected for the first time. */
+  run(action: (client: Client) => void): void {
+    const client = this.#client;
+    if (client !== undefined && !this.#isClosed) this.process.run(() => action(client));
+  }
+
+  join(group: string, from?: { readonly rewind: number }): void {
+    if (this.#channels.has(group)) return;
+    this.run((client) => {
+      client.join(group, from === undefined ? {} : { from }).then(
+        (channel) => this.#watch(group, channel),
+        (reason: unknown) => this.#around.trace(`${this.name} could not join ${group}: ${String(reason)}`),
+      );
+    });
+  }
+
+  leave(group: string): void {
+    const channel = this.#channels.get(group);
+    if (channel === undefined) return;
+    this.run(() => {
+      this.#end(group, "left");
+      channel.leave().catch((reason: unknown) => this.#around.trace(`${this.name} could not leave: ${String(reason)}`));
+    });
+  }
+
+  /** @returns the id of the message; undefined: there is no client to publish it */
+  publish(to: string, { isVolatile = false, excludeSelf = false, size = 0 } = {}): void {
+    this.run((client) => {
+      const id = `${this.name}.${++this.#published}`;
+      const entry = this.#around.ledger.began({ id, by: this.name, channel: to, isVolatile, excludeSelf });
+      const value = id.padEnd(size, " ");
+      const destination = client.to(targetOf(to));
+      if (isVolatile) {
+        if (!destination.send(words, value, { excludeSelf })) entry.error = "dropped by the client";
+        return;
+      }
+      this.#openAnswers++;
+      destination.publish(words, value, { excludeSelf }).then(
+        ({ outcome, position }) => {
+          entry.position = position;
+          this.#answered(entry, outcome, "");
+        },
+        (reason: unknown) => {
+          const error = FanfareError.from(reason);
+          this.#answered(entry, error.outcome ?? Outcome.UNKNOWN, `${error.code} ${error.message}`);
+        },
+      );
+    });
+  }
+
+  /** Ends the session, and the program. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#around.trace(`${this.name} closes`);
+    for (const channel of [...this.#subscribers.keys()]) this.#end(channel, "closed");
+    this.process.run(() => void this.#client?.close());
+  }
+
+  /** The program ends without a word. */
+  kill(): void {
+    this.#isClosed = true;
+    for (const channel of [...this.#subscribers.keys()]) this.#end(channel, "killed");
+    this.process.kill();
+  }
+
+  #ports(network: Network): Ports {
+    const { clock, random } = this.process;
+    return {
+      clock: {
+        now: () => clock.nowMs(),
+        monotonic: () => clock.monotonicMs(),
+        setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+        clearTimer: (timer) => (timer as ReturnType<typeof clock.setTimer> | undefined)?.cancel(),
+      },
+      random: { next: () => random.next() / 2 ** 32 },
+      sockets: network.factory(this.process),
+      client: { name: "simulated", version: "1", platform: "" },
+    };
+  }
+
+  #connected(client: Client): void {
+    this.#watch("broadcast", client.broadcast);
+    this.#watch(`player/${this.playerId}`, client.player);
+  }
+
+  #watch(name: string, channel: Channel): void {
+    if (this.#isClosed || this.#channels.get(name) === channel) return;
+    const { ledger } = this.#around;
+    this.#channels.set(name, channel);
+    const subscriber = ledger.opened(this.name, name, isDurable(name) ? channel.position : undefined);
+    this.#subscribers.set(name, subscriber);
+    channel.on("gap", (gap) => ledger.gap(subscriber, gap));
+    channel.on("closed", ({ reason }) => this.#end(name, `closed by the server, ${reason}`));
+    channel.on(words, (value, { origin, seq, volatile: isVolatile, position }) => {
+      if (subscriber.endedMs !== undefined) return;
+      ledger.message(subscriber, { id: value.trimEnd(), origin, seq, isVolatile, position });
+    });
+  }
+
+  #end(name: string, why: string): void {
+    const subscriber = this.#subscribers.get(name);
+    if (subscriber !== undefined) this.#around.ledger.ended(subscriber, why);
+    this.#subscribers.delete(name);
+    this.#channels.delete(name);
+  }
+
+  #endedByItself(error: FanfareError | undefined): void {
+    this.#around.ledger.fault(`the client of ${this.name} gave up: ${error?.code} ${error?.message}`);
+    this.#isClosed = true;
+    for (const channel of [...this.#subscribers.keys()]) this.#end(channel, "the client gave up");
+  }
+
+  #answered(
+    entry: { id: string; answeredMs: number | undefined; outcome: Outcome | undefined; error: string },
+    outcome: Outcome,
+    error: string,
+  ): void {
+    this.#openAnswers--;
+    entry.answeredMs = this.#around.simulation.nowMs;
+    entry.outcome = outcome;
+    entry.error = error;
+    this.#around.trace(
+      `${this.name} hears that ${entry.id} is ${Outcome[outcome]}${error === "" ? "" : ` (${error})`}`,
+    );
+  }
+}
+
+function targetOf(to: string) {
+  if (to === "broadcast") return "broadcast";
+  return to.startsWith("player/") ? { player: to.slice("player/".length) } : { group: to };
+}
+
+function stackOf(reason: unknown): string {
+  return reason instanceof Error ? (reason.stack ?? reason.message) : String(reason);
+}

@@ -1,0 +1,217 @@
+import { Outcome } from "@fanfare/sdk-core";
+import { Simulation } from "../../server/src/testing/simulation/simulation.ts";
+import { type Backbone, openBackbone } from "./backbone.ts";
+import { checkGuarantees } from "./checks/guarantees.ts";
+import { leaksOf } from "./checks/leaks.ts";
+import { Ledger } from "./ledger.ts";
+import { Network } from "./network.ts";
+import { NodePlace } from "./node-place.ts";
+import { durableGroups, isDurable, liveGroups, type Plan, type PlayerStep, type Step } from "./plan.ts";
+import { SimulatedPlayer } from "./simulated-player.ts";
+import { type Tally, tally } from "./tally.ts";
+
+/** What came of a run. */
+export interface RunResult {
+  /** Everything that is wrong, in sentences. */
+  readonly faults: readonly string[];
+  readonly tally: Tally;
+}
+
+/** How a run is watched. */
+export interface RunOptions {
+  /** Told everything that happens, one line at a time. */
+  readonly trace?: ((line: string) => void) | undefined;
+}
+
+/** How long clients may take to be back after the last fault, in milliseconds. */
+const settleMs = 90_000;
+/** How long what is published then may take to be answered and to arrive. */
+const probeMs = 30_000;
+/** Step in which a run looks whether it has come to rest. */
+const lookMs = 250;
+
+/** One run: its nodes, its players, what they do and what is done to them. */
+export class SimulatedRun {
+  readonly #plan: Plan;
+  readonly #simulation: Simulation;
+  readonly #ledger: Ledger;
+  readonly #network: Network;
+  readonly #backbone: Backbone;
+  readonly #places: NodePlace[];
+  readonly #players: (SimulatedPlayer | undefined)[] = [];
+  readonly #everyPlayer: SimulatedPlayer[] = [];
+  readonly #trace: (line: string) => void;
+
+  constructor(plan: Plan, { trace }: RunOptions = {}) {
+    this.#plan = plan;
+    this.#simulation = new Simulation(plan.seed);
+    const simulation = this.#simulation;
+    this.#trace =
+      trace === undefined ? () => {} : (line) => trace(`${(simulation.nowMs / 1000).toFixed(4).padStart(9)}  ${line}`);
+    this.#ledger = new Ledger(() => simulation.nowMs, this.#trace);
+    this.#network = new Network(simulation);
+    const around = { simulation, ledger: this.#ledger, network: this.#network, trace: this.#trace, plan };
+    this.#backbone = openBackbone(around);
+    this.#places = Array.from({ length: plan.nodes }, (_, i) => new NodePlace(around, this.#backbone, `n${i}`));
+  }
+
+  /** Runs to the end. @throws if the run itself is at fault */
+  async run(): Promise<RunResult> {
+    const simulation = this.#simulation;
+    for (const place of this.#places) place.start();
+    await this.#until("the nodes serve", 60_000, () => this.#places.every((place) => place.isServing));
+    await simulation.runUntil(simulation.nowMs + 1000);
+    const idle = this.#places.map((place) => place.timers);
+    const beganMs = simulation.nowMs;
+    for (const step of this.#plan.steps) {
+      await simulation.runUntil(beganMs + step.atMs);
+      this.#carryOut(step);
+    }
+    await this.#settle();
+    await this.#probe();
+    this.#ledger.faults.push(...checkGuarantees(this.#ledger, this.#backbone.losses));
+    await this.#endAll(idle);
+    return { faults: this.#ledger.faults, tally: tally(this.#ledger, simulation) };
+  }
+
+  #carryOut(step: Step): void {
+    this.#trace(`* ${describe(step)}`);
+    if ("player" in step) this.#ofPlayer(step);
+    else if ("node" in step) (this.#places[step.node % this.#places.length] as NodePlace).carryOut(step);
+  }
+
+  #ofPlayer(step: PlayerStep): void {
+    const index = step.player % this.#plan.players;
+    const player = this.#players[index];
+    const simulation = this.#simulation;
+    if (step.do === "connect") {
+      if (player === undefined || player.isClosed) this.#connect(index);
+      return;
+    }
+    if (player === undefined || player.isClosed) return;
+    const sockets = this.#network.socketsOf(player.process);
+    switch (step.do) {
+      case "close":
+        return player.close();
+      case "join":
+        return player.join(step.group);
+      case "leave":
+        return player.leave(step.group);
+      case "publish":
+      case "send":
+        for (let i = 0; i < step.count; i++) {
+          player.publish(step.to, { isVolatile: step.do === "send", excludeSelf: step.excludeSelf, size: step.size });
+        }
+        return;
+      case "cut":
+        for (const socket of sockets) socket.cut(step.isTold);
+        return;
+      case "stop-reading":
+        for (const socket of sockets) socket.setReading(false);
+        simulation.after(step.forMs, () => {
+          for (const socket of sockets) socket.setReading(true);
+        });
+        return;
+      case "freeze-player":
+        player.process.freeze();
+        simulation.after(step.forMs, () => player.process.thaw());
+    }
+  }
+
+  #connect(index: number): SimulatedPlayer {
+    const around = { simulation: this.#simulation, network: this.#network, ledger: this.#ledger, trace: this.#trace };
+    const runs = this.#everyPlayer.filter(({ playerId }) => playerId === `p${index}`).length;
+    const player = new SimulatedPlayer(around, `p${index}`, `p${index}#${runs + 1}`);
+    this.#players[index] = player;
+    this.#everyPlayer.push(player);
+    return player;
+  }
+
+  /** The faults are over: everybody is back, and every publish has its answer. */
+  async #settle(): Promise<void> {
+    this.#trace("* the faults are over");
+    // What nobody was told of is noticed by its silence.
+    const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#plan.timing;
+    const noticedMs = 2 * (heartbeatIntervalMs + heartbeatTimeoutMs);
+    await this.#simulation.runUntil(this.#simulation.nowMs + longestOf(this.#plan.steps) + noticedMs);
+    await this.#until("the nodes serve again", settleMs, () => this.#places.every((place) => place.isServing));
+    await this.#until("every player is back", settleMs, () =>
+      this.#everyPlayer.every((player) => player.isClosed || player.isOpen),
+    );
+    await this.#answers();
+  }
+
+  /** Everything works as on the first day. */
+  async #probe(): Promise<void> {
+    this.#trace("* the last round");
+    for (let index = 0; index < this.#plan.players; index++) {
+      const player = this.#players[index];
+      if (player === undefined || player.isClosed) this.#connect(index);
+    }
+    const players = () => this.#players.filter((player) => player !== undefined);
+    await this.#until("every player is connected", settleMs, () => players().every((player) => player.isOpen));
+    for (const player of players()) for (const group of [...liveGroups, ...durableGroups]) player.join(group);
+    const groups = liveGroups.length + durableGroups.length;
+    const haveJoined = () => players().every((player) => player.groups.length === groups);
+    await this.#until("every player has joined every group", settleMs, haveJoined);
+    const before = this.#ledger.published.size;
+    for (const [index, player] of players().entries()) {
+      const next = `player/p${(index + 1) % this.#plan.players}`;
+      for (const to of [...liveGroups, ...durableGroups, next, "broadcast"]) player.publish(to);
+    }
+    await this.#answers();
+    await this.#simulation.runUntil(this.#simulation.nowMs + 5000);
+    for (const { id, outcome, channel, error } of [...this.#ledger.published.values()].slice(before)) {
+      const isWell = outcome === (isDurable(channel) ? Outcome.STORED : Outcome.DELIVERED);
+      if (!isWell) this.#ledger.fault(`${id}, published in the last round, is ${outcome && Outcome[outcome]} ${error}`);
+    }
+  }
+
+  #answers(): Promise<void> {
+    return this.#until("every publish is answered", probeMs + settleMs, () =>
+      this.#everyPlayer.every((player) => player.process.isDead || player.openAnswers === 0),
+    );
+  }
+
+  /** Everybody goes, and nothing stays behind. */
+  async #endAll(idle: readonly number[]): Promise<void> {
+    this.#trace("* everybody goes");
+    for (const player of this.#everyPlayer) player.close();
+    const { resumeWindowMs } = this.#plan.timing;
+    const leaks = () => [
+      ...this.#backbone.leaks(),
+      ...this.#places.flatMap((place, i) => leaksOf(place, idle[i] ?? 0)),
+    ];
+    await this.#waitFor(resumeWindowMs + settleMs, () => leaks().length === 0);
+    for (const leak of leaks()) this.#ledger.fault(leak);
+    for (const place of this.#places) place.stop();
+    await this.#simulation.runUntil(this.#simulation.nowMs + 1000);
+  }
+
+  async #until(what: string, withinMs: number, isSo: () => boolean): Promise<void> {
+    if (!(await this.#waitFor(withinMs, isSo)))
+      this.#ledger.fault(`it does not come to pass within ${withinMs} ms that ${what}`);
+  }
+
+  async #waitFor(withinMs: number, isSo: () => boolean): Promise<boolean> {
+    const untilMs = this.#simulation.nowMs + withinMs;
+    while (!isSo()) {
+      if (this.#simulation.nowMs >= untilMs) return false;
+      await this.#simulation.runUntil(this.#simulation.nowMs + lookMs);
+    }
+    return true;
+  }
+}
+
+/** How long the longest of them lasts. */
+function longestOf(steps: readonly Step[]): number {
+  return Math.max(0, ...steps.map((step) => ("forMs" in step ? step.forMs : "downMs" in step ? step.downMs : 0)));
+}
+
+/** A step, for people. */
+export function describe({ atMs: _, ...step }: Step): string {
+  const { do: what, ...more } = step;
+  return `${what} ${Object.entries(more)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ")}`;
+}

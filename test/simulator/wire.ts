@@ -1,0 +1,28 @@
+import type { Random } from "../../server/src/testing/random.ts";
+import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
+
+/** One direction of a connection: what is sent arrives in its order, after a while. */
+export class Wire {
+  readonly #simulation: Simulation;
+  readonly #random: Random;
+  readonly #baseMs: number;
+  readonly #jitterMs: number;
+  #lastMs = 0;
+
+  /** @param baseMs the least latency; it varies by as much as `jitterMs` */
+  constructor(simulation: Simulation, random: Random, baseMs: number, jitterMs: number) {
+    this.#simulation = simulation;
+    this.#random = random;
+    this.#baseMs = baseMs;
+    this.#jitterMs = jitterMs;
+  }
+
+  latencyMs(): number {
+    return this.#baseMs + this.#random.between(0, this.#jitterMs);
+  }
+
+  send(arrive: () => void): void {
+    this.#lastMs = Math.max(this.#lastMs, this.#simulation.nowMs + this.latencyMs());
+    this.#simulation.at(this.#lastMs, arrive);
+  }
+}
