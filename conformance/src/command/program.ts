@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addAllCommand } from "./all-command.ts";
 import { addClientCommand } from "./client-command.ts";
 import { addDoctorCommand } from "./doctor-command.ts";
 import { exitCodeHelp } from "./exit-code.ts";
@@ -20,6 +21,7 @@ export function createProgram(): Command {
 Examples:
   fanfare-conformance server --target target.yaml      every case for servers
   fanfare-conformance client --adapter ./my-adapter    every case for clients
+  fanfare-conformance all --config conformance.yaml    several of them, side by side
   fanfare-conformance doctor --target target.yaml      whether a server can be run against, and what is in the way
   fanfare-conformance doctor --adapter ./my-adapter    the same of a client
   fanfare-conformance list --profile core              what core consists of
@@ -29,6 +31,7 @@ ${exitCodeHelp}`,
     );
   addServerCommand(program);
   addClientCommand(program);
+  addAllCommand(program);
   addDoctorCommand(program);
   addListCommand(program);
   addExplainCommand(program);

@@ -8,6 +8,7 @@ import {
 import { shortEnumName } from "../cases/enum-name.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { reportName } from "./report-name.ts";
+import { textTable } from "./text-table.ts";
 
 /** The short name of a profile, in lower case. */
 export function profileName(profile: Profile): string {
@@ -43,27 +44,39 @@ const traceMarks: Record<TraceKind, string> = {
   [TraceKind.NOTE]: "##",
 };
 
-/** A report for people: counts by profile, and what is wrong with each case that is not as it has to be. */
+/** A report for people: what is wrong with each case that is not as it has to be, and counts by profile. */
 export function summaryText(report: Report, options: { readonly withTrace: boolean }): string {
-  const lines: string[] = [];
-  for (const result of report.results) {
+  const problems = problemsText(report, options);
+  const head = `${reportName(report)}: ${(report.durationMs / 1000).toFixed(1)} s`;
+  const rows = countByProfile(report).map(({ profile, counts }) => [profileName(profile), ...columnsOf(counts)]);
+  const totals = columnNames.map((_, i) => String(rows.reduce((sum, row) => sum + Number(row[i + 1]), 0)));
+  const counts = textTable([["profile", ...columnNames], ...rows, ["all", ...totals]]);
+  return [...(problems === "" ? [] : [problems, ""]), head, "", counts].join("\n");
+}
+
+/** What is wrong with each case that is not as it has to be, and with the list of known failures; empty: nothing. At most so many cases. */
+export function problemsText(
+  report: Report,
+  options: { readonly withTrace: boolean; readonly most?: number | undefined },
+): string {
+  const cases = report.results.flatMap((result) => {
     const outcome = outcomeOf(result);
-    if (outcome === "passed" || outcome === "unsupported" || outcome === "known failure") continue;
-    lines.push(...problemLines(result, outcome, options.withTrace), "");
-  }
-  lines.push(...report.listProblems, `${reportName(report)}: ${(report.durationMs / 1000).toFixed(1)} s`, "");
-  const header = ["profile", "passed", "failed", "known", "unsupported", "errors"];
-  const rows = countByProfile(report).map(({ profile, counts }) => [
-    profileName(profile),
-    String(counts.passed),
-    String(counts.failed + counts["unexpected pass"]),
-    String(counts["known failure"]),
-    String(counts.unsupported),
-    String(counts["harness error"]),
-  ]);
-  const totals = header.map((_, i) => (i === 0 ? "all" : String(rows.reduce((sum, row) => sum + Number(row[i]), 0))));
-  lines.push(...table([header, ...rows, totals]));
-  return lines.join("\n");
+    const isFine = outcome === "passed" || outcome === "unsupported" || outcome === "known failure";
+    return isFine ? [] : [problemLines(result, outcome, options.withTrace).join("\n")];
+  });
+  const { most = cases.length } = options;
+  const rest = cases.length > most ? [`and ${cases.length - most} more, which the report has`] : [];
+  return [...cases.slice(0, most), ...rest, ...report.listProblems].join("\n\n");
+}
+
+/** Names of the columns of counts. */
+export const columnNames = ["passed", "failed", "known", "unsupported", "errors"];
+
+/** Counts in the order of the columns. */
+export function columnsOf(counts: ProfileCounts["counts"]): string[] {
+  const { passed, unsupported } = counts;
+  const failed = counts.failed + counts["unexpected pass"];
+  return [passed, failed, counts["known failure"], unsupported, counts["harness error"]].map(String);
 }
 
 function problemLines(result: CaseResult, outcome: Outcome, withTrace: boolean): string[] {
@@ -78,11 +91,4 @@ function problemLines(result: CaseResult, outcome: Outcome, withTrace: boolean):
     lines.push(`  ${(Number(atUs) / 1000).toFixed(1).padStart(9)} ms ${actor.padEnd(8)} ${traceMarks[kind]} ${text}`);
   }
   return lines;
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows.map((row) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  "),
-  );
 }

@@ -4,7 +4,7 @@ import type { LoadedCase } from "../cases/load-suites.ts";
 import { KnownFailures } from "../report/known-failing.ts";
 import type { ServerEnvironment } from "../target/environment.ts";
 import { runServerCase } from "./run-server-case.ts";
-import { runSteadily } from "./run-steadily.ts";
+import { type Pace, runSteadily } from "./run-steadily.ts";
 import { type PlannedCase, type Selection, selectCases } from "./select-cases.ts";
 
 /** How cases are run. */
@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly knownFailures?: KnownFailures;
   /** Cases side by side. Default: 16, which mostly wait. */
   readonly concurrency?: number;
+  /** Where the machine is shared. */
+  readonly slots?: Pace["slots"];
   /** Called at the end of each case. */
   readonly onResult?: (result: CaseResult) => void;
 }
@@ -24,11 +26,11 @@ export async function runServerSuite(
   options: RunOptions = {},
 ): Promise<Report> {
   const startedAtMs = Date.now();
-  const { knownFailures = new KnownFailures([]), concurrency = 16 } = options;
+  const { knownFailures = new KnownFailures([]), concurrency = 16, slots } = options;
   const every = selectCases(all, Subject.SERVER, {});
   const planned = selectCases(all, Subject.SERVER, options.selection ?? {});
   const run = ({ definition, form }: PlannedCase) => runServerCase(definition, form, environment);
-  const results = await runSteadily(planned, concurrency, run, (result) => {
+  const results = await runSteadily(planned, { concurrency, slots }, run, (result) => {
     result.knownFailing = knownFailures.has(result.id);
     options.onResult?.(result);
   });

@@ -28,13 +28,13 @@ function failsOnce(stallMs: number): (one: PlannedCase) => Promise<CaseResult> {
 describe("runSteadily", () => {
   it("runs a case again that failed while the runner stood still, and reports it once", async () => {
     const reported: string[] = [];
-    const results = await runSteadily(planned, 2, failsOnce(200), ({ id }) => reported.push(id));
+    const results = await runSteadily(planned, { concurrency: 2 }, failsOnce(200), ({ id }) => reported.push(id));
     expect(results.map(({ status }) => status)).toEqual([CaseStatus.PASS, CaseStatus.PASS]);
     expect(reported).toEqual(["one", "two"]);
   });
 
   it("lets a failure stand that nothing excuses", async () => {
-    const results = await runSteadily(planned, 2, failsOnce(0), () => {});
+    const results = await runSteadily(planned, { concurrency: 2 }, failsOnce(0), () => {});
     expect(results.map(({ status }) => status)).toEqual([CaseStatus.PASS, CaseStatus.FAIL]);
   });
 });

@@ -1,0 +1,77 @@
+import type { Command } from "commander";
+import { Progress } from "../all/progress.ts";
+import { runAll } from "../all/run-all.ts";
+import { onlyNamed, readRunConfig } from "../all/run-config.ts";
+import { loadSuites } from "../cases/load-suites.ts";
+import { readRequirements } from "../cases/requirements.ts";
+import { exitCodeOf } from "../report/outcome.ts";
+import { overviewText } from "../report/overview.ts";
+import { collectReports, type ReportPaths, writeReports } from "../report/report-files.ts";
+import { reportName } from "../report/report-name.ts";
+import { problemsText } from "../report/summary.ts";
+import { exitCodeHelp, usageExitCode } from "./exit-code.ts";
+import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
+
+interface Options extends SelectionOptions, ReportPaths {
+  readonly config: string;
+  readonly only?: string[];
+  readonly patience?: string;
+  readonly trace?: boolean;
+}
+
+/** Failures of one implementation that are written out. */
+const mostShown = 20;
+
+/** `fanfare-conformance all`. */
+export function addAllCommand(program: Command): void {
+  const command = program
+    .command("all")
+    .summary("hold several servers and clients against the protocol, side by side")
+    .description("Runs every implementation that a configuration names (fanfare/conformance/v1alpha/run_config.proto).")
+    .requiredOption("--config <file>", "which implementations")
+    .option("--only <name...>", "only these of them")
+    .option("--patience <ms>", "how long to wait for what a client has to do at once (default 5000)")
+    .option("--trace", "show what went over the wire in cases that fail");
+  addSelection(command)
+    .option("--html <file>", "write the report as a page: a matrix, and each failure with its frames")
+    .option("--json <file>", "write it as JSON")
+    .option("--junit <file>", "write it as JUnit XML")
+    .option("--markdown <file>", "write it as Markdown")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  fanfare-conformance all --config conformance.yaml
+  fanfare-conformance all --config conformance.yaml --only my-client --profile core
+  fanfare-conformance all --config conformance.yaml --html report.html
+
+${exitCodeHelp}`,
+    )
+    .action(async (options: Options) => {
+      process.exitCode = await all(options);
+    });
+}
+
+async function all(options: Options): Promise<number> {
+  const suites = loadSuites(readRequirements());
+  const config = onlyNamed(readRunConfig(options.config), options.only);
+  using progress = new Progress(process.stdout);
+  const reports = await runAll(suites, config, {
+    selection: selectionOf(options),
+    progress,
+    patienceMs: Number(options.patience ?? 5_000),
+    isStrict: process.env.CI === "true",
+  });
+  const collection = collectReports(reports);
+  writeReports(collection, options);
+  for (const report of reports) {
+    const problems = problemsText(report, { withTrace: options.trace === true, most: mostShown });
+    if (problems !== "") console.log(`\n=== ${reportName(report)}\n\n${problems}`);
+  }
+  console.log(`\n${overviewText(collection)}`);
+  if (reports.some(({ results, listProblems }) => results.length + listProblems.length > 0)) {
+    return Math.max(...reports.map(exitCodeOf));
+  }
+  console.error("no case fits the filters");
+  return usageExitCode;
+}
