@@ -17,6 +17,7 @@ import { AppHub } from "./hub/app-hub.ts";
 import { ClusterSessions } from "./hub/cluster-sessions.ts";
 import { FanOut } from "./hub/fan-out.ts";
 import type { Credentials, Session } from "./hub/session.ts";
+import { SettingsSync } from "./hub/settings-sync.ts";
 import { CoalescedCursors } from "./log/coalesced-cursors.ts";
 import type { DurableStores } from "./log/durable-stores.ts";
 import { MemoryCursorStore } from "./log/memory/memory-cursor-store.ts";
@@ -72,6 +73,8 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
   state: NodeState.READY | NodeState.DRAINING = NodeState.READY;
   /** Undefined: this node is alone. */
   readonly cluster: Cluster | undefined;
+  /** What was set at run time; undefined: this node is alone, and keeps it itself. */
+  readonly settings: SettingsSync | undefined;
   readonly #isolated = Promise.withResolvers<void>();
   readonly #random: RandomBytes;
   readonly #verifyToken: (token: string) => Promise<VerifiedToken>;
@@ -97,6 +100,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     this.cluster = options.cluster && this.#openCluster(options.cluster);
     this.apps = new Map([...config.apps].map(([id, app]) => [id, this.#openApp(app)]));
     if (this.cluster !== undefined) answerForSessions(this.cluster, this.apps);
+    this.settings = this.cluster && this.#openSettings(this.cluster);
   }
 
   readonly authenticate = async (token: string): Promise<Credentials> => {
@@ -117,11 +121,13 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
 
   /** Makes the node known to all others. At once where there are none. @throws FanfareError UNAVAILABLE */
   async open(): Promise<void> {
+    await this.settings?.open();
     await this.cluster?.join();
   }
 
   /** Writes the cursors that wait to be written, and says farewell. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.settings?.close();
     await this.cursors[Symbol.asyncDispose]();
     await this.cluster?.[Symbol.asyncDispose]();
   }
@@ -156,12 +162,24 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
         startedAtMs: BigInt(Math.trunc(this.startedAtMs)),
         connections: this.counters.connections,
         sessions: this.counters.sessions,
-        settingsVersion: 0n,
+        settingsVersion: BigInt(this.settings?.version ?? 0),
         clientUrl: "",
       }),
       onIsolated: () => this.#isolated.resolve(),
       ...(leaseMs && { leaseMs }),
     });
+  }
+
+  #openSettings(cluster: Cluster): SettingsSync {
+    const { clock, log, apps } = this;
+    const settings = new SettingsSync(cluster.broker.settings, (appId) => apps.get(appId)?.hub.namespaces, clock, log);
+    cluster.answer("settings", async (_from, { question }) => {
+      if (question.case === "settings") await settings.atLeast(Number(question.value.version));
+      return nothing;
+    });
+    // What a lost word did not tell is seen at the next renewal.
+    cluster.onNode(({ settingsVersion }) => void settings.atLeast(Number(settingsVersion)));
+    return settings;
   }
 
   #openSessions(hub: AppHub, cluster: Cluster): ClusterSessions {
@@ -227,7 +245,7 @@ function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, GatewayAp
     question.case === "finishHandOver" ? sessionsOf(appId).onFinish(question.value.sessionId) : nothing,
   );
   cluster.answer("membership", (_from, { appId, question }) => {
-    if (question.case === "membership") sessionsOf(appId).onMembership(question.value);
+    if (question.case === "membership") sessionsOf(appId).applyMembership(question.value);
     return nothing;
   });
 }

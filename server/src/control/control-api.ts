@@ -4,6 +4,8 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { ControlService } from "@fanfare/proto/control/v1";
 import { ApiKeys } from "../auth/api-keys.ts";
 import { appOf, callerKey, callerOf } from "./caller-context.ts";
+import { clusterCalls } from "./cluster/cluster-calls.ts";
+import { Scatter } from "./cluster/scatter.ts";
 import type { BeginDrain, ControlNode } from "./control-context.ts";
 import { groupCalls } from "./group-calls.ts";
 import { guard } from "./guard.ts";
@@ -37,13 +39,19 @@ export class ControlApi {
     this.#watchers = new EventWatchers(node);
     this.#keys = new ApiKeys(node.config.apps.values());
     const publisher = new Publisher(node);
+    const local = {
+      ...groupCalls(node),
+      ...playerCalls(node),
+      ...sessionCalls(node),
+      ...nodeCalls(node, beginDrain),
+      ...logCalls(node),
+    };
+    const { cluster } = node;
+    const ofCluster = cluster && clusterCalls(node, cluster, new Scatter(cluster, local));
     const routes = (router: ConnectRouter): void => {
       router.service(ControlService, {
-        ...groupCalls(node),
-        ...playerCalls(node),
-        ...sessionCalls(node),
-        ...nodeCalls(node, beginDrain),
-        ...logCalls(node),
+        ...local,
+        ...ofCluster,
         ...unimplementedCalls,
         publish: async ({ publications }, context) => {
           const app = appOf(node, context);

@@ -4,9 +4,11 @@ import type { Revocations } from "../auth/revocations.ts";
 import type { Clock } from "../clock.ts";
 import type { ResolvedConfig } from "../config/resolved-config.ts";
 import type { AppHub } from "../hub/app-hub.ts";
+import type { ClusterSessions } from "../hub/cluster-sessions.ts";
 import type { Session } from "../hub/session.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { Log } from "../observe/log.ts";
+import type { Cluster } from "../router/cluster/cluster.ts";
 import type { Producer } from "../router/producer.ts";
 import type { Router } from "../router/router.ts";
 
@@ -14,6 +16,8 @@ import type { Router } from "../router/router.ts";
 export interface ControlApp {
   readonly hub: AppHub;
   readonly router: Router<Session>;
+  /** Undefined: this node is alone. */
+  readonly sessions: ClusterSessions | undefined;
 }
 
 /** The node that the control API tells what to do. */
@@ -27,6 +31,8 @@ export interface ControlNode {
   readonly revocations: Revocations;
   /** Gives the control API's messages their identity. */
   readonly producer: Producer;
+  /** Undefined: this node is alone. */
+  readonly cluster: Cluster | undefined;
   /** The node as it is now. */
   describe(): Node;
 }

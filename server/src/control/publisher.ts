@@ -126,7 +126,17 @@ export class Publisher {
     const identity = { origin: producer.origin, seq: producer.nextSeq() };
     const { keyId } = caller;
     const idempotencyKey = publication.idempotencyKey === "" ? "" : `${keyId}\n${publication.idempotencyKey}`;
-    const message = { channel, ...identity, payload, from: "", volatile, conflationKey, ttlMs, idempotencyKey, wantReport };
+    const message = {
+      channel,
+      ...identity,
+      payload,
+      from: "",
+      volatile,
+      conflationKey,
+      ttlMs,
+      idempotencyKey,
+      wantReport,
+    };
     let settled: PublishResult | undefined;
     let settle: (result: PublishResult) => void = (result) => {
       settled = result;

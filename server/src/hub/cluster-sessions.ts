@@ -26,6 +26,9 @@ export interface ClusterSessionsOptions {
   readonly applyStanding: (playerId: string, standing: Standing) => void;
 }
 
+/** What is told of a membership. */
+export type MembershipFacts = Pick<MembershipChange, "playerId" | "group" | "member" | "version">;
+
 /** Who knocks. */
 export interface Knock {
   readonly credentials: Credentials;
@@ -67,7 +70,7 @@ export class ClusterSessions implements SessionOwnership {
   readonly #options: ClusterSessionsOptions;
   readonly #appId: string;
   /** Players of whom somebody knocks, and what changed in their memberships meanwhile. */
-  readonly #arriving = new Map<string, { count: number; changes: MembershipChange[] }>();
+  readonly #arriving = new Map<string, { count: number; changes: MembershipFacts[] }>();
   readonly #versions = new Map<string, number>();
   /** Sessions on their way here, and the highest attempt by which another node has claimed them since. */
   readonly #claiming = new Map<string, { count: number; supersededBy: number }>();
@@ -179,12 +182,12 @@ export class ClusterSessions implements SessionOwnership {
   }
 
   /** A player's memberships were changed, somewhere. */
-  onMembership(change: MembershipChange): void {
+  applyMembership(change: MembershipFacts): void {
     this.#arriving.get(change.playerId)?.changes.push(change);
     this.#apply(change);
   }
 
-  #apply({ playerId, group, member, version }: MembershipChange): void {
+  #apply({ playerId, group, member, version }: MembershipFacts): void {
     const { hub } = this.#options;
     const known = this.#versions.get(playerId);
     if (known === undefined || Number(version) <= known) return;
@@ -203,7 +206,7 @@ export class ClusterSessions implements SessionOwnership {
     };
   }
 
-  async #load(playerId: string, changes: readonly MembershipChange[]): Promise<readonly string[]> {
+  async #load(playerId: string, changes: readonly MembershipFacts[]): Promise<readonly string[]> {
     const { cluster, hub, applyStanding } = this.#options;
     const { memberships, standing } = cluster.broker;
     const [loaded, stands] = await Promise.all([

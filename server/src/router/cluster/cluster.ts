@@ -81,6 +81,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   readonly #apps = new Map<string, ClusterApp>();
   readonly #answerers = new Map<QuestionCase, Answerer>();
   readonly #deathListeners = new Set<(incarnation: bigint) => void>();
+  readonly #nodeListeners = new Set<(node: NodeRecord) => void>();
   readonly #recordListeners = new Map<ClusterRecord["kind"]["case"], (from: bigint, record: ClusterRecord) => void>();
 
   constructor(options: ClusterOptions) {
@@ -108,7 +109,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       heardAtMs: (peer) => this.links.heardAtMs(peer),
       onJoined: (peer) => this.links.addPeer(peer),
       onDead: (peer) => this.#buried(peer),
-      onChanged: () => {},
+      onChanged: (node) => this.#changed(node),
       onLapsed: options.onIsolated,
       ...(options.leaseMs && { leaseMs: options.leaseMs }),
     });
@@ -142,6 +143,11 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   /** Who handles a kind of record that is not handled here. */
   onRecord(kind: ClusterRecord["kind"]["case"], listener: (from: bigint, record: ClusterRecord) => void): void {
     this.#recordListeners.set(kind, listener);
+  }
+
+  /** Somebody has described itself anew. */
+  onNode(listener: (node: NodeRecord) => void): void {
+    this.#nodeListeners.add(listener);
   }
 
   onDeath(listener: (incarnation: bigint) => void): void {
@@ -225,12 +231,15 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#sweeps.abort();
     await this.routes.close();
     const farewell = { case: "farewell" as const, value: {} };
     await Promise.allSettled(this.peers.map((peer) => this.ask(peer, farewell, { deadlineMs: 500 })));
     await this.nodes.close();
     await this.links[Symbol.asyncDispose]();
   }
+
+  readonly #sweeps = new AbortController();
 
   /** Bytes of a lane go to the links; set by whoever makes them. */
   #lane: (bytes: Uint8Array, lane: number) => void = () => {};
@@ -297,5 +306,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     void broker.registry.remove(peer).catch(() => {});
   }
 
-  readonly #sweeps = new AbortController();
+  #changed(node: NodeRecord): void {
+    for (const listener of this.#nodeListeners) listener(node);
+  }
 }

@@ -1,0 +1,232 @@
+import { toBinary } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { NodeState as PeerState } from "@fanfare/proto/cluster/v1alpha";
+import { NamespaceSchema } from "@fanfare/proto/config/v1";
+import { type ControlService, NodeState } from "@fanfare/proto/control/v1";
+import { ErrorCode } from "@fanfare/proto/v1";
+import { FanfareError } from "../../fanfare-error.ts";
+import { unknownNamespace } from "../../hub/subscriptions.ts";
+import type { Cluster } from "../../router/cluster/cluster.ts";
+import { channelOf, groupKey, playerKey } from "../../wire/channel-key.ts";
+import { appOf, callerOf } from "../caller-context.ts";
+import type { ControlNode } from "../control-context.ts";
+import { mergedPage } from "./merged-page.ts";
+import { mergePresence } from "./merged-presence.ts";
+import type { LocalCalls, Scatter } from "./scatter.ts";
+
+type Calls = Pick<
+  ServiceImpl<typeof ControlService>,
+  | keyof LocalCalls
+  | "joinGroup"
+  | "leaveGroup"
+  | "listMemberships"
+  | "listMembers"
+  | "unban"
+  | "listNodes"
+  | "putNamespace"
+  | "deleteNamespace"
+>;
+
+/** How long a withdrawal of tokens is remembered, in milliseconds; tokens that live longer are good again after it. */
+const revocationLifeMs = 24 * 60 * 60_000;
+const maxPageSize = 100;
+
+/** The calls of the control API that concern more than one node: what is stored is stored for all, and the rest is put together. */
+export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatter): Calls {
+  const { broker } = cluster;
+
+  /** Tells every node that may have the player. */
+  async function changeMembership(
+    context: HandlerContext,
+    playerId: string,
+    group: string,
+    member: boolean,
+  ): Promise<{ changed: boolean }> {
+    const { appId } = callerOf(context);
+    const { changed, version } = member
+      ? await broker.memberships.add(appId, playerId, group, node.config.limits.maxMemberships)
+      : await broker.memberships.remove(appId, playerId, group);
+    if (!changed) return { changed };
+    const change = { playerId, group, member, version: BigInt(version) };
+    const nodes = await broker.routes.read({ appId, key: playerKey(playerId) }).catch(() => cluster.peers);
+    const question = { case: "membership" as const, value: change };
+    // A node that does not answer has lost the player, or will be told by its next look at the store.
+    await Promise.allSettled(
+      nodes.filter((peer) => peer !== cluster.incarnation).map((peer) => cluster.ask(peer, question, { appId })),
+    );
+    appOf(node, context).sessions?.applyMembership(change);
+    return { changed };
+  }
+
+  async function changeSettings(appId: string, name: string, namespace: Uint8Array | undefined): Promise<void> {
+    const version = BigInt(await broker.settings.setNamespace(appId, name, namespace));
+    const question = { case: "settings" as const, value: { version } };
+    await Promise.allSettled(cluster.peers.map((peer) => cluster.ask(peer, question)));
+  }
+
+  return {
+    joinGroup({ playerId, group }, context) {
+      const { hub } = appOf(node, context);
+      if (hub.namespaces.policyForGroup(group) === undefined) throw unknownNamespace(channelOf(groupKey(group)));
+      return changeMembership(context, playerId, group, true);
+    },
+
+    leaveGroup: ({ playerId, group }, context) => changeMembership(context, playerId, group, false),
+
+    async listMemberships({ playerId }, context) {
+      const { groups } = await broker.memberships.groupsOf(callerOf(context).appId, playerId);
+      return { groups: [...groups] };
+    },
+
+    async listMembers({ group, pageSize, pageToken }, context) {
+      const { appId } = callerOf(context);
+      const after = pageToken === "" ? undefined : nameOf(pageToken);
+      const { names, next } = await broker.memberships.playersOf(appId, group, after, pageSize || maxPageSize);
+      return { playerIds: [...names], nextPageToken: next === undefined ? "" : tokenOf(next) };
+    },
+
+    async listSessions(request, context) {
+      const pages = await scatter.everywhere("listSessions", request, context);
+      const lists = pages.map(({ sessions = [], nextPageToken = "" }) => ({ items: sessions, nextPageToken }));
+      const { items, nextPageToken } = mergedPage("sessions", lists, ({ sessionId }) => sessionId ?? "", request);
+      return { sessions: items, nextPageToken };
+    },
+
+    async listGroups(request, context) {
+      const pages = await scatter.everywhere("listGroups", request, context);
+      const lists = pages.map(({ groups = [], nextPageToken = "" }) => ({ items: groups, nextPageToken }));
+      const { items, nextPageToken } = mergedPage(
+        "groups",
+        lists,
+        ({ group }) => group ?? "",
+        request,
+        (a, b) => ({
+          ...a,
+          sessions: (a.sessions ?? 0) + (b.sessions ?? 0),
+        }),
+      );
+      return { groups: items, nextPageToken };
+    },
+
+    async getPresence(request, context) {
+      const responses = await scatter.everywhere("getPresence", request, context);
+      return {
+        page: mergePresence(
+          responses.map(({ page }) => page ?? {}),
+          request,
+        ),
+      };
+    },
+
+    async disconnect(request, context) {
+      return { sessions: sum(await scatter.everywhere("disconnect", request, context), ({ sessions }) => sessions) };
+    },
+
+    async ban(request, context) {
+      const { playerId, durationS, reason } = request;
+      const untilMs = durationS === 0 ? Number.POSITIVE_INFINITY : node.clock.nowMs() + durationS * 1000;
+      await broker.standing.ban(callerOf(context).appId, playerId, untilMs, reason);
+      return { sessions: sum(await scatter.everywhere("ban", request, context), ({ sessions }) => sessions) };
+    },
+
+    async unban({ playerId }, context) {
+      const { appId } = callerOf(context);
+      const changed = await broker.standing.unban(appId, playerId);
+      node.bans.unban(appId, playerId);
+      return { changed };
+    },
+
+    async revokeTokens({ playerId, issuedBeforeMs }, context) {
+      const before = issuedBeforeMs === 0n ? BigInt(Math.trunc(node.clock.nowMs())) : issuedBeforeMs;
+      await broker.standing.revoke(callerOf(context).appId, playerId, Number(before), revocationLifeMs);
+      const request = { playerId, issuedBeforeMs: before } as Parameters<LocalCalls["revokeTokens"]>[0];
+      const all = await scatter.everywhere("revokeTokens", request, context);
+      return { connections: sum(all, ({ connections }) => connections) };
+    },
+
+    async erasePlayer(request, context) {
+      const { playerId } = request;
+      const { appId } = callerOf(context);
+      const all = await scatter.everywhere("erasePlayer", request, context);
+      const { groups } = await broker.memberships.groupsOf(appId, playerId);
+      for (const group of groups) await changeMembership(context, playerId, group, false);
+      await broker.standing.unban(appId, playerId);
+      return { sessions: sum(all, ({ sessions }) => sessions), memberships: groups.length };
+    },
+
+    /** At the node that has the session; of a player with several nodes, at the first that can call. */
+    async callPlayer(request, context) {
+      const key = playerKey(request.playerId);
+      const route = await broker.routes.read({ appId: callerOf(context).appId, key }).catch(() => undefined);
+      const nodes = route ?? [cluster.incarnation, ...cluster.peers];
+      let refusal: unknown = new FanfareError(ErrorCode.PLAYER_OFFLINE, "the player has no session");
+      for (const peer of nodes) {
+        try {
+          if (peer === cluster.incarnation) return await scatter.here("callPlayer", request, context);
+          const withinMs = (request.rpc?.deadlineMs || 10_000) + 1_000;
+          return await scatter.at(peer, "callPlayer", request, context, withinMs);
+        } catch (reason) {
+          const { code } = FanfareError.from(reason);
+          if (code !== ErrorCode.PLAYER_OFFLINE && code !== ErrorCode.NOT_FOUND) throw reason;
+          refusal = reason;
+        }
+      }
+      throw refusal;
+    },
+
+    listNodes() {
+      const peers = [...cluster.nodes.peers.values()].map((peer) => ({
+        nodeId: peer.nodeId,
+        incarnation: peer.incarnation,
+        state: peer.state === PeerState.DRAINING ? NodeState.DRAINING : NodeState.READY,
+        version: peer.version,
+        startedAtMs: peer.startedAtMs,
+        connections: peer.connections,
+        sessions: peer.sessions,
+        broker: "valkey",
+      }));
+      const nodes = [node.describe(), ...peers];
+      return { nodes: nodes.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1)) };
+    },
+
+    async drain(request, context) {
+      const { nodeId } = request;
+      if (nodeId === "" || nodeId === node.config.nodeId) return scatter.here("drain", request, context);
+      const [incarnation] = [...cluster.nodes.peers].find(([, peer]) => peer.nodeId === nodeId) ?? [];
+      if (incarnation !== undefined) return scatter.at(incarnation, "drain", request, context);
+      throw new FanfareError(ErrorCode.NOT_FOUND, `there is no node "${nodeId}"`, { field: "node_id" });
+    },
+
+    async putNamespace({ namespace }, context) {
+      const { appId } = callerOf(context);
+      const { namespaces } = appOf(node, context).hub;
+      const created = namespaces.put(namespace?.name ?? "", namespace?.rules);
+      if (namespace !== undefined) {
+        await changeSettings(appId, namespace.name, toBinary(NamespaceSchema, namespace));
+      }
+      return { created };
+    },
+
+    async deleteNamespace({ name }, context) {
+      const changed = appOf(node, context).hub.namespaces.delete(name);
+      await changeSettings(callerOf(context).appId, name, undefined);
+      return { changed };
+    },
+  };
+}
+
+function sum<T>(all: readonly T[], of: (one: T) => number | undefined): number {
+  return all.reduce((total, one) => total + (of(one) ?? 0), 0);
+}
+
+function tokenOf(name: string): string {
+  return Buffer.from(`members\n${name}`).toString("base64url");
+}
+
+function nameOf(token: string): string {
+  const text = Buffer.from(token, "base64url").toString();
+  if (text.startsWith("members\n") && tokenOf(text.slice(8)) === token) return text.slice(8);
+  throw new FanfareError(ErrorCode.INVALID_ARGUMENT, "the page token is not one that this list gave", {
+    field: "page_token",
+  });
+}
