@@ -21,7 +21,7 @@ import type { RunOptions } from "../run/run-server-suite.ts";
 import { runSteadily } from "../run/run-steadily.ts";
 import { type PlannedCase, type Selection, selectCases } from "../run/select-cases.ts";
 import { Trace } from "../run/trace.ts";
-import { AdapterProcess } from "./adapter-process.ts";
+import { AdapterPool } from "./adapter-pool.ts";
 import type { ClientAdapter, OpenAdapter } from "./client-adapter.ts";
 import { ClientCase } from "./client-case.ts";
 import { runClientStep } from "./client-steps.ts";
@@ -50,8 +50,11 @@ export async function runClientSuite(
   const { knownFailures = new KnownFailures([]), concurrency = 8, slots } = options;
   const planned = planClientCases(all, options.selection);
   let implementation = typeof client.adapter === "string" ? client.adapter : "a client in this process";
+  await using pool = typeof client.adapter === "string" ? new AdapterPool(client.adapter) : undefined;
+  const open: OpenAdapter = pool === undefined ? (client.adapter as OpenAdapter) : (context) => pool.open(context);
+  const { patienceMs } = client;
   const run = (one: PlannedCase) =>
-    runClientCase(one, client, ({ client: name }) => {
+    runClientCase(one, { open, patienceMs }, ({ client: name }) => {
       implementation = name;
     });
   const results = await runSteadily(planned, { concurrency, slots }, run, (result) => {
@@ -83,7 +86,7 @@ export function planClientCases(all: readonly LoadedCase[], selection: Selection
 /** Runs one case. Never rejects. */
 export async function runClientCase(
   { definition: one, form }: PlannedCase,
-  client: ClientUnderTest,
+  { open, patienceMs }: { readonly open: OpenAdapter; readonly patienceMs: number },
   onReady: (ready: Ready) => void = () => {},
 ): Promise<CaseResult> {
   const startedAtMs = performance.now();
@@ -92,13 +95,10 @@ export async function runClientCase(
   const named = isAgain ? { id: `${one.id}#json`, profile: Profile.JSON } : { id: one.id, profile };
   const result = create(CaseResultSchema, { ...named, title, specs, level, status: CaseStatus.PASS });
   const trace = new Trace();
-  const { patienceMs } = client;
   const running = new ClientCase(one, { form, trace, patienceMs, run: randomBytes(4).toString("hex") });
   try {
     const { nextOrder } = running;
-    await using adapter = await (typeof client.adapter === "string"
-      ? AdapterProcess.start({ command: client.adapter, trace, nextOrder })
-      : client.adapter({ trace, nextOrder }));
+    await using adapter = await open({ trace, nextOrder });
     const ready = await adapter.ready;
     onReady(ready);
     const lacking =
@@ -106,15 +106,16 @@ export async function runClientCase(
       unknownVerb(one, ready) ??
       unspoken(form, ready) ??
       unmetNeed(one, ready);
-    if (lacking === undefined) await runSteps(running, adapter, result);
-    else Object.assign(result, { status: CaseStatus.UNSUPPORTED, message: `the client has no ${lacking}` });
-    if (result.status !== CaseStatus.PASS && adapter.errors !== "")
-      trace.note("client", `standard error: ${adapter.errors}`);
+    try {
+      if (lacking === undefined) await runSteps(running, adapter, result);
+      else Object.assign(result, { status: CaseStatus.UNSUPPORTED, message: `the client has no ${lacking}` });
+    } finally {
+      if (adapter.errors !== "") trace.note("client", `standard error: ${adapter.errors}`);
+      await running.end(); // before the adapter, which may serve another case then
+    }
   } catch (error) {
     describeFailure(error, result, one);
     result.trace = trace.entries();
-  } finally {
-    await running.end();
   }
   result.durationMs = Math.round(performance.now() - startedAtMs);
   return result;

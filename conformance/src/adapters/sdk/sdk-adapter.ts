@@ -41,7 +41,7 @@ const features = [
 ];
 const verbs = [
   ...["connect", "subscribe", "unsubscribe", "publish", "answer_rpc", "close", "rpc", "presence", "roster"],
-  ...["update_presence", "history", "commit"],
+  ...["update_presence", "history", "commit", "reset"],
 ];
 
 /** Does what commands say with a client of the SDK, and reports what it observes. Runs in Node and in pages. */
@@ -51,6 +51,8 @@ export class SdkAdapter {
   readonly #channels = new Map<string, Channel>();
   readonly #watched = new WeakSet<Channel>();
   #client: Client | undefined;
+  /** Aborted by `reset`: what its clients still tell is nobody's business. */
+  #present = new AbortController();
 
   constructor(shell: SdkShell) {
     this.#shell = shell;
@@ -65,7 +67,10 @@ export class SdkAdapter {
 
   /** Carries out a command and reports its end. Never rejects. */
   async execute(command: ClientCommand): Promise<void> {
-    const { report } = this.#shell;
+    const { signal } = this.#present;
+    const report = (one: Report) => {
+      if (!signal.aborted || command.verb.case === "reset") this.#shell.report(one);
+    };
     try {
       report({ case: "done", value: { ...(await this.#run(command)), id: command.id } });
     } catch (thrown) {
@@ -119,6 +124,8 @@ export class SdkAdapter {
       case "close":
         await this.#required.close();
         return {};
+      case "reset":
+        return this.#reset();
       default:
         throw new Error(`${verb.case} is not served`);
     }
@@ -138,8 +145,13 @@ export class SdkAdapter {
   async #connect({ url, tokens, allowedOrigins }: ConnectCommand): Promise<Done> {
     let next = 0;
     const getToken = () => tokens[Math.min(next++, tokens.length - 1)] ?? "";
-    const onStatus = (event: StatusEvent) => this.#told(event);
-    this.#client = await this.#shell.connect({ url, getToken, allowedOrigins, onStatus });
+    const { signal } = this.#present;
+    const onStatus = (event: StatusEvent) => {
+      if (!signal.aborted) this.#told(event);
+    };
+    const client = await this.#shell.connect({ url, getToken, allowedOrigins, onStatus, signal });
+    signal.addEventListener("abort", () => void client.close());
+    this.#client = client;
     this.#watch(this.#client.player);
     this.#watch(this.#client.broadcast);
     return {};
@@ -212,6 +224,14 @@ export class SdkAdapter {
     return { history: { messages, ...wirePosition("next", page.next), ...ends } };
   }
 
+  #reset(): Done {
+    this.#present.abort();
+    this.#present = new AbortController();
+    this.#channels.clear();
+    this.#client = undefined;
+    return {};
+  }
+
   #told(event: StatusEvent): void {
     const { report } = this.#shell;
     if (event.type === "connecting") report({ case: "status", value: { state: ConnectionState.CONNECTING } });
@@ -234,7 +254,10 @@ export class SdkAdapter {
     this.#channels.set(keyOf(one.target), one);
     if (this.#watched.has(one)) return;
     this.#watched.add(one);
-    watchChannel(one, this.#shell.report);
+    const { signal } = this.#present;
+    watchChannel(one, (report) => {
+      if (!signal.aborted) this.#shell.report(report);
+    });
   }
 }
 

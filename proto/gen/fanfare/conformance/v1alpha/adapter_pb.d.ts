@@ -149,6 +149,15 @@ export declare type ClientCommand = Message<"fanfare.conformance.v1alpha.ClientC
      */
     value: CommitCommand;
     case: "commit";
+  } | {
+    /**
+     * Forget everything, as if just started: the next commands are another case's. Nothing that belongs to what was before may be reported behind
+     * `done`. Without it each case gets an adapter process of its own, which costs time and nothing else.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.ResetCommand reset = 15;
+     */
+    value: ResetCommand;
+    case: "reset";
   } | { case: undefined; value?: undefined };
 };
 
@@ -605,6 +614,20 @@ export declare type CloseCommand = Message<"fanfare.conformance.v1alpha.CloseCom
  * Use `create(CloseCommandSchema)` to create a new message.
  */
 export declare const CloseCommandSchema: GenMessage<CloseCommand>;
+
+/**
+ * Starts anew. The client need not close its connections in order: the runner has ended them.
+ *
+ * @generated from message fanfare.conformance.v1alpha.ResetCommand
+ */
+export declare type ResetCommand = Message<"fanfare.conformance.v1alpha.ResetCommand"> & {
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.ResetCommand.
+ * Use `create(ResetCommandSchema)` to create a new message.
+ */
+export declare const ResetCommandSchema: GenMessage<ResetCommand>;
 
 /**
  * Adapter to runner: what the client says of itself, or saw.
