@@ -1,66 +1,101 @@
-import type { Reply, ValkeyClient } from "./valkey-client.ts";
+import { type ClusterView, parseClusterNodes } from "./cluster-view.ts";
+import { slotCount, slotOfTag } from "./hash-slot.ts";
+import type { ValkeyClient } from "./valkey-client.ts";
 
-/** How many hash slots a cluster has. */
-const slotCount = 16_384;
-
-const crcTable = Uint16Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte << 8;
-  for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) !== 0 ? (crc << 1) ^ 0x1021 : crc << 1;
-  return crc & 0xffff;
-});
-
-/** The slot of a hash tag: CRC16 (XMODEM) of its bytes. */
-export function slotOfTag(tag: string): number {
-  let crc = 0;
-  for (const byte of Buffer.from(tag)) crc = ((crc << 8) & 0xffff) ^ (crcTable[((crc >> 8) ^ byte) & 0xff] as number);
-  return crc % slotCount;
+/** Slots that have gone from one primary to another. */
+export interface SlotMove {
+  readonly from: string;
+  readonly to: string;
+  readonly slots: ReadonlySet<number>;
 }
 
-/** Which primary serves a slot, as far as known. A mistake costs a detour: the answers name the node that gave them. */
+/**
+ * Which primary serves a slot, as far as known. A mistake costs a detour: the answers name the node that gave them.
+ *
+ * Views of several nodes are merged: of two claims on a slot the one with the higher epoch counts, as it does among the nodes of Valkey, so what a
+ * node tells that has missed a failover changes nothing.
+ */
 export class SlotMap {
-  #primaries: (string | undefined)[] = [];
-  #ids: ReadonlySet<string | undefined> = new Set();
+  #owners: (string | undefined)[] = new Array<undefined>(slotCount).fill(undefined);
+  /** Highest epoch of each owner. */
+  readonly #epochs = new Map<string, number>();
+  #tags = new Map<string, string>();
   #loading: Promise<void> | undefined;
 
   /** Id of the primary; empty if it is not known, or outside of a cluster. */
   primaryOf(tag: string): string {
-    return this.#primaries[slotOfTag(tag)] ?? "";
+    return this.#owners[slotOfTag(tag)] ?? "";
   }
 
   /** Whether a node serves a slot. */
   isPrimary(id: string): boolean {
-    return this.#ids.has(id);
+    return this.#epochs.has(id);
+  }
+
+  /** All nodes that serve a slot. */
+  get primaries(): readonly string[] {
+    return [...this.#epochs.keys()];
+  }
+
+  /** Under which a primary claims its slots; 0 if it serves none. */
+  epochOf(id: string): number {
+    return this.#epochs.get(id) ?? 0;
   }
 
   /** A hash tag that belongs to a primary; undefined if none is found, because it has few slots or none. */
   tagOf(primary: string): string | undefined {
     if (!this.isPrimary(primary)) return undefined;
-    for (let i = 0; i < 2000; i++) if (this.primaryOf(`${i}`) === primary) return `${i}`;
+    const known = this.#tags.get(primary);
+    if (known !== undefined && this.primaryOf(known) === primary) return known;
+    for (let i = 0; i < 2000; i++) {
+      if (this.primaryOf(`${i}`) !== primary) continue;
+      this.#tags.set(primary, `${i}`);
+      return `${i}`;
+    }
     return undefined;
+  }
+
+  /** Takes in what a node sees. @returns what has changed hands; nothing for slots that nobody was known to serve */
+  learn(view: ClusterView): readonly SlotMove[] {
+    const moves = new Map<string, { from: string; to: string; slots: Set<number> }>();
+    for (const { id, isPrimary, epoch, ranges } of view.nodes.values()) {
+      if (!isPrimary) continue;
+      for (const [first, last] of ranges) {
+        for (let slot = first; slot <= last; slot++) {
+          const owner = this.#owners[slot];
+          if (owner === id || (owner !== undefined && view.nodes.has(owner) && epoch <= this.epochOf(owner))) continue;
+          this.#owners[slot] = id;
+          if (owner === undefined) continue;
+          const key = `${owner} ${id}`;
+          const move = moves.get(key) ?? { from: owner, to: id, slots: new Set() };
+          moves.set(key, move);
+          move.slots.add(slot);
+        }
+      }
+    }
+    this.#updateEpochs(view);
+    return [...moves.values()];
   }
 
   /** Asks any node. Joins a request that is under way. */
   refresh(client: ValkeyClient): Promise<void> {
     this.#loading ??= client
-      .send(["CLUSTER", "SLOTS"], "any")
+      .send(["CLUSTER", "NODES"], "any")
       .then((reply) => {
-        this.#primaries = parseSlots(reply);
-        this.#ids = new Set(this.#primaries);
+        this.learn(parseClusterNodes(reply));
       })
       .finally(() => {
         this.#loading = undefined;
       });
     return this.#loading;
   }
-}
 
-/** `CLUSTER SLOTS`: [first, last, [host, port, id, ...] of the primary, replicas ...] for each range. */
-function parseSlots(reply: Reply): string[] {
-  const primaries = new Array<string>(slotCount).fill("");
-  for (const range of reply as readonly Reply[]) {
-    const [first, last, primary] = range as readonly Reply[];
-    const id = String((primary as readonly Reply[])[2]);
-    primaries.fill(id, Number(first), Number(last) + 1);
+  #updateEpochs({ nodes }: ClusterView): void {
+    const owners = new Set(this.#owners);
+    owners.delete(undefined);
+    for (const id of this.#epochs.keys()) if (!owners.has(id)) this.#epochs.delete(id);
+    for (const id of owners as Set<string>) {
+      this.#epochs.set(id, Math.max(this.epochOf(id), nodes.get(id)?.epoch ?? 0));
+    }
   }
-  return primaries;
 }
