@@ -33,7 +33,7 @@ export const checkSteps: readonly CheckStep[] = [
   ...typeSteps(),
   {
     name: "go-server",
-    hint: "node scripts/go-server.ts: build, vet, test and conformance of conformance/servers/go",
+    hint: "node scripts/go-server.ts: build, vet and test conformance/servers/go",
     run: () => script("go-server.ts"),
   },
   { name: "unused", hint: "knip.json has the entry points", run: () => command(["knip", "--no-progress"]) },
