@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Protocol
 
 from fanfare.v1.frames_pb2 import ClientFrames, ServerFrames
@@ -51,8 +52,12 @@ class JsonCodec:
         if isinstance(data, bytes):
             raise MalformedError("a binary message on the JSON subprotocol")
         try:
-            return json_format.Parse(data, ServerFrames(), ignore_unknown_fields=True)
-        except json_format.ParseError as error:
+            value = json.loads(data)
+            # Parse takes a list for a message without fields.
+            if not isinstance(value, dict):
+                raise MalformedError("no JSON object")
+            return json_format.ParseDict(value, ServerFrames(), ignore_unknown_fields=True)
+        except (ValueError, RecursionError, json_format.ParseError) as error:
             raise MalformedError("no ServerFrames") from error
 
 
