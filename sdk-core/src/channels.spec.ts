@@ -343,6 +343,34 @@ describe("subscribing", () => {
     expect(t.socket.last("unsubscribe").frame.channel).toEqual({ group: "a" });
   });
 
+  it("keeps a group that one call gave up waiting for while another waits on", async () => {
+    const t = await Scripted.connected();
+    const first = t.client.join("a", { timeoutMs: 1000 }).catch((thrown: unknown) => thrown);
+    await t.clock.advance(500);
+    const second = t.client.join("a");
+    await t.clock.advance(600);
+    expect(await first).toMatchObject({ code: ErrorCode.DEADLINE_EXCEEDED });
+    await t.subscribed();
+    const got: string[] = [];
+    (await second).on(text(), (value) => got.push(value));
+    await t.socket.say(message({ type: "", text: "1" }));
+    expect(got).toEqual(["1"]);
+    expect(t.socket.sent("unsubscribe")).toEqual([]);
+  });
+
+  it("takes nothing of the subscription it left for one of the next before its answer", async () => {
+    const { t, group } = await inGroup();
+    group.leave().catch(() => {});
+    const joining = t.client.join("a");
+    await settled();
+    await t.socket.say(message({ type: "", text: "late" }));
+    await t.subscribed();
+    const got: string[] = [];
+    (await joining).on(text(), (value) => got.push(value));
+    await t.socket.say(message({ type: "", text: "new" }));
+    expect(got).toEqual(["new"]);
+  });
+
   it("tells of groups that the server opens and closes", async () => {
     const t = await Scripted.connected();
     const channel = { group: "guild" };

@@ -11,7 +11,6 @@ import type { Init } from "./wire/codec.ts";
 import {
   ErrorCode,
   GapReason,
-  type Message,
   type PresenceEvent,
   type ServerFrame,
   type Subscribe,
@@ -38,6 +37,8 @@ export interface JoinOptions extends WaitOptions {
 interface Entry {
   core: ChannelCore;
   channel: Channel;
+  /** Calls of `join` without an answer. */
+  joins: number;
 }
 
 /** Subscriptions that fit into one `hello`. */
@@ -91,6 +92,7 @@ export class Subscriptions {
     const { core } = entry;
     const before = core.wanted;
     core.wanted = wanted;
+    entry.joins++;
     this.#unwanted.set(wire, undefined);
     try {
       const subscribe = from === undefined ? subscribeAgain(core) : { ...wanted, ...start };
@@ -99,14 +101,17 @@ export class Subscriptions {
       });
       return entry.channel;
     } catch (thrown) {
-      core.wanted = before;
-      if (core.subscribed === undefined && before === undefined) {
+      if (core.subscribed !== undefined) core.wanted = before;
+      else if (entry.joins === 1) {
+        // Nobody else waits for it.
         this.#remove(core);
         core.end(undefined);
         // Who gave up may have been subscribed all the same.
         if (!(thrown instanceof FanfareError && isRefusal(thrown))) this.#unsubscribe(wire, {}).catch(() => {});
       }
       throw thrown;
+    } finally {
+      entry.joins--;
     }
   }
 
@@ -176,12 +181,13 @@ export class Subscriptions {
 
   /** A message, a skip, or something that happened to a subscription. */
   onFrame({ message, skip, subscription, presenceEvent }: ServerFrame): void {
-    if (message !== undefined) this.#message(message);
-    else if (presenceEvent !== undefined) this.#presence(presenceEvent);
+    if (presenceEvent !== undefined) this.#presence(presenceEvent);
     else if (subscription !== undefined) this.#event(subscription);
-    else if (skip !== undefined) {
-      const core = this.#entries.get(skip.channel)?.core;
-      if (core !== undefined && !core.skip(skip)) this.#restart(core);
+    else {
+      const core = this.#entries.get((message ?? skip)?.channel)?.core;
+      // What comes of a channel that is not subscribed is of a former subscription, left a moment ago.
+      if (core?.subscribed === undefined) return;
+      if (message !== undefined ? !core.receive(message) : skip && !core.skip(skip)) this.#restart(core);
     }
   }
 
@@ -195,11 +201,6 @@ export class Subscriptions {
   /** Ends every channel. */
   close(error: FanfareError | undefined): void {
     for (const { core } of this.#entries.values()) core.end(undefined, error);
-  }
-
-  #message(message: Message): void {
-    const core = this.#entries.get(message.channel)?.core;
-    if (core !== undefined && !core.receive(message)) this.#restart(core);
   }
 
   #presence(event: PresenceEvent): void {
@@ -218,7 +219,7 @@ export class Subscriptions {
       return;
     }
     const entry = this.#entries.get(channel);
-    if (entry === undefined) return;
+    if (entry?.core.subscribed === undefined) return;
     const { core } = entry;
     if (gap !== undefined) {
       // While the log is about to be read anew, the answer to that says where it goes on.
@@ -287,7 +288,7 @@ export class Subscriptions {
     const report = (source: "payload" | "callback", error: FanfareError) =>
       this.#emit({ type: "error", source, error });
     const core = new ChannelCore(wire, report, () => this.#clock.now(), this.#restart);
-    const entry = { core, channel: new Channel(core, this.#owner) };
+    const entry = { core, channel: new Channel(core, this.#owner), joins: 0 };
     this.#entries.set(wire, entry);
     return entry;
   }
