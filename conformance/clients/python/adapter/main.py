@@ -31,7 +31,7 @@ from .reports import Reporter, page_report
 
 VERBS = (
     *("connect", "close", "drop_transport", "subscribe", "unsubscribe", "publish"),
-    *("rpc", "answer_rpc", "history", "commit"),
+    *("rpc", "answer_rpc", "history", "commit", "reset"),
 )
 
 
@@ -40,8 +40,16 @@ class Adapter:
 
     def __init__(self) -> None:
         self._client: Client | None = None
+        self._reporter = Reporter()
+        self._running: set[asyncio.Task[None]] = set()
 
-    async def execute(self, command: ClientCommand) -> None:
+    def begin(self, command: ClientCommand) -> None:
+        """Executes a command beside those that run."""
+        task = asyncio.create_task(self._execute(command))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _execute(self, command: ClientCommand) -> None:
         try:
             done = await self._run(command)
         except FanfareError as error:
@@ -79,6 +87,9 @@ class Adapter:
             case "close":
                 await self._required.close()
                 return Done()
+            case "reset":
+                await self._reset()
+                return Done()
             case verb:
                 raise ValueError(f"{verb} is not served")
 
@@ -97,11 +108,24 @@ class Adapter:
         self._client = await connect(
             command.url,
             next_token,
-            listener=Reporter(),
+            listener=self._reporter,
             allowed_origins=command.allowed_origins,
             subprotocols=command.subprotocols or ("fanfare.v1.proto",),
         )
         return Done()
+
+    async def _reset(self) -> None:
+        self._reporter.is_silent = True
+        self._reporter = Reporter()
+        others = self._running - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if self._client is not None:
+            # Its connections belong to a case that is over, and nobody there answers a goodbye.
+            self._client.drop_transport()
+            await self._client.close()
+            self._client = None
 
     async def _subscribe(self, command: SubscribeCommand) -> Done:
         start = command.WhichOneof("start")
@@ -173,11 +197,8 @@ async def _serve() -> None:
     ready = Ready(client=f"{NAME} {VERSION}", features=FEATURES, verbs=VERBS, subprotocols=CODECS)
     write_report(ClientReport(ready=ready))
     adapter = Adapter()
-    running = set()
     async for command in read_commands():
-        task = asyncio.create_task(adapter.execute(command))
-        running.add(task)
-        task.add_done_callback(running.discard)
+        adapter.begin(command)
 
 
 def main() -> None:

@@ -18,16 +18,18 @@ _STATES = {
 
 
 class Reporter(Listener):
-    """One report for each call."""
+    """One report for each call, until it is made silent."""
+
+    is_silent = False
 
     def on_status(self, status: Status) -> None:
         report = adapter_pb2.Status(
             state=_STATES[status.state], close_code=status.close_code or 0, resumed=status.resumed
         )
-        write_report(ClientReport(status=report))
+        self._report(ClientReport(status=report))
 
     def on_message(self, message: Received) -> None:
-        write_report(ClientReport(received=_received(message)))
+        self._report(ClientReport(received=_received(message)))
 
     def on_gap(self, channel: Channel, gap: Gap) -> None:
         report = adapter_pb2.ToldGap(channel=channel.to_wire(), reason=gap.reason, missed=gap.missed)
@@ -35,20 +37,24 @@ class Reporter(Listener):
             getattr(report, "from").CopyFrom(getattr(gap, "from"))
         if gap.HasField("to"):
             report.to.CopyFrom(gap.to)
-        write_report(ClientReport(gap=report))
+        self._report(ClientReport(gap=report))
 
     def on_opened(self, channel: Channel) -> None:
-        write_report(ClientReport(opened=adapter_pb2.ToldOpened(channel=channel.to_wire())))
+        self._report(ClientReport(opened=adapter_pb2.ToldOpened(channel=channel.to_wire())))
 
     def on_closed(self, channel: Channel, reason: SubscriptionCloseReason, _error: FanfareError | None) -> None:
-        write_report(ClientReport(closed=adapter_pb2.ToldClosed(channel=channel.to_wire(), reason=reason)))
+        self._report(ClientReport(closed=adapter_pb2.ToldClosed(channel=channel.to_wire(), reason=reason)))
 
     def on_caught_up(self, channel: Channel, position: Position) -> None:
         report = adapter_pb2.ToldCaughtUp(channel=channel.to_wire(), position=position)
-        write_report(ClientReport(caught_up=report))
+        self._report(ClientReport(caught_up=report))
 
     def on_dropped(self, count: int) -> None:
-        write_report(ClientReport(dropped=adapter_pb2.ToldDropped(count=count)))
+        self._report(ClientReport(dropped=adapter_pb2.ToldDropped(count=count)))
+
+    def _report(self, report: ClientReport) -> None:
+        if not self.is_silent:
+            write_report(report)
 
 
 def page_report(page: Page) -> History:
