@@ -31,10 +31,15 @@ export const checkSteps: readonly CheckStep[] = [
     run: () => script(name, "--check"),
   })),
   ...typeSteps(),
+  ...["servers/go", "clients/go"].map((name) => ({
+    name: `go:${name}`,
+    hint: `node scripts/go-module.ts conformance/${name}: build, vet and test`,
+    run: () => script("go-module.ts", `conformance/${name}`),
+  })),
   {
-    name: "go-server",
-    hint: "node scripts/go-server.ts: build, vet and test conformance/servers/go",
-    run: () => script("go-server.ts"),
+    name: "python-client",
+    hint: "python3 conformance/clients/python/check.py --fix: style, types and tests",
+    run: () => script("python-client.ts"),
   },
   { name: "unused", hint: "knip.json has the entry points", run: () => command(["knip", "--no-progress"]) },
   {

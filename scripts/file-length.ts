@@ -7,7 +7,7 @@ import { repositoryFiles } from "./repository-files.ts";
 const maxLines = 400;
 
 const sources = repositoryFiles().filter(
-  (file) => /\.(ts|mjs|css|html)$/.test(file) && !/^(proto\/gen|docs)\//.test(file),
+  (file) => /\.(ts|mjs|py|css|html)$/.test(file) && !/^(proto\/gen|docs)\//.test(file),
 );
 let tooLong = 0;
 for (const file of sources) {

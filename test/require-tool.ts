@@ -24,6 +24,12 @@ const tools = {
     paths: [],
     install: "OpenSSL's command (Debian: apt-get install openssl)",
   },
+  python3: {
+    variable: "PYTHON_PATH",
+    names: ["python3"],
+    paths: [],
+    install: "Python 3.11 or later with pip (Debian: apt-get install python3 python3-pip)",
+  },
   "valkey-server": {
     variable: "FANFARE_VALKEY_SERVER",
     names: ["valkey-server"],
