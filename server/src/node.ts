@@ -14,6 +14,7 @@ import { Admission } from "./gateway/admission.ts";
 import { FlushScheduler } from "./gateway/flush-scheduler.ts";
 import type { GatewayApp, GatewayContext } from "./gateway/gateway-context.ts";
 import { AppHub } from "./hub/app-hub.ts";
+import { ClusterPresence } from "./hub/cluster-presence.ts";
 import { ClusterSessions } from "./hub/cluster-sessions.ts";
 import { FanOut } from "./hub/fan-out.ts";
 import type { Credentials, Session } from "./hub/session.ts";
@@ -99,7 +100,10 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     this.#verifyToken = verifyToken ?? ((token) => verifier.verify(token));
     this.cluster = options.cluster && this.#openCluster(options.cluster);
     this.apps = new Map([...config.apps].map(([id, app]) => [id, this.#openApp(app)]));
-    if (this.cluster !== undefined) answerForSessions(this.cluster, this.apps);
+    if (this.cluster !== undefined) {
+      answerForSessions(this.cluster, this.apps);
+      listenForPresence(this.cluster, this.apps);
+    }
     this.settings = this.cluster && this.#openSettings(this.cluster);
   }
 
@@ -205,6 +209,8 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
       maxPayloadBytes: config.limits.maxPayloadBytes,
       canReplicate: config.valkey !== undefined,
     });
+    const { resumeWindowMs } = config.timing;
+    const presence = cluster && new ClusterPresence({ appId: app.id, cluster, clock, resumeWindowMs });
     const hub = new AppHub({
       appId: app.id,
       namespaces,
@@ -219,6 +225,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
       section: this.incarnation,
       randomOrigin: () => randomId(this.#random),
       randomSessionId: () => Buffer.from(this.#random(16)).toString("base64url"),
+      clusterPresence: presence,
       routes: cluster && {
         hold: (key) => cluster.routes.hold({ appId: app.id, key }),
         release: (key) => cluster.routes.release({ appId: app.id, key }),
@@ -227,7 +234,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     const policyFor = (channel: Channel) => namespaces.policyFor(channel);
     const router = new Router<Session>({ appId: app.id, local: hub, messageLog, clock, counters, policyFor, cluster });
     const sessions = cluster && this.#openSessions(hub, cluster);
-    return { hub, router, sessions, allowedOrigins: app.allowedOrigins, leewayS: app.playerAuth.leewayS };
+    return { hub, router, sessions, presence, allowedOrigins: app.allowedOrigins, leewayS: app.playerAuth.leewayS };
   }
 }
 
@@ -247,6 +254,16 @@ function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, GatewayAp
   cluster.answer("membership", (_from, { appId, question }) => {
     if (question.case === "membership") sessionsOf(appId).applyMembership(question.value);
     return nothing;
+  });
+}
+
+/** Other nodes watch this one's sections, and tell of theirs. */
+function listenForPresence(cluster: Cluster, apps: ReadonlyMap<string, GatewayApp>): void {
+  cluster.onRecord("presence", (from, { kind }) => {
+    if (kind.case === "presence") apps.get(kind.value.appId)?.presence?.onSection(from, kind.value);
+  });
+  cluster.onRecord("presenceWatch", (from, { kind }) => {
+    if (kind.case === "presenceWatch") apps.get(kind.value.appId)?.presence?.onWatch(from, kind.value);
   });
 }
 

@@ -2,6 +2,7 @@ import type { ResumeSecrets } from "../auth/resume-secret.ts";
 import type { Clock } from "../clock.ts";
 import type { ResolvedConfig } from "../config/resolved-config.ts";
 import type { AppHub } from "../hub/app-hub.ts";
+import type { ClusterPresence } from "../hub/cluster-presence.ts";
 import type { ClusterSessions } from "../hub/cluster-sessions.ts";
 import type { Credentials, Session } from "../hub/session.ts";
 import type { Counters } from "../observe/counters.ts";
@@ -16,6 +17,7 @@ export interface GatewayApp {
   readonly router: Router<Session>;
   /** Undefined: this node is alone. */
   readonly sessions: ClusterSessions | undefined;
+  readonly presence: ClusterPresence | undefined;
   /** Exact origins, or `*`. */
   readonly allowedOrigins: readonly string[];
   /** Clock difference that is tolerated in tokens, in seconds. */

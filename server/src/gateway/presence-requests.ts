@@ -4,10 +4,11 @@ import { FanfareError } from "../fanfare-error.ts";
 import { unknownNamespace } from "../hub/subscriptions.ts";
 import { mayQueryPresence } from "../namespace/access.ts";
 import { channelKey, groupOf } from "../wire/channel-key.ts";
-import { checkPayload, type Requester, reply, required } from "./requester.ts";
+import { answerLater, checkPayload, type Requester, reply, required } from "./requester.ts";
 
 /** Says who is in a channel. @throws FanfareError */
-export function queryPresence({ connection, session, app }: Requester, id: number, query: PresenceQuery): void {
+export function queryPresence(requester: Requester, id: number, query: PresenceQuery): void {
+  const { connection, session, app } = requester;
   const channel = required(query.channel);
   const policy = app.hub.namespaces.policyFor(channel);
   if (policy === undefined) throw unknownNamespace(channel);
@@ -18,8 +19,14 @@ export function queryPresence({ connection, session, app }: Requester, id: numbe
   if (!mayQueryPresence(policy, channel, { capabilities: session.credentials.capabilities, isMember })) {
     throw new FanfareError(ErrorCode.PERMISSION_DENIED, "this player may not see who is in the channel");
   }
-  const page = app.hub.channels.get(channelKey(channel))?.presence?.page(query);
-  reply(connection, id, { case: "presencePage", value: page ?? {} });
+  const { presence } = app;
+  if (presence === undefined) {
+    const page = app.hub.channels.get(channelKey(channel))?.presence?.page(query);
+    return reply(connection, id, { case: "presencePage", value: page ?? {} });
+  }
+  void answerLater(requester, id, async () => {
+    reply(connection, id, { case: "presencePage", value: await presence.page(channel, query) });
+  });
 }
 
 /** Changes what is shown beside the player. @throws FanfareError */

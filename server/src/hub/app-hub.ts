@@ -1,24 +1,19 @@
 import { type Channel, CloseCode, ErrorCode, LeaveReason, SubscriptionCloseReason } from "@fanfare/proto/v1";
-import type { Clock } from "../clock.ts";
-import type { ResolvedLimits } from "../config/resolved-limits.ts";
-import type { ResolvedTiming } from "../config/resolved-timing.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import { TokenBucket } from "../limits/token-bucket.ts";
 import type { CoalescedCursors } from "../log/coalesced-cursors.ts";
 import type { LogPosition } from "../log/log-position.ts";
 import type { MessageLog } from "../log/message-log.ts";
 import type { NamespaceRegistry } from "../namespace/namespace-registry.ts";
-import type { Counters } from "../observe/counters.ts";
-import type { Log } from "../observe/log.ts";
 import type { LocalDelivery, LocalReport, StoredEntry } from "../router/local-delivery.ts";
 import { broadcastKey, type ChannelKey, groupKey, playerKey } from "../wire/channel-key.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
-import { type ChannelRoutes, ChannelTable } from "./channel-table.ts";
+import type { AppHubOptions } from "./app-hub-options.ts";
+import { ChannelTable } from "./channel-table.ts";
 import { DurableDelivery } from "./durable/durable-delivery.ts";
 import { DurableStarts } from "./durable/durable-starts.ts";
 import { HeadChecks } from "./durable/head-checks.ts";
 import { HubEvents, type SessionEndReason } from "./events.ts";
-import type { FanOut } from "./fan-out.ts";
 import { Memberships } from "./memberships.ts";
 import { applyNamespaceChange } from "./namespace-change.ts";
 import { PendingCalls } from "./pending-calls.ts";
@@ -27,28 +22,6 @@ import { type Credentials, Session } from "./session.ts";
 import type { SessionLink } from "./session-link.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { type TombstoneCode, Tombstones } from "./tombstones.ts";
-
-/** What a hub is made of. */
-export interface AppHubOptions {
-  readonly appId: string;
-  readonly namespaces: NamespaceRegistry;
-  readonly clock: Clock;
-  readonly timing: ResolvedTiming;
-  readonly limits: ResolvedLimits;
-  readonly counters: Counters;
-  readonly fanOut: FanOut;
-  readonly messageLog: MessageLog;
-  readonly cursors: CoalescedCursors;
-  readonly log: Log;
-  /** Names this node's presence sections; the node's incarnation. */
-  readonly section: bigint;
-  /** A new random id of 64 bits, not 0. */
-  readonly randomOrigin: () => bigint;
-  /** A new random session id. */
-  readonly randomSessionId: () => string;
-  /** Puts this node on the routes of its channels; undefined: it is alone. */
-  readonly routes?: ChannelRoutes | undefined;
-}
 
 /** A session by which a client is known already, or that another node has been told of. */
 export interface SessionName {
@@ -111,8 +84,10 @@ export class AppHub implements LocalDelivery<Session> {
     this.memberships = new Memberships(limits.maxMemberships);
     this.tombstones = new Tombstones(clock, timing.resumeWindowMs);
     const policyFor = (channel: Channel) => namespaces.policyFor(channel);
-    const { section, routes } = options;
-    this.channels = new ChannelTable({ clock, tickMs: timing.presenceTickMs, section, policyFor, routes });
+    const { section, routes, clusterPresence } = options;
+    const peersOf = clusterPresence && ((key: ChannelKey) => clusterPresence.peersOf(key));
+    this.channels = new ChannelTable({ clock, tickMs: timing.presenceTickMs, section, policyFor, routes, peersOf });
+    if (clusterPresence !== undefined) clusterPresence.channels = this.channels;
     this.subscriptions = new Subscriptions(this, limits.maxSubscriptions, options.counters);
     this.messageLog = options.messageLog;
     this.cursors = options.cursors;

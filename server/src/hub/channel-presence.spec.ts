@@ -42,7 +42,7 @@ class Watcher {
 
   constructor(origin: bigint, playerId = `p${origin}`) {
     const link = { enqueue: (frame: OutboundFrame) => this.#take(frame) };
-    const session = { origin, playerId, link };
+    const session = { origin, playerId, link, generation: 1 };
     this.subscription = { session, presenceData: undefined } as unknown as Subscription;
   }
 

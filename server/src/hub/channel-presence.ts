@@ -1,11 +1,11 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { PresenceMode } from "@fanfare/proto/config/v1";
 import {
   type Channel,
   ErrorCode,
-  type LeaveReason,
+  LeaveReason,
   type Payload,
-  type PresenceEventSchema,
+  type PresenceEvent,
   type PresenceLeave,
   PresenceLeaveSchema,
   type PresenceMember,
@@ -16,9 +16,18 @@ import {
 import type { Clock, Timer } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import { encodeFrame } from "../wire/frame-encoding.ts";
-import type { OutboundFrame } from "../wire/outbound-frame.ts";
-import { payloadBytes } from "../wire/payload-bytes.ts";
+import { PresenceAudience, type PresenceWord } from "./presence-audience.ts";
+import { diffWords, onePage, type PresenceChange, snapshotWords } from "./presence-paging.ts";
+import { RemoteSections } from "./remote-sections.ts";
 import type { Subscription } from "./subscription.ts";
+
+/** The presence of one channel on other nodes, as a channel sees it. */
+export interface PresencePeers {
+  /** Tells another node, which watches. */
+  send(peer: bigint, word: PresenceWord): void;
+  /** The first here watches, or the last has ceased to: other nodes' sections are wanted, or no more. */
+  want(wanted: boolean): void;
+}
 
 /** What a channel's presence needs from outside. */
 export interface ChannelPresenceOptions {
@@ -31,47 +40,64 @@ export interface ChannelPresenceOptions {
   /** Names this node's section. */
   readonly section: bigint;
   readonly clock: Clock;
+  /** Undefined: this node is alone. */
+  readonly peers?: PresencePeers | undefined;
 }
 
-/** Members in one frame, at the most. */
-const maxFrameMembers = 256;
-/** About how many bytes one frame has at the most, unless one member alone has more; far below what FF-TR-012 allows. */
-const maxFrameBytes = 256 * 1024;
+/** How long the entry of a session that goes on at another node stays, at the least and in ticks: until the other's is known. */
+const minLingerMs = 1_000;
+const lingerTicks = 5;
 
 /**
- * Who is in a channel on this node: one section of its presence.
+ * Who is in a channel on this node: one section of its presence; and what other nodes tell of theirs.
  *
  * Changes are gathered and told in ticks: first the diff to those who watch already, then one shared snapshot to those who began to
- * since the last tick. A tick without changes and newcomers does not happen. The first change after a rest is told at once.
+ * since the last tick. A tick without changes and newcomers does not happen. The first change after a rest is told at once. Other nodes watch
+ * as sessions here do, and get this section alone; what they tell goes on to the sessions here as it comes.
  */
 export class ChannelPresence {
   readonly #options: ChannelPresenceOptions;
   readonly #members = new Map<bigint, PresenceMember>();
   readonly #players = new Map<string, number>();
-  readonly #watchers = new Set<Subscription>();
-  readonly #newcomers = new Set<Subscription>();
+  readonly #here: PresenceAudience<Subscription>;
+  readonly #peers: PresenceAudience<bigint>;
+  readonly #remote = new RemoteSections();
   readonly #joined = new Map<bigint, PresenceMember>();
   readonly #updated = new Map<bigint, PresenceMember>();
   readonly #left = new Map<bigint, PresenceLeave>();
+  readonly #lingering = new Map<bigint, Timer>();
   #number = 0n;
   #timer: Timer | undefined;
   #lastTickMs = Number.NEGATIVE_INFINITY;
-  #toldCounts = false;
   #countsChanged = false;
+  /** Called when nothing lingers any more. */
+  onSettled: () => void = () => {};
 
   constructor(options: ChannelPresenceOptions) {
     this.#options = options;
+    this.#here = new PresenceAudience((to, word) => {
+      const frame = encodeFrame({ kind: { case: "presenceEvent", value: { channel: options.channel, event: word } } });
+      for (const { session } of to) session.link?.enqueue(frame);
+    });
+    this.#peers = new PresenceAudience((to, word) => {
+      for (const peer of to) options.peers?.send(peer, word);
+    });
   }
 
   join(subscription: Subscription): void {
     const { session } = subscription;
-    if (this.#members.has(session.origin)) return;
+    this.#lingering.get(session.origin)?.cancel();
+    this.#lingering.delete(session.origin);
+    const known = this.#members.get(session.origin);
+    if (known !== undefined && known.generation === session.generation) return;
     const member = memberOf(subscription);
     this.#members.set(session.origin, member);
-    this.#players.set(session.playerId, (this.#players.get(session.playerId) ?? 0) + 1);
-    // A diff is applied in the order joined, updated, left: who left and came back within one tick has changed, and is not told as gone.
-    if (this.#left.delete(session.origin)) this.#updated.set(session.origin, member);
-    else this.#joined.set(session.origin, member);
+    if (known === undefined) {
+      this.#players.set(session.playerId, (this.#players.get(session.playerId) ?? 0) + 1);
+      // A diff is applied in the order joined, updated, left: who left and came back within one tick has changed, and is not told as gone.
+      if (this.#left.delete(session.origin)) this.#updated.set(session.origin, member);
+      else this.#joined.set(session.origin, member);
+    } else this.#changedMember(session.origin, member);
     this.#changed();
   }
 
@@ -81,15 +107,121 @@ export class ChannelPresence {
     if (!this.#members.has(origin)) return;
     const member = memberOf(subscription);
     this.#members.set(origin, member);
-    if (this.#joined.has(origin)) this.#joined.set(origin, member);
-    else this.#updated.set(origin, member);
+    this.#changedMember(origin, member);
     this.#changed();
   }
 
   leave(subscription: Subscription, reason: LeaveReason): void {
     this.unwatch(subscription);
-    const { origin, playerId, generation } = subscription.session;
-    if (!this.#members.delete(origin)) return;
+    const { origin, departed } = subscription.session;
+    if (departed) this.#linger(origin);
+    else this.#remove(origin, reason);
+  }
+
+  /** Sends a snapshot at the next tick and changes from then on. Called again, it sends a new snapshot. */
+  watch(subscription: Subscription): void {
+    const isFirst = this.#here.size === 0;
+    this.#here.add(subscription);
+    this.#schedule();
+    if (isFirst) this.#options.peers?.want(true);
+  }
+
+  unwatch(subscription: Subscription): void {
+    const before = this.#here.size;
+    this.#here.delete(subscription);
+    if (before === 0 || this.#here.size > 0) return;
+    this.#remote.clear();
+    this.#options.peers?.want(false);
+  }
+
+  /** Another node watches, or has lost what it was told: it gets a snapshot at the next tick. */
+  watchPeer(peer: bigint): void {
+    this.#peers.add(peer);
+    this.#schedule();
+  }
+
+  unwatchPeer(peer: bigint): void {
+    this.#peers.delete(peer);
+  }
+
+  /** Sessions here watch. */
+  get isWatched(): boolean {
+    return this.#here.size > 0;
+  }
+
+  /** Nodes whose sections are known. */
+  get remoteNodes(): Iterable<bigint> {
+    return this.#remote.nodes;
+  }
+
+  /** A word of another node about its section. Ignored when nobody here watches. */
+  receive(peer: bigint, event: PresenceEvent): void {
+    if (!this.isWatched) return;
+    const isNews = this.#remote.apply(peer, event);
+    this.#countsChanged = true;
+    if (isNews && this.#tellsMembersHere) this.#here.forward(event.event);
+    else this.#schedule();
+  }
+
+  /** Another node is gone for good, and with it its members. */
+  forget(peer: bigint): void {
+    this.#peers.delete(peer);
+    const words = this.#remote.forget(peer);
+    this.#countsChanged = true;
+    if (this.#tellsMembersHere) for (const word of words) this.#here.forward(word);
+    else this.#schedule();
+  }
+
+  /** An entry stays for a moment, because its session goes on at another node. */
+  get lingers(): boolean {
+    return this.#lingering.size > 0;
+  }
+
+  /** Stops the timers, when the channel has gone; other nodes that watch are told of who has left. */
+  dispose(): void {
+    if (this.#peers.size > 0 && this.#timer !== undefined) this.#tick();
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const timer of this.#lingering.values()) timer.cancel();
+    this.#lingering.clear();
+  }
+
+  /** One page of who is here, on this node. @throws FanfareError INVALID_ARGUMENT if the token is not one of ours */
+  page(query: { pageSize: number; pageToken: string; countsOnly: boolean }): PresencePage {
+    const counts = { sessions: this.#members.size, players: this.#players.size };
+    if (query.countsOnly || !this.#tellsMembers(this.#members.size)) return create(PresencePageSchema, counts);
+    const after = query.pageToken === "" ? 0n : parsePageToken(query.pageToken);
+    const origins = [...this.#members.keys()].filter((origin) => origin > after).sort((a, b) => (a < b ? -1 : 1));
+    const wanted = origins.slice(0, query.pageSize || 100).map((origin) => this.#members.get(origin) as PresenceMember);
+    const members = [...onePage(wanted)];
+    const nextPageToken = members.length < origins.length ? `${members.at(-1)?.origin}` : "";
+    return create(PresencePageSchema, { ...counts, members, nextPageToken });
+  }
+
+  #tellsMembers(sessions: number): boolean {
+    return this.#options.mode === PresenceMode.MEMBERS && sessions <= this.#options.maxMembers;
+  }
+
+  get #tellsMembersHere(): boolean {
+    return this.#tellsMembers(this.#members.size + this.#remote.counts().sessions);
+  }
+
+  #linger(origin: bigint): void {
+    const { clock, tickMs } = this.#options;
+    const timer = clock.setTimer(Math.max(minLingerMs, lingerTicks * tickMs), () => {
+      this.#lingering.delete(origin);
+      this.#remove(origin, LeaveReason.LEFT);
+      if (!this.lingers) this.onSettled();
+    });
+    this.#lingering.get(origin)?.cancel();
+    this.#lingering.set(origin, timer);
+  }
+
+  #remove(origin: bigint, reason: LeaveReason): void {
+    const member = this.#members.get(origin);
+    if (member === undefined) return;
+    this.#members.delete(origin);
+    const { playerId, generation } = member;
     const count = (this.#players.get(playerId) ?? 1) - 1;
     if (count === 0) this.#players.delete(playerId);
     else this.#players.set(playerId, count);
@@ -101,43 +233,9 @@ export class ChannelPresence {
     this.#changed();
   }
 
-  /** Sends a snapshot at the next tick and changes from then on. Called again, it sends a new snapshot. */
-  watch(subscription: Subscription): void {
-    this.#watchers.delete(subscription);
-    this.#newcomers.add(subscription);
-    this.#schedule();
-  }
-
-  unwatch(subscription: Subscription): void {
-    this.#watchers.delete(subscription);
-    this.#newcomers.delete(subscription);
-  }
-
-  /** Nobody is here any more. */
-  get isEmpty(): boolean {
-    return this.#members.size === 0 && this.#watchers.size === 0 && this.#newcomers.size === 0;
-  }
-
-  /** Stops the timer, when the channel has gone. */
-  dispose(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  /** One page of who is here. @throws FanfareError INVALID_ARGUMENT if the token is not one of ours */
-  page(query: { pageSize: number; pageToken: string; countsOnly: boolean }): PresencePage {
-    const counts = { sessions: this.#members.size, players: this.#players.size };
-    if (query.countsOnly || !this.#tellsMembers) return create(PresencePageSchema, counts);
-    const after = query.pageToken === "" ? 0n : parsePageToken(query.pageToken);
-    const origins = [...this.#members.keys()].filter((origin) => origin > after).sort((a, b) => (a < b ? -1 : 1));
-    const wanted = origins.slice(0, query.pageSize || 100).map((origin) => this.#members.get(origin) as PresenceMember);
-    const [members = []] = framesFull(wanted, memberBytes, Number.POSITIVE_INFINITY);
-    const nextPageToken = members.length < origins.length ? `${members.at(-1)?.origin}` : "";
-    return create(PresencePageSchema, { ...counts, members, nextPageToken });
-  }
-
-  get #tellsMembers(): boolean {
-    return this.#options.mode === PresenceMode.MEMBERS && this.#members.size <= this.#options.maxMembers;
+  #changedMember(origin: bigint, member: PresenceMember): void {
+    if (this.#joined.has(origin)) this.#joined.set(origin, member);
+    else this.#updated.set(origin, member);
   }
 
   #changed(): void {
@@ -153,116 +251,42 @@ export class ChannelPresence {
   }
 
   #tick(): void {
+    this.#timer?.cancel();
     this.#timer = undefined;
     this.#lastTickMs = this.#options.clock.monotonicMs();
-    if (!this.#tellsMembers) this.#tellCounts();
-    else {
-      if (this.#toldCounts) this.#everybodyAnew();
-      else this.#tellDiff();
-      this.#tellSnapshot();
-    }
+    const { section } = this.#options;
+    const diffs = diffWords(section, this.#number, this.#changes());
+    this.#number += BigInt(diffs.length);
+    const own = { sessions: this.#members.size, players: this.#players.size };
+    const { sessions, players } = this.#remote.counts();
+    const ownSnapshot = () => snapshotWords(section, this.#number, this.#members.values());
+    const news = { diffs, countsChanged: this.#countsChanged };
+    this.#here.tell({
+      ...news,
+      tellsMembers: this.#tellsMembersHere,
+      counts: { sessions: own.sessions + sessions, players: own.players + players },
+      snapshots: () => [...ownSnapshot(), ...this.#remote.snapshots()],
+    });
+    this.#peers.tell({ ...news, tellsMembers: this.#tellsMembers(own.sessions), counts: own, snapshots: ownSnapshot });
     this.#joined.clear();
     this.#updated.clear();
     this.#left.clear();
     this.#countsChanged = false;
-    for (const subscription of this.#newcomers) this.#watchers.add(subscription);
-    this.#newcomers.clear();
   }
 
-  /** After a time of counts alone, everybody gets a snapshot. */
-  #everybodyAnew(): void {
-    this.#toldCounts = false;
-    this.#number++;
-    for (const subscription of this.#watchers) this.#newcomers.add(subscription);
-    this.#watchers.clear();
-  }
-
-  #tellCounts(): void {
-    this.#toldCounts = true;
-    const value = { sessions: this.#members.size, players: this.#players.size };
-    const frame = this.#frame({ case: "counts", value });
-    if (this.#countsChanged) send(this.#watchers, frame);
-    send(this.#newcomers, frame);
-  }
-
-  #tellDiff(): void {
-    const changes: Change[] = [
+  #changes(): PresenceChange[] {
+    return [
       ...[...this.#joined.values()].map((member) => ({ kind: "joined" as const, member })),
       ...[...this.#updated.values()].map((member) => ({ kind: "updated" as const, member })),
       ...[...this.#left.values()].map((leave) => ({ kind: "left" as const, leave })),
     ];
-    for (const part of framesFull(changes, changeBytes)) {
-      this.#number++;
-      if (this.#watchers.size === 0) continue;
-      const value = {
-        section: this.#options.section,
-        number: this.#number,
-        joined: part.flatMap((change) => (change.kind === "joined" ? [change.member] : [])),
-        updated: part.flatMap((change) => (change.kind === "updated" ? [change.member] : [])),
-        left: part.flatMap((change) => (change.kind === "left" ? [change.leave] : [])),
-      };
-      send(this.#watchers, this.#frame({ case: "diff", value }));
-    }
   }
-
-  #tellSnapshot(): void {
-    if (this.#newcomers.size === 0) return;
-    const { section } = this.#options;
-    const pages = framesFull([...this.#members.values()], memberBytes);
-    if (pages.length === 0) pages.push([]);
-    for (const [i, members] of pages.entries()) {
-      const value = { section, number: this.#number, members, first: i === 0, last: i === pages.length - 1 };
-      send(this.#newcomers, this.#frame({ case: "snapshot", value }));
-    }
-  }
-
-  #frame(event: MessageInitShape<typeof PresenceEventSchema>["event"]): OutboundFrame {
-    return encodeFrame({ kind: { case: "presenceEvent", value: { channel: this.#options.channel, event } } });
-  }
-}
-
-function send(subscriptions: Iterable<Subscription>, frame: OutboundFrame): void {
-  for (const subscription of subscriptions) subscription.session.link?.enqueue(frame);
 }
 
 function memberOf({ session, presenceData }: Subscription): PresenceMember {
   const { origin, playerId, generation } = session;
   const base = { origin, generation, playerId };
   return create(PresenceMemberSchema, presenceData === undefined ? base : { ...base, data: presenceData });
-}
-
-type Change =
-  | { readonly kind: "joined" | "updated"; readonly member: PresenceMember }
-  | { readonly kind: "left"; readonly leave: PresenceLeave };
-
-function changeBytes(change: Change): number {
-  return change.kind === "left" ? memberOverhead + change.leave.playerId.length : memberBytes(change.member);
-}
-
-/** What a member takes beside its names and data, generously. */
-const memberOverhead = 32;
-
-function memberBytes({ playerId, data }: PresenceMember): number {
-  return memberOverhead + playerId.length + (data?.type.length ?? 0) + payloadBytes(data);
-}
-
-/** Cuts a list into parts of which each fits into one frame. */
-function framesFull<T>(items: readonly T[], bytesOf: (item: T) => number, maxItems = maxFrameMembers): T[][] {
-  const parts: T[][] = [];
-  let part: T[] = [];
-  let bytes = 0;
-  for (const item of items) {
-    const more = bytesOf(item);
-    if (part.length > 0 && (part.length >= maxItems || bytes + more > maxFrameBytes)) {
-      parts.push(part);
-      part = [];
-      bytes = 0;
-    }
-    part.push(item);
-    bytes += more;
-  }
-  if (part.length > 0) parts.push(part);
-  return parts;
 }
 
 function parsePageToken(token: string): bigint {

@@ -3,7 +3,7 @@ import type { Channel } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import type { ChannelPolicy } from "../config/channel-policy.ts";
 import { type ChannelKey, groupOf } from "../wire/channel-key.ts";
-import { ChannelPresence } from "./channel-presence.ts";
+import { ChannelPresence, type PresencePeers } from "./channel-presence.ts";
 import { ChannelState } from "./channel-state.ts";
 
 /** What the table needs to give a channel its presence. */
@@ -15,6 +15,8 @@ export interface ChannelTableOptions {
   readonly policyFor: (channel: Channel) => ChannelPolicy | undefined;
   /** Puts this node on the routes of its channels; undefined: it is alone. */
   readonly routes?: ChannelRoutes | undefined;
+  /** A channel's presence on other nodes; undefined: this node is alone. */
+  readonly peersOf?: ((key: ChannelKey) => PresencePeers) | undefined;
 }
 
 /** The routes of one app's channels. */
@@ -42,7 +44,7 @@ export class ChannelTable {
   open(key: ChannelKey): ChannelState {
     const known = this.#channels.get(key);
     if (known !== undefined) return known;
-    const state = new ChannelState(key, (channel) => this.#presenceFor(channel));
+    const state = new ChannelState(key, (channel) => this.#presenceFor(key, channel));
     this.#channels.set(key, state);
     void this.#options.routes?.hold(key)?.catch(() => {}); // whoever has to know asks `routed`
     return state;
@@ -69,7 +71,11 @@ export class ChannelTable {
 
   /** Forgets the channel if its last subscription has gone. */
   release(state: ChannelState): void {
-    if (state.subscribers.size > 0) return;
+    if (state.subscribers.size > 0 || this.#channels.get(state.key) !== state) return;
+    if (state.presence?.lingers === true) {
+      state.presence.onSettled = () => this.release(state);
+      return;
+    }
     state.presence?.dispose();
     this.#channels.delete(state.key);
     this.#options.routes?.release(state.key);
@@ -91,14 +97,14 @@ export class ChannelTable {
   /** Gives a channel the presence that its namespace has now; who watches begins anew with a snapshot. */
   renewPresence(state: ChannelState): void {
     state.presence?.dispose();
-    state.presence = this.#presenceFor(state.channel);
+    state.presence = this.#presenceFor(state.key, state.channel);
     for (const subscription of state.subscribers) {
       state.presence?.join(subscription);
       if (subscription.watchesPresence) state.presence?.watch(subscription);
     }
   }
 
-  #presenceFor(channel: Channel): ChannelPresence | undefined {
+  #presenceFor(key: ChannelKey, channel: Channel): ChannelPresence | undefined {
     const policy = this.#options.policyFor(channel);
     if (policy === undefined || policy.presence === PresenceMode.OFF) return undefined;
     const { clock, tickMs, section } = this.#options;
@@ -109,6 +115,7 @@ export class ChannelTable {
       tickMs,
       section,
       clock,
+      peers: this.#options.peersOf?.(key),
     });
   }
 }

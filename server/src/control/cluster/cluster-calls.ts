@@ -5,13 +5,13 @@ import { NamespaceSchema } from "@fanfare/proto/config/v1";
 import { type ControlService, NodeState } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../../fanfare-error.ts";
+import { mergePresence } from "../../hub/merged-presence.ts";
 import { unknownNamespace } from "../../hub/subscriptions.ts";
 import type { Cluster } from "../../router/cluster/cluster.ts";
 import { channelOf, groupKey, playerKey } from "../../wire/channel-key.ts";
 import { appOf, callerOf } from "../caller-context.ts";
 import type { ControlNode } from "../control-context.ts";
 import { mergedPage } from "./merged-page.ts";
-import { mergePresence } from "./merged-presence.ts";
 import type { LocalCalls, Scatter } from "./scatter.ts";
 
 type Calls = Pick<

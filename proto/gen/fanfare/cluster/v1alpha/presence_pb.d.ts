@@ -61,6 +61,13 @@ export declare type PresenceWatch = Message<"fanfare.cluster.v1alpha.PresenceWat
    * @generated from field: bool watching = 3;
    */
   watching: boolean;
+
+  /**
+   * The sender has a section of this channel since now; whoever watches may ask for it. Says nothing about `watching`.
+   *
+   * @generated from field: bool announcing = 4;
+   */
+  announcing: boolean;
 };
 
 /**

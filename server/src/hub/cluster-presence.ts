@@ -1,0 +1,133 @@
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { PresenceSection, PresenceWatch } from "@fanfare/proto/cluster/v1alpha";
+import { GetPresenceRequestSchema, GetPresenceResponseSchema } from "@fanfare/proto/control/v1";
+import { type Channel, PresenceEventSchema, type PresencePageSchema, type PresenceQuery } from "@fanfare/proto/v1";
+import type { Clock } from "../clock.ts";
+import { recordBytes } from "../router/cluster/asks.ts";
+import type { Cluster } from "../router/cluster/cluster.ts";
+import { type ChannelKey, channelKey, channelOf } from "../wire/channel-key.ts";
+import type { PresencePeers } from "./channel-presence.ts";
+import type { ChannelTable } from "./channel-table.ts";
+import { mergePresence } from "./merged-presence.ts";
+import type { PresenceWord } from "./presence-audience.ts";
+
+type PageQuery = Pick<PresenceQuery, "pageSize" | "pageToken" | "countsOnly">;
+
+/** What the presence of one app in a cluster is made of. */
+export interface ClusterPresenceOptions {
+  readonly appId: string;
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  /** How long the members of a node that is lost are kept, in milliseconds: they may resume elsewhere. */
+  readonly resumeWindowMs: number;
+}
+
+/**
+ * The presence of one app's channels between nodes. Each node has a section of a channel, and tells it to the nodes that watch.
+ *
+ * A node that begins to watch asks all on the channel's route. A node that comes on the route announces itself to all on it, and who watches
+ * asks it then. Each of the two is on the route before it reads it, so at least one sees the other.
+ */
+export class ClusterPresence {
+  readonly #options: ClusterPresenceOptions;
+  /** Set by the hub that it belongs to. */
+  channels: ChannelTable | undefined;
+
+  constructor(options: ClusterPresenceOptions) {
+    this.#options = options;
+    options.cluster.onDeath((peer) => this.#lost(peer));
+  }
+
+  /** How a channel that opens here reaches its presence elsewhere. */
+  peersOf(key: ChannelKey): PresencePeers {
+    void this.#tellRoute(key, { announcing: true });
+    return {
+      send: (peer, word) => this.#send(peer, key, word),
+      want: (watching) => void this.#tellRoute(key, { watching }),
+    };
+  }
+
+  /**
+   * One page of who is in a channel, on all nodes.
+   * @throws FanfareError INVALID_ARGUMENT for a token that is none, UNAVAILABLE if a node does not answer
+   */
+  async page(channel: Channel, query: PageQuery): Promise<MessageInitShape<typeof PresencePageSchema>> {
+    const { cluster, appId } = this.#options;
+    const own = this.channels?.get(channelKey(channel))?.presence?.page(query);
+    const { pageSize, pageToken, countsOnly } = query;
+    const request = create(GetPresenceRequestSchema, { channel, pageSize, pageToken, countsOnly });
+    const value = { method: "getPresence", request: toBinary(GetPresenceRequestSchema, request) };
+    const nodes = await cluster.broker.routes.read({ appId, key: channelKey(channel) });
+    const ask = async (peer: bigint) => {
+      const answer = await cluster.ask(peer, { case: "controlCall", value }, { appId });
+      return answer.case === "controlResponse" ? fromBinary(GetPresenceResponseSchema, answer.value).page : undefined;
+    };
+    const pages = await Promise.all(cluster.othersOf(nodes).map(ask));
+    return mergePresence([own ?? {}, ...pages.filter((page) => page !== undefined)], query);
+  }
+
+  /** Another node watches, or announces itself. */
+  onWatch(from: bigint, { channelKey: key, watching, announcing }: PresenceWatch): void {
+    const presence = this.channels?.get(key)?.presence;
+    if (announcing) {
+      if (presence?.isWatched === true) this.#tell(from, key, { watching: true });
+    } else if (!watching) presence?.unwatchPeer(from);
+    else if (presence !== undefined) presence.watchPeer(from);
+    // Nobody is here any more: what the other node may know of this one's section is over.
+    else this.#send(from, key, emptySnapshot(this.#options.cluster.incarnation));
+  }
+
+  /** Another node tells of its section. */
+  onSection(from: bigint, { channelKey: key, event }: PresenceSection): void {
+    const presence = this.channels?.get(key)?.presence;
+    if (event === undefined || presence === undefined) return;
+    if (presence.isWatched) presence.receive(from, event);
+    else this.#tell(from, key, { watching: false });
+  }
+
+  async #tellRoute(key: ChannelKey, what: { watching: boolean } | { announcing: true }): Promise<void> {
+    const { cluster, appId } = this.#options;
+    try {
+      await this.channels?.routed(key);
+    } catch {
+      return; // the channel closes, and with it this
+    }
+    const nodes = await cluster.broker.routes.read({ appId, key }).catch(() => cluster.peers);
+    const presence = this.channels?.get(key)?.presence;
+    // What was wanted may have changed meanwhile; whoever is told the newest last is right.
+    if ("watching" in what && (presence?.isWatched ?? false) !== what.watching) return;
+    for (const node of cluster.othersOf(nodes)) this.#tell(node, key, what);
+  }
+
+  #tell(peer: bigint, channelKey: ChannelKey, what: { watching: boolean } | { announcing: true }): void {
+    const { cluster, appId } = this.#options;
+    const bytes = recordBytes({ case: "presenceWatch", value: { appId, channelKey, ...what } });
+    cluster.links.send(peer, { class: "control", bytes });
+  }
+
+  #send(peer: bigint, key: ChannelKey, word: PresenceWord): void {
+    const { cluster, appId } = this.#options;
+    const event = create(PresenceEventSchema, { channel: channelOf(key), event: word });
+    const bytes = recordBytes({ case: "presence", value: { appId, channelKey: key, event } });
+    cluster.links.send(peer, { class: "control", bytes }, (outcome) => {
+      // A word is missing, or may be: the whole section again.
+      if (outcome !== "delivered" && !cluster.nodes.isDead(peer)) this.channels?.get(key)?.presence?.watchPeer(peer);
+    });
+  }
+
+  /** The sessions of a lost node may resume elsewhere; who has not within the window is gone. */
+  #lost(peer: bigint): void {
+    const affected = [...(this.channels?.all() ?? [])].filter(({ presence }) => presence !== undefined);
+    for (const { presence } of affected) presence?.unwatchPeer(peer);
+    const { clock, resumeWindowMs } = this.#options;
+    clock.setTimer(resumeWindowMs, () => {
+      for (const { presence } of this.channels?.all() ?? []) {
+        if (presence !== undefined && [...presence.remoteNodes].includes(peer)) presence.forget(peer);
+      }
+    });
+  }
+}
+
+function emptySnapshot(section: bigint): PresenceWord {
+  return { case: "snapshot", value: { section, number: 0n, members: [], first: true, last: true } };
+}

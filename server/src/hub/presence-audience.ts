@@ -1,0 +1,73 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { PresenceEventSchema } from "@fanfare/proto/v1";
+
+/** One word about a channel's presence. */
+export type PresenceWord = MessageInitShape<typeof PresenceEventSchema>["event"];
+
+/** What is told at one tick. */
+export interface PresenceNews {
+  /** Lists are told; else counts alone. */
+  readonly tellsMembers: boolean;
+  readonly counts: { readonly sessions: number; readonly players: number };
+  readonly countsChanged: boolean;
+  /** What has changed since the last tick. */
+  readonly diffs: readonly PresenceWord[];
+  /** All there is, made when somebody needs it. */
+  readonly snapshots: () => readonly PresenceWord[];
+}
+
+/**
+ * Who is told of a channel's presence: watchers, who have the list and get diffs, and newcomers, who get a snapshot at the next tick and are
+ * watchers from then on. After a time of counts alone everybody is a newcomer again.
+ */
+export class PresenceAudience<Member> {
+  readonly #watchers = new Set<Member>();
+  readonly #newcomers = new Set<Member>();
+  readonly #send: (to: Iterable<Member>, word: PresenceWord) => void;
+  #toldCounts = false;
+
+  constructor(send: (to: Iterable<Member>, word: PresenceWord) => void) {
+    this.#send = send;
+  }
+
+  get size(): number {
+    return this.#watchers.size + this.#newcomers.size;
+  }
+
+  /** Gets a snapshot at the next tick; again, another one. */
+  add(member: Member): void {
+    this.#watchers.delete(member);
+    this.#newcomers.add(member);
+  }
+
+  delete(member: Member): void {
+    this.#watchers.delete(member);
+    this.#newcomers.delete(member);
+  }
+
+  /** Who has the list gets this word at once. Newcomers will have it in their snapshot. */
+  forward(word: PresenceWord): void {
+    if (!this.#toldCounts && this.#watchers.size > 0) this.#send(this.#watchers, word);
+  }
+
+  /** A tick. */
+  tell({ tellsMembers, counts, countsChanged, diffs, snapshots }: PresenceNews): void {
+    if (!tellsMembers) {
+      this.#toldCounts = true;
+      if (countsChanged && this.#watchers.size > 0) this.#send(this.#watchers, { case: "counts", value: counts });
+      if (this.#newcomers.size > 0) this.#send(this.#newcomers, { case: "counts", value: counts });
+    } else {
+      if (this.#toldCounts) this.#everybodyAnew();
+      else if (this.#watchers.size > 0) for (const diff of diffs) this.#send(this.#watchers, diff);
+      if (this.#newcomers.size > 0) for (const snapshot of snapshots()) this.#send(this.#newcomers, snapshot);
+    }
+    for (const member of this.#newcomers) this.#watchers.add(member);
+    this.#newcomers.clear();
+  }
+
+  #everybodyAnew(): void {
+    this.#toldCounts = false;
+    for (const member of this.#watchers) this.#newcomers.add(member);
+    this.#watchers.clear();
+  }
+}
