@@ -15,6 +15,8 @@ const (
 type comeBack struct {
 	// jitter gives numbers from 0 to 1, uniformly.
 	jitter func() float64
+	// window is what the newest welcome says for "soon".
+	window time.Duration
 
 	draws        int  // of backOff since the last reset
 	cameSoon     bool // since a connection has held
@@ -35,12 +37,12 @@ func (b *comeBack) backOff(least time.Duration) time.Duration {
 }
 
 // soon draws a delay over the window that the server gave, and backs off the second time (FF-BO-004, FF-BO-005).
-func (b *comeBack) soon(window, least time.Duration) time.Duration {
+func (b *comeBack) soon(least time.Duration) time.Duration {
 	if b.cameSoon {
 		return b.backOff(least)
 	}
 	b.cameSoon = true
-	return max(least, time.Duration(b.jitter()*float64(window)))
+	return max(least, time.Duration(b.jitter()*float64(b.window)))
 }
 
 // atOnce says whether the client comes back at once with a new token, and not after a delay: unless this connection and the one before it both

@@ -19,7 +19,10 @@ const (
 	farewell = 5 * time.Second
 )
 
-var errSessionEnded = failure(fanfarev1.ErrorCode_ERROR_CODE_SESSION_ENDED, "the session ended before an answer came")
+var (
+	errTwice        = errors.New("fanfare: Connect is called once")
+	errSessionEnded = failure(fanfarev1.ErrorCode_ERROR_CODE_SESSION_ENDED, "the session ended before an answer came")
+)
 
 // session is what lasts through reconnects.
 type session struct {
@@ -73,7 +76,7 @@ func newLoop(config Config, dial dialer, jitter func() float64, handler func(str
 		ended:         make(chan struct{}),
 		url:           config.URL,
 		welcomed:      map[string]bool{},
-		comeBack:      comeBack{jitter: jitter},
+		comeBack:      comeBack{jitter: jitter, window: defaultWindow},
 		subscriptions: newSubscriptions(),
 		seen:          newSeen(seenBound),
 		connected:     func(error) {},
@@ -107,8 +110,12 @@ func (l *loop) after(delay time.Duration, f func()) *time.Timer {
 
 // connect begins the client's first connection.
 func (l *loop) connect(told func(error)) {
-	l.state = l.state.must(asked)
-	l.connected = told
+	state, ok := l.state.on(asked)
+	if !ok {
+		told(errTwice)
+		return
+	}
+	l.state, l.connected = state, told
 	l.events.push(Connecting{})
 	l.current = l.open(l.url, false)
 }
@@ -179,15 +186,8 @@ func (l *loop) decide(c *connection, e ending) {
 	l.move.stop()
 	l.move = nil
 	isWelcomed := c.welcome != nil
-	window := defaultWindow
-	if isWelcomed {
-		window = time.Duration(c.welcome.GetReconnectWindowMs()) * time.Millisecond
-	}
 	l.noteHeld(c)
 	l.takeBack(c)
-	if p.sessionEnds || l.session != nil && l.session.secret == "" {
-		l.endSession(errSessionEnded)
-	}
 	if p.reconnect == never && e.status != 0 && l.welcomed[c.url] {
 		p.reconnect = backOff // FF-CL-005
 	}
@@ -198,14 +198,20 @@ func (l *loop) decide(c *connection, e ending) {
 		l.shut(e.asError())
 		return
 	}
+	if p.sessionEnds || l.session != nil && l.session.secret == "" {
+		l.endSession(errSessionEnded)
+	}
 	l.state = l.state.must(lost)
+	if l.former != nil {
+		l.former.close(0, "") // after a move the server may not have closed it yet
+	}
 	l.current, l.former = nil, c.transport
 	l.events.push(Connecting{Err: e.asError()})
 	switch p.reconnect {
 	case newToken:
 		l.comeWithNewToken(isWelcomed)
 	case soon:
-		l.wait(l.comeBack.soon(window, p.least))
+		l.wait(l.comeBack.soon(p.least))
 	default:
 		l.wait(l.comeBack.backOff(p.least))
 	}
@@ -285,8 +291,8 @@ func (l *loop) shut(cause error) {
 		l.delay.Stop()
 	}
 	l.endSession(cause)
-	unsent := l.out.queue
-	l.out.queue = nil
+	unsent := append(l.unsettled, l.out.queue...)
+	l.unsettled, l.out.queue = nil, nil
 	for _, r := range unsent {
 		r.end(nil, cause)
 	}

@@ -127,6 +127,7 @@ func (l *loop) secondEnded(e ending) {
 // firstOver makes the second connection that of the session. Without handed_over, live messages may be missing (FF-GO-011).
 func (l *loop) firstOver(handedOver bool) {
 	first, second := l.current, l.next
+	l.noteHeld(first)
 	l.takeBack(first)
 	first.release()
 	l.former = first.transport

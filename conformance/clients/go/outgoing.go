@@ -68,6 +68,9 @@ func (l *loop) pump() {
 }
 
 func (l *loop) sendRequest(c *connection, r *request) {
+	if r.resyncs != nil && !r.resyncs.stopped {
+		return // it goes on by a welcome since
+	}
 	if !c.has(r.feature) {
 		r.end(nil, failure(fanfarev1.ErrorCode_ERROR_CODE_UNIMPLEMENTED, "the feature %s is not in force", r.feature))
 		return

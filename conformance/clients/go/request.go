@@ -21,6 +21,8 @@ type request struct {
 	sent bool
 	// refused by the server.
 	refused bool
+	// resyncs is what the client itself asks for to go on; nil of the application's own.
+	resyncs *subscription
 }
 
 // end is called once, with the reply or with why there is none.

@@ -68,7 +68,7 @@ func (l *loop) resume(channel Channel, told *fanfarev1.Subscribed) {
 func (l *loop) goOn(s *subscription) {
 	s.stopped = true
 	ask := s.goesOn()
-	r := &request{frame: &fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Subscribe{Subscribe: ask}}}
+	r := &request{frame: &fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Subscribe{Subscribe: ask}}, resyncs: s}
 	isLive := !s.durable
 	r.apply = func(reply *fanfarev1.Reply, err error) {
 		if l.subscriptions.all[s.channel] != s {
@@ -92,7 +92,7 @@ func (l *loop) cannotGoOn(s *subscription, err error) {
 	var refused *Error
 	if errors.As(err, &refused) && refused.Retryable {
 		l.after(max(refused.RetryAfter, 100*time.Millisecond), func() {
-			if l.subscriptions.all[s.channel] == s && s.stopped {
+			if l.subscriptions.all[s.channel] == s && s.stopped && l.sendsOn() != nil {
 				l.goOn(s)
 			}
 		})

@@ -121,7 +121,9 @@ func (l *loop) refresh(left time.Duration) {
 		r := &request{frame: &fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Refresh{Refresh: ask}}}
 		r.apply = func(reply *fanfarev1.Reply, err error) {
 			if err != nil {
-				l.token.refused = value
+				if r.refused {
+					l.token.refused = value
+				}
 				again()
 				return
 			}

@@ -20,13 +20,18 @@ type (
 	done    = conformance.Done
 )
 
-// adapter commands one client and reports what it observes.
+// adapter takes commands and writes reports.
 type adapter struct {
-	outMu sync.Mutex
-	out   io.Writer
+	mu      sync.Mutex
+	out     io.Writer
+	present *play
+}
 
-	client *fanfare.Client
-	drops  *dropper
+// play is what an adapter does for one case: it commands one client and reports what it observes.
+type play struct {
+	adapter *adapter
+	client  *fanfare.Client
+	drops   *dropper
 
 	handledMu sync.Mutex
 	// handled is up to where everything of a durable channel was handed over.
@@ -34,30 +39,44 @@ type adapter struct {
 }
 
 func newAdapter(out io.Writer) *adapter {
-	return &adapter{out: out, drops: newDropper(), handled: map[fanfare.Channel]fanfare.Position{}}
+	a := &adapter{out: out}
+	a.present = newPlay(a)
+	return a
+}
+
+func newPlay(a *adapter) *play {
+	return &play{adapter: a, drops: newDropper(), handled: map[fanfare.Channel]fanfare.Position{}}
 }
 
 func (a *adapter) ready() {
-	a.report(&report{Report: &conformance.ClientReport_Ready{Ready: &conformance.Ready{
+	a.present.report(&report{Report: &conformance.ClientReport_Ready{Ready: &conformance.Ready{
 		Client:   "fanfare-go",
 		Features: fanfare.Features,
 		Verbs: []string{
-			"connect", "subscribe", "unsubscribe", "publish", "answer_rpc", "drop_transport", "close", "rpc", "history", "commit",
+			"connect", "subscribe", "unsubscribe", "publish", "answer_rpc", "drop_transport", "close", "rpc", "history", "commit", "reset",
 		},
 	}}})
 }
 
-func (a *adapter) report(one *report) {
-	a.outMu.Lock()
-	defer a.outMu.Unlock()
-	if err := writeMessage(a.out, one); err != nil {
+// report reports something of the present case; what belongs to a former one is not reported any more.
+func (p *play) report(one *report) {
+	p.adapter.mu.Lock()
+	defer p.adapter.mu.Unlock()
+	if p.adapter.present != p {
+		return
+	}
+	if err := writeMessage(p.adapter.out, one); err != nil {
 		fmt.Fprintln(os.Stderr, err) // the runner has gone
 	}
 }
 
 // begin begins a command and returns; its end is reported when it comes. What the client sends in order is begun in order.
 func (a *adapter) begin(c *command) {
-	finish := a.start(c)
+	if c.GetReset_() != nil {
+		a.reset()
+	}
+	p := a.present
+	finish := p.start(c)
 	go func() {
 		result, err := finish(context.Background())
 		if result == nil {
@@ -67,45 +86,58 @@ func (a *adapter) begin(c *command) {
 		if err != nil {
 			result.Error = wireError(err)
 		}
-		a.report(&report{Report: &conformance.ClientReport_Done{Done: result}})
+		p.report(&report{Report: &conformance.ClientReport_Done{Done: result}})
 	}()
+}
+
+// reset begins anew, and lets the former client close by itself.
+func (a *adapter) reset() {
+	a.mu.Lock()
+	former := a.present
+	a.present = newPlay(a)
+	a.mu.Unlock()
+	if former.client != nil {
+		go func() { _ = former.client.Close(context.Background()) }()
+	}
 }
 
 // finish waits for what was begun.
 type finish func(context.Context) (*done, error)
 
-func (a *adapter) start(c *command) finish {
-	connect := c.GetConnect()
-	if (a.client == nil) != (connect != nil) {
+func (p *play) start(c *command) finish {
+	if c.GetReset_() != nil {
+		return succeeds
+	}
+	if isConnect := c.GetConnect() != nil; isConnect != (p.client == nil) {
 		return fails(errors.New("connect comes first, and once"))
 	}
 	switch verb := c.GetVerb().(type) {
 	case *conformance.ClientCommand_Connect:
-		return a.connect(verb.Connect)
+		return p.connect(verb.Connect)
 	case *conformance.ClientCommand_Subscribe:
-		return a.subscribe(verb.Subscribe)
+		return p.subscribe(verb.Subscribe)
 	case *conformance.ClientCommand_Unsubscribe:
-		pending := a.client.StartUnsubscribe(channelOf(verb.Unsubscribe.GetChannel()))
+		pending := p.client.StartUnsubscribe(channelOf(verb.Unsubscribe.GetChannel()))
 		return func(ctx context.Context) (*done, error) {
 			_, err := pending.Wait(ctx)
 			return nil, err
 		}
 	case *conformance.ClientCommand_Publish:
-		return a.publish(verb.Publish)
+		return p.publish(verb.Publish)
 	case *conformance.ClientCommand_AnswerRpc:
-		a.client.Handle(verb.AnswerRpc.GetMethod(), answer(verb.AnswerRpc.GetPayload()))
+		p.client.Handle(verb.AnswerRpc.GetMethod(), answer(verb.AnswerRpc.GetPayload()))
 		return succeeds
 	case *conformance.ClientCommand_DropTransport:
-		a.drops.drop()
+		p.drops.drop()
 		return succeeds
 	case *conformance.ClientCommand_Close:
-		return func(ctx context.Context) (*done, error) { return nil, a.client.Close(ctx) }
+		return func(ctx context.Context) (*done, error) { return nil, p.client.Close(ctx) }
 	case *conformance.ClientCommand_Rpc:
-		return a.call(verb.Rpc)
+		return p.call(verb.Rpc)
 	case *conformance.ClientCommand_History:
-		return a.history(verb.History)
+		return p.history(verb.History)
 	case *conformance.ClientCommand_Commit:
-		return a.commit(verb.Commit)
+		return p.commit(verb.Commit)
 	default:
 		return fails(fmt.Errorf("%T is not served", verb))
 	}
@@ -117,9 +149,9 @@ func fails(err error) finish {
 	return func(context.Context) (*done, error) { return nil, err }
 }
 
-func (a *adapter) connect(c *conformance.ConnectCommand) finish {
+func (p *play) connect(c *conformance.ConnectCommand) finish {
 	tokens := c.GetTokens()
-	a.client = fanfare.New(fanfare.Config{
+	p.client = fanfare.New(fanfare.Config{
 		URL: c.GetUrl(),
 		Token: func(context.Context) (string, error) {
 			if len(tokens) == 0 {
@@ -132,17 +164,17 @@ func (a *adapter) connect(c *conformance.ConnectCommand) finish {
 			return token, nil
 		},
 		AllowedOrigins: c.GetAllowedOrigins(),
-		HTTPClient:     a.drops.client(),
+		HTTPClient:     p.drops.client(),
 	})
-	go a.observe()
-	return func(ctx context.Context) (*done, error) { return nil, a.client.Connect(ctx) }
+	go p.observe()
+	return func(ctx context.Context) (*done, error) { return nil, p.client.Connect(ctx) }
 }
 
-func (a *adapter) subscribe(c *conformance.SubscribeCommand) finish {
+func (p *play) subscribe(c *conformance.SubscribeCommand) finish {
 	if c.GetPresence() || c.GetPresenceData() != nil {
 		return fails(errors.New("presence is not served"))
 	}
-	pending := a.client.StartSubscribe(channelOf(c.GetChannel()), fanfare.SubscribeOptions{
+	pending := p.client.StartSubscribe(channelOf(c.GetChannel()), fanfare.SubscribeOptions{
 		After:  fanfare.PositionOf(c.GetAfter()),
 		Rewind: c.GetRewind(),
 		Cursor: c.GetCursor(),
@@ -154,7 +186,7 @@ func (a *adapter) subscribe(c *conformance.SubscribeCommand) finish {
 	}
 }
 
-func (a *adapter) publish(c *conformance.PublishCommand) finish {
+func (p *play) publish(c *conformance.PublishCommand) finish {
 	channel := channelOf(c.GetChannel())
 	options := fanfare.PublishOptions{
 		TTL:           time.Duration(c.GetTtlMs()) * time.Millisecond,
@@ -163,10 +195,10 @@ func (a *adapter) publish(c *conformance.PublishCommand) finish {
 		ConflationKey: c.GetConflationKey(),
 	}
 	if c.GetVolatile() {
-		err := a.client.Send(channel, c.GetPayload(), options)
+		err := p.client.Send(channel, c.GetPayload(), options)
 		return func(context.Context) (*done, error) { return nil, err }
 	}
-	pending := a.client.StartPublish(channel, c.GetPayload(), options)
+	pending := p.client.StartPublish(channel, c.GetPayload(), options)
 	return func(ctx context.Context) (*done, error) {
 		ctx, cancel := within(ctx, c.GetDeadlineMs())
 		defer cancel()
@@ -189,18 +221,18 @@ func answer(payload *fanfare.Payload) fanfare.Handler {
 	}
 }
 
-func (a *adapter) call(c *conformance.RpcCommand) finish {
+func (p *play) call(c *conformance.RpcCommand) finish {
 	return func(ctx context.Context) (*done, error) {
 		ctx, cancel := within(ctx, c.GetDeadlineMs())
 		defer cancel()
-		result, err := a.client.Call(ctx, c.GetMethod(), c.GetPayload())
+		result, err := p.client.Call(ctx, c.GetMethod(), c.GetPayload())
 		return &done{Result: result}, err
 	}
 }
 
-func (a *adapter) history(c *conformance.HistoryCommand) finish {
+func (p *play) history(c *conformance.HistoryCommand) finish {
 	return func(ctx context.Context) (*done, error) {
-		page, err := a.client.History(ctx, channelOf(c.GetChannel()), fanfare.HistoryQuery{
+		page, err := p.client.History(ctx, channelOf(c.GetChannel()), fanfare.HistoryQuery{
 			From:    fanfare.PositionOf(c.GetFrom()),
 			Forward: c.GetForward(),
 			Limit:   c.GetLimit(),
@@ -213,20 +245,20 @@ func (a *adapter) history(c *conformance.HistoryCommand) finish {
 	}
 }
 
-func (a *adapter) commit(c *conformance.CommitCommand) finish {
+func (p *play) commit(c *conformance.CommitCommand) finish {
 	channel := channelOf(c.GetChannel())
 	position := fanfare.PositionOf(c.GetPosition())
 	if position == nil {
-		a.handledMu.Lock()
-		handled, ok := a.handled[channel]
-		a.handledMu.Unlock()
+		p.handledMu.Lock()
+		handled, ok := p.handled[channel]
+		p.handledMu.Unlock()
 		if !ok {
 			return fails(errors.New("nothing was handed over yet"))
 		}
 		position = &handled
 	}
 	return func(ctx context.Context) (*done, error) {
-		cursor, err := a.client.Commit(ctx, channel, *position)
+		cursor, err := p.client.Commit(ctx, channel, *position)
 		return &done{Cursor: cursor.Wire()}, err
 	}
 }

@@ -10,21 +10,21 @@ import (
 )
 
 // observe reports what comes out of the client until it is closed.
-func (a *adapter) observe() {
+func (p *play) observe() {
 	for {
-		event, err := a.client.Next(context.Background())
+		event, err := p.client.Next(context.Background())
 		if err != nil {
 			return
 		}
-		a.note(event)
+		p.note(event)
 		if one := reportOf(event); one != nil {
-			a.report(one)
+			p.report(one)
 		}
 	}
 }
 
 // note remembers up to where everything was handed over.
-func (a *adapter) note(event fanfare.Event) {
+func (p *play) note(event fanfare.Event) {
 	channel, position := fanfare.Channel{}, (*fanfare.Position)(nil)
 	switch e := event.(type) {
 	case fanfare.Message:
@@ -33,9 +33,9 @@ func (a *adapter) note(event fanfare.Event) {
 		channel, position = e.Channel, e.Position
 	}
 	if position != nil {
-		a.handledMu.Lock()
-		defer a.handledMu.Unlock()
-		a.handled[channel] = *position
+		p.handledMu.Lock()
+		defer p.handledMu.Unlock()
+		p.handled[channel] = *position
 	}
 }
 

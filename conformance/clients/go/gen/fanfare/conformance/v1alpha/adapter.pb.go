@@ -111,6 +111,7 @@ type ClientCommand struct {
 	//	*ClientCommand_UpdatePresence
 	//	*ClientCommand_History
 	//	*ClientCommand_Commit
+	//	*ClientCommand_Reset_
 	Verb          isClientCommand_Verb `protobuf_oneof:"verb"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -277,6 +278,15 @@ func (x *ClientCommand) GetCommit() *CommitCommand {
 	return nil
 }
 
+func (x *ClientCommand) GetReset_() *ResetCommand {
+	if x != nil {
+		if x, ok := x.Verb.(*ClientCommand_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
 type isClientCommand_Verb interface {
 	isClientCommand_Verb()
 }
@@ -346,6 +356,12 @@ type ClientCommand_Commit struct {
 	Commit *CommitCommand `protobuf:"bytes,14,opt,name=commit,proto3,oneof"`
 }
 
+type ClientCommand_Reset_ struct {
+	// Forget everything, as if just started: the next commands are another case's. Nothing that belongs to what was before may be reported behind
+	// `done`. Without it each case gets an adapter process of its own, which costs time and nothing else.
+	Reset_ *ResetCommand `protobuf:"bytes,15,opt,name=reset,proto3,oneof"`
+}
+
 func (*ClientCommand_Connect) isClientCommand_Verb() {}
 
 func (*ClientCommand_Subscribe) isClientCommand_Verb() {}
@@ -371,6 +387,8 @@ func (*ClientCommand_UpdatePresence) isClientCommand_Verb() {}
 func (*ClientCommand_History) isClientCommand_Verb() {}
 
 func (*ClientCommand_Commit) isClientCommand_Verb() {}
+
+func (*ClientCommand_Reset_) isClientCommand_Verb() {}
 
 // Connects.
 type ConnectCommand struct {
@@ -1243,6 +1261,43 @@ func (*CloseCommand) Descriptor() ([]byte, []int) {
 	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{13}
 }
 
+// Starts anew. The client need not close its connections in order: the runner has ended them.
+type ResetCommand struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetCommand) Reset() {
+	*x = ResetCommand{}
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetCommand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetCommand) ProtoMessage() {}
+
+func (x *ResetCommand) ProtoReflect() protoreflect.Message {
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetCommand.ProtoReflect.Descriptor instead.
+func (*ResetCommand) Descriptor() ([]byte, []int) {
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{14}
+}
+
 // Adapter to runner: what the client says of itself, or saw.
 type ClientReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1267,7 +1322,7 @@ type ClientReport struct {
 
 func (x *ClientReport) Reset() {
 	*x = ClientReport{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[14]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1334,7 @@ func (x *ClientReport) String() string {
 func (*ClientReport) ProtoMessage() {}
 
 func (x *ClientReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[14]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1292,7 +1347,7 @@ func (x *ClientReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientReport.ProtoReflect.Descriptor instead.
 func (*ClientReport) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{14}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ClientReport) GetReport() isClientReport_Report {
@@ -1485,7 +1540,7 @@ type Ready struct {
 
 func (x *Ready) Reset() {
 	*x = Ready{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[15]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1552,7 @@ func (x *Ready) String() string {
 func (*Ready) ProtoMessage() {}
 
 func (x *Ready) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[15]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1565,7 @@ func (x *Ready) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ready.ProtoReflect.Descriptor instead.
 func (*Ready) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{15}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Ready) GetClient() string {
@@ -1575,7 +1630,7 @@ type Done struct {
 
 func (x *Done) Reset() {
 	*x = Done{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[16]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1642,7 @@ func (x *Done) String() string {
 func (*Done) ProtoMessage() {}
 
 func (x *Done) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[16]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1655,7 @@ func (x *Done) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Done.ProtoReflect.Descriptor instead.
 func (*Done) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{16}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Done) GetId() uint32 {
@@ -1683,7 +1738,7 @@ type Roster struct {
 
 func (x *Roster) Reset() {
 	*x = Roster{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[17]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1750,7 @@ func (x *Roster) String() string {
 func (*Roster) ProtoMessage() {}
 
 func (x *Roster) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[17]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1763,7 @@ func (x *Roster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Roster.ProtoReflect.Descriptor instead.
 func (*Roster) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{17}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Roster) GetMembers() []*v1.PresenceMember {
@@ -1756,7 +1811,7 @@ type History struct {
 
 func (x *History) Reset() {
 	*x = History{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[18]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1768,7 +1823,7 @@ func (x *History) String() string {
 func (*History) ProtoMessage() {}
 
 func (x *History) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[18]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1781,7 +1836,7 @@ func (x *History) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use History.ProtoReflect.Descriptor instead.
 func (*History) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{18}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *History) GetMessages() []*Received {
@@ -1833,7 +1888,7 @@ type Received struct {
 
 func (x *Received) Reset() {
 	*x = Received{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[19]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1900,7 @@ func (x *Received) String() string {
 func (*Received) ProtoMessage() {}
 
 func (x *Received) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[19]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1913,7 @@ func (x *Received) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Received.ProtoReflect.Descriptor instead.
 func (*Received) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{19}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Received) GetChannel() *v1.Channel {
@@ -1922,7 +1977,7 @@ type ToldGap struct {
 
 func (x *ToldGap) Reset() {
 	*x = ToldGap{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[20]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +1989,7 @@ func (x *ToldGap) String() string {
 func (*ToldGap) ProtoMessage() {}
 
 func (x *ToldGap) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[20]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2002,7 @@ func (x *ToldGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToldGap.ProtoReflect.Descriptor instead.
 func (*ToldGap) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{20}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ToldGap) GetChannel() *v1.Channel {
@@ -1998,7 +2053,7 @@ type ToldClosed struct {
 
 func (x *ToldClosed) Reset() {
 	*x = ToldClosed{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[21]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2010,7 +2065,7 @@ func (x *ToldClosed) String() string {
 func (*ToldClosed) ProtoMessage() {}
 
 func (x *ToldClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[21]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2023,7 +2078,7 @@ func (x *ToldClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToldClosed.ProtoReflect.Descriptor instead.
 func (*ToldClosed) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{21}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ToldClosed) GetChannel() *v1.Channel {
@@ -2051,7 +2106,7 @@ type ToldOpened struct {
 
 func (x *ToldOpened) Reset() {
 	*x = ToldOpened{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[22]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2063,7 +2118,7 @@ func (x *ToldOpened) String() string {
 func (*ToldOpened) ProtoMessage() {}
 
 func (x *ToldOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[22]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +2131,7 @@ func (x *ToldOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToldOpened.ProtoReflect.Descriptor instead.
 func (*ToldOpened) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{22}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ToldOpened) GetChannel() *v1.Channel {
@@ -2099,7 +2154,7 @@ type ToldCaughtUp struct {
 
 func (x *ToldCaughtUp) Reset() {
 	*x = ToldCaughtUp{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[23]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2111,7 +2166,7 @@ func (x *ToldCaughtUp) String() string {
 func (*ToldCaughtUp) ProtoMessage() {}
 
 func (x *ToldCaughtUp) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[23]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2124,7 +2179,7 @@ func (x *ToldCaughtUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToldCaughtUp.ProtoReflect.Descriptor instead.
 func (*ToldCaughtUp) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{23}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ToldCaughtUp) GetChannel() *v1.Channel {
@@ -2163,7 +2218,7 @@ type PresenceChanged struct {
 
 func (x *PresenceChanged) Reset() {
 	*x = PresenceChanged{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[24]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2175,7 +2230,7 @@ func (x *PresenceChanged) String() string {
 func (*PresenceChanged) ProtoMessage() {}
 
 func (x *PresenceChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[24]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2188,7 +2243,7 @@ func (x *PresenceChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PresenceChanged.ProtoReflect.Descriptor instead.
 func (*PresenceChanged) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{24}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PresenceChanged) GetChannel() *v1.Channel {
@@ -2300,7 +2355,7 @@ type ToldDropped struct {
 
 func (x *ToldDropped) Reset() {
 	*x = ToldDropped{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[25]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2367,7 @@ func (x *ToldDropped) String() string {
 func (*ToldDropped) ProtoMessage() {}
 
 func (x *ToldDropped) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[25]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,7 +2380,7 @@ func (x *ToldDropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToldDropped.ProtoReflect.Descriptor instead.
 func (*ToldDropped) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{25}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ToldDropped) GetCount() uint64 {
@@ -2350,7 +2405,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[26]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2417,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[26]
+	mi := &file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2430,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{26}
+	return file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Status) GetState() ConnectionState {
@@ -2403,7 +2458,7 @@ var File_fanfare_conformance_v1alpha_adapter_proto protoreflect.FileDescriptor
 
 const file_fanfare_conformance_v1alpha_adapter_proto_rawDesc = "" +
 	"\n" +
-	")fanfare/conformance/v1alpha/adapter.proto\x12\x1bfanfare.conformance.v1alpha\x1a\x18fanfare/v1/channel.proto\x1a\x16fanfare/v1/error.proto\x1a\x18fanfare/v1/message.proto\x1a\x19fanfare/v1/presence.proto\x1a\x18fanfare/v1/publish.proto\x1a\x1dfanfare/v1/subscription.proto\"\x89\b\n" +
+	")fanfare/conformance/v1alpha/adapter.proto\x12\x1bfanfare.conformance.v1alpha\x1a\x18fanfare/v1/channel.proto\x1a\x16fanfare/v1/error.proto\x1a\x18fanfare/v1/message.proto\x1a\x19fanfare/v1/presence.proto\x1a\x18fanfare/v1/publish.proto\x1a\x1dfanfare/v1/subscription.proto\"\xcc\b\n" +
 	"\rClientCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12G\n" +
 	"\aconnect\x18\x02 \x01(\v2+.fanfare.conformance.v1alpha.ConnectCommandH\x00R\aconnect\x12M\n" +
@@ -2420,7 +2475,8 @@ const file_fanfare_conformance_v1alpha_adapter_proto_rawDesc = "" +
 	"\x06roster\x18\v \x01(\v2*.fanfare.conformance.v1alpha.RosterCommandH\x00R\x06roster\x12]\n" +
 	"\x0fupdate_presence\x18\f \x01(\v22.fanfare.conformance.v1alpha.UpdatePresenceCommandH\x00R\x0eupdatePresence\x12G\n" +
 	"\ahistory\x18\r \x01(\v2+.fanfare.conformance.v1alpha.HistoryCommandH\x00R\ahistory\x12D\n" +
-	"\x06commit\x18\x0e \x01(\v2*.fanfare.conformance.v1alpha.CommitCommandH\x00R\x06commitB\x06\n" +
+	"\x06commit\x18\x0e \x01(\v2*.fanfare.conformance.v1alpha.CommitCommandH\x00R\x06commit\x12A\n" +
+	"\x05reset\x18\x0f \x01(\v2).fanfare.conformance.v1alpha.ResetCommandH\x00R\x05resetB\x06\n" +
 	"\x04verb\"\x87\x01\n" +
 	"\x0eConnectCommand\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x16\n" +
@@ -2479,7 +2535,8 @@ const file_fanfare_conformance_v1alpha_adapter_proto_rawDesc = "" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12-\n" +
 	"\apayload\x18\x02 \x01(\v2\x13.fanfare.v1.PayloadR\apayload\"\x16\n" +
 	"\x14DropTransportCommand\"\x0e\n" +
-	"\fCloseCommand\"\xad\x05\n" +
+	"\fCloseCommand\"\x0e\n" +
+	"\fResetCommand\"\xad\x05\n" +
 	"\fClientReport\x12:\n" +
 	"\x05ready\x18\x01 \x01(\v2\".fanfare.conformance.v1alpha.ReadyH\x00R\x05ready\x127\n" +
 	"\x04done\x18\x02 \x01(\v2!.fanfare.conformance.v1alpha.DoneH\x00R\x04done\x12C\n" +
@@ -2580,7 +2637,7 @@ func file_fanfare_conformance_v1alpha_adapter_proto_rawDescGZIP() []byte {
 }
 
 var file_fanfare_conformance_v1alpha_adapter_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fanfare_conformance_v1alpha_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_fanfare_conformance_v1alpha_adapter_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_fanfare_conformance_v1alpha_adapter_proto_goTypes = []any{
 	(ConnectionState)(0),            // 0: fanfare.conformance.v1alpha.ConnectionState
 	(*ClientCommand)(nil),           // 1: fanfare.conformance.v1alpha.ClientCommand
@@ -2597,31 +2654,32 @@ var file_fanfare_conformance_v1alpha_adapter_proto_goTypes = []any{
 	(*AnswerRpcCommand)(nil),        // 12: fanfare.conformance.v1alpha.AnswerRpcCommand
 	(*DropTransportCommand)(nil),    // 13: fanfare.conformance.v1alpha.DropTransportCommand
 	(*CloseCommand)(nil),            // 14: fanfare.conformance.v1alpha.CloseCommand
-	(*ClientReport)(nil),            // 15: fanfare.conformance.v1alpha.ClientReport
-	(*Ready)(nil),                   // 16: fanfare.conformance.v1alpha.Ready
-	(*Done)(nil),                    // 17: fanfare.conformance.v1alpha.Done
-	(*Roster)(nil),                  // 18: fanfare.conformance.v1alpha.Roster
-	(*History)(nil),                 // 19: fanfare.conformance.v1alpha.History
-	(*Received)(nil),                // 20: fanfare.conformance.v1alpha.Received
-	(*ToldGap)(nil),                 // 21: fanfare.conformance.v1alpha.ToldGap
-	(*ToldClosed)(nil),              // 22: fanfare.conformance.v1alpha.ToldClosed
-	(*ToldOpened)(nil),              // 23: fanfare.conformance.v1alpha.ToldOpened
-	(*ToldCaughtUp)(nil),            // 24: fanfare.conformance.v1alpha.ToldCaughtUp
-	(*PresenceChanged)(nil),         // 25: fanfare.conformance.v1alpha.PresenceChanged
-	(*ToldDropped)(nil),             // 26: fanfare.conformance.v1alpha.ToldDropped
-	(*Status)(nil),                  // 27: fanfare.conformance.v1alpha.Status
-	(*v1.Channel)(nil),              // 28: fanfare.v1.Channel
-	(*v1.Payload)(nil),              // 29: fanfare.v1.Payload
-	(*v1.Position)(nil),             // 30: fanfare.v1.Position
-	(*v1.Error)(nil),                // 31: fanfare.v1.Error
-	(*v1.PublishResult)(nil),        // 32: fanfare.v1.PublishResult
-	(*v1.Subscribed)(nil),           // 33: fanfare.v1.Subscribed
-	(*v1.PresencePage)(nil),         // 34: fanfare.v1.PresencePage
-	(*v1.PresenceMember)(nil),       // 35: fanfare.v1.PresenceMember
-	(v1.GapReason)(0),               // 36: fanfare.v1.GapReason
-	(v1.SubscriptionCloseReason)(0), // 37: fanfare.v1.SubscriptionCloseReason
-	(*v1.PresenceLeave)(nil),        // 38: fanfare.v1.PresenceLeave
-	(*v1.PresenceCounts)(nil),       // 39: fanfare.v1.PresenceCounts
+	(*ResetCommand)(nil),            // 15: fanfare.conformance.v1alpha.ResetCommand
+	(*ClientReport)(nil),            // 16: fanfare.conformance.v1alpha.ClientReport
+	(*Ready)(nil),                   // 17: fanfare.conformance.v1alpha.Ready
+	(*Done)(nil),                    // 18: fanfare.conformance.v1alpha.Done
+	(*Roster)(nil),                  // 19: fanfare.conformance.v1alpha.Roster
+	(*History)(nil),                 // 20: fanfare.conformance.v1alpha.History
+	(*Received)(nil),                // 21: fanfare.conformance.v1alpha.Received
+	(*ToldGap)(nil),                 // 22: fanfare.conformance.v1alpha.ToldGap
+	(*ToldClosed)(nil),              // 23: fanfare.conformance.v1alpha.ToldClosed
+	(*ToldOpened)(nil),              // 24: fanfare.conformance.v1alpha.ToldOpened
+	(*ToldCaughtUp)(nil),            // 25: fanfare.conformance.v1alpha.ToldCaughtUp
+	(*PresenceChanged)(nil),         // 26: fanfare.conformance.v1alpha.PresenceChanged
+	(*ToldDropped)(nil),             // 27: fanfare.conformance.v1alpha.ToldDropped
+	(*Status)(nil),                  // 28: fanfare.conformance.v1alpha.Status
+	(*v1.Channel)(nil),              // 29: fanfare.v1.Channel
+	(*v1.Payload)(nil),              // 30: fanfare.v1.Payload
+	(*v1.Position)(nil),             // 31: fanfare.v1.Position
+	(*v1.Error)(nil),                // 32: fanfare.v1.Error
+	(*v1.PublishResult)(nil),        // 33: fanfare.v1.PublishResult
+	(*v1.Subscribed)(nil),           // 34: fanfare.v1.Subscribed
+	(*v1.PresencePage)(nil),         // 35: fanfare.v1.PresencePage
+	(*v1.PresenceMember)(nil),       // 36: fanfare.v1.PresenceMember
+	(v1.GapReason)(0),               // 37: fanfare.v1.GapReason
+	(v1.SubscriptionCloseReason)(0), // 38: fanfare.v1.SubscriptionCloseReason
+	(*v1.PresenceLeave)(nil),        // 39: fanfare.v1.PresenceLeave
+	(*v1.PresenceCounts)(nil),       // 40: fanfare.v1.PresenceCounts
 }
 var file_fanfare_conformance_v1alpha_adapter_proto_depIdxs = []int32{
 	2,  // 0: fanfare.conformance.v1alpha.ClientCommand.connect:type_name -> fanfare.conformance.v1alpha.ConnectCommand
@@ -2637,68 +2695,69 @@ var file_fanfare_conformance_v1alpha_adapter_proto_depIdxs = []int32{
 	9,  // 10: fanfare.conformance.v1alpha.ClientCommand.update_presence:type_name -> fanfare.conformance.v1alpha.UpdatePresenceCommand
 	10, // 11: fanfare.conformance.v1alpha.ClientCommand.history:type_name -> fanfare.conformance.v1alpha.HistoryCommand
 	11, // 12: fanfare.conformance.v1alpha.ClientCommand.commit:type_name -> fanfare.conformance.v1alpha.CommitCommand
-	28, // 13: fanfare.conformance.v1alpha.SubscribeCommand.channel:type_name -> fanfare.v1.Channel
-	29, // 14: fanfare.conformance.v1alpha.SubscribeCommand.presence_data:type_name -> fanfare.v1.Payload
-	30, // 15: fanfare.conformance.v1alpha.SubscribeCommand.after:type_name -> fanfare.v1.Position
-	28, // 16: fanfare.conformance.v1alpha.UnsubscribeCommand.channel:type_name -> fanfare.v1.Channel
-	28, // 17: fanfare.conformance.v1alpha.PublishCommand.channel:type_name -> fanfare.v1.Channel
-	29, // 18: fanfare.conformance.v1alpha.PublishCommand.payload:type_name -> fanfare.v1.Payload
-	29, // 19: fanfare.conformance.v1alpha.RpcCommand.payload:type_name -> fanfare.v1.Payload
-	28, // 20: fanfare.conformance.v1alpha.PresenceCommand.channel:type_name -> fanfare.v1.Channel
-	28, // 21: fanfare.conformance.v1alpha.RosterCommand.channel:type_name -> fanfare.v1.Channel
-	28, // 22: fanfare.conformance.v1alpha.UpdatePresenceCommand.channel:type_name -> fanfare.v1.Channel
-	29, // 23: fanfare.conformance.v1alpha.UpdatePresenceCommand.data:type_name -> fanfare.v1.Payload
-	28, // 24: fanfare.conformance.v1alpha.HistoryCommand.channel:type_name -> fanfare.v1.Channel
-	30, // 25: fanfare.conformance.v1alpha.HistoryCommand.from:type_name -> fanfare.v1.Position
-	28, // 26: fanfare.conformance.v1alpha.CommitCommand.channel:type_name -> fanfare.v1.Channel
-	30, // 27: fanfare.conformance.v1alpha.CommitCommand.position:type_name -> fanfare.v1.Position
-	29, // 28: fanfare.conformance.v1alpha.AnswerRpcCommand.payload:type_name -> fanfare.v1.Payload
-	16, // 29: fanfare.conformance.v1alpha.ClientReport.ready:type_name -> fanfare.conformance.v1alpha.Ready
-	17, // 30: fanfare.conformance.v1alpha.ClientReport.done:type_name -> fanfare.conformance.v1alpha.Done
-	20, // 31: fanfare.conformance.v1alpha.ClientReport.received:type_name -> fanfare.conformance.v1alpha.Received
-	21, // 32: fanfare.conformance.v1alpha.ClientReport.gap:type_name -> fanfare.conformance.v1alpha.ToldGap
-	22, // 33: fanfare.conformance.v1alpha.ClientReport.closed:type_name -> fanfare.conformance.v1alpha.ToldClosed
-	27, // 34: fanfare.conformance.v1alpha.ClientReport.status:type_name -> fanfare.conformance.v1alpha.Status
-	23, // 35: fanfare.conformance.v1alpha.ClientReport.opened:type_name -> fanfare.conformance.v1alpha.ToldOpened
-	24, // 36: fanfare.conformance.v1alpha.ClientReport.caught_up:type_name -> fanfare.conformance.v1alpha.ToldCaughtUp
-	25, // 37: fanfare.conformance.v1alpha.ClientReport.presence:type_name -> fanfare.conformance.v1alpha.PresenceChanged
-	26, // 38: fanfare.conformance.v1alpha.ClientReport.dropped:type_name -> fanfare.conformance.v1alpha.ToldDropped
-	31, // 39: fanfare.conformance.v1alpha.Done.error:type_name -> fanfare.v1.Error
-	32, // 40: fanfare.conformance.v1alpha.Done.published:type_name -> fanfare.v1.PublishResult
-	33, // 41: fanfare.conformance.v1alpha.Done.subscribed:type_name -> fanfare.v1.Subscribed
-	29, // 42: fanfare.conformance.v1alpha.Done.result:type_name -> fanfare.v1.Payload
-	34, // 43: fanfare.conformance.v1alpha.Done.presence:type_name -> fanfare.v1.PresencePage
-	18, // 44: fanfare.conformance.v1alpha.Done.roster:type_name -> fanfare.conformance.v1alpha.Roster
-	19, // 45: fanfare.conformance.v1alpha.Done.history:type_name -> fanfare.conformance.v1alpha.History
-	30, // 46: fanfare.conformance.v1alpha.Done.cursor:type_name -> fanfare.v1.Position
-	35, // 47: fanfare.conformance.v1alpha.Roster.members:type_name -> fanfare.v1.PresenceMember
-	20, // 48: fanfare.conformance.v1alpha.History.messages:type_name -> fanfare.conformance.v1alpha.Received
-	30, // 49: fanfare.conformance.v1alpha.History.next:type_name -> fanfare.v1.Position
-	30, // 50: fanfare.conformance.v1alpha.History.head:type_name -> fanfare.v1.Position
-	30, // 51: fanfare.conformance.v1alpha.History.tail:type_name -> fanfare.v1.Position
-	28, // 52: fanfare.conformance.v1alpha.Received.channel:type_name -> fanfare.v1.Channel
-	29, // 53: fanfare.conformance.v1alpha.Received.payload:type_name -> fanfare.v1.Payload
-	30, // 54: fanfare.conformance.v1alpha.Received.position:type_name -> fanfare.v1.Position
-	28, // 55: fanfare.conformance.v1alpha.ToldGap.channel:type_name -> fanfare.v1.Channel
-	36, // 56: fanfare.conformance.v1alpha.ToldGap.reason:type_name -> fanfare.v1.GapReason
-	30, // 57: fanfare.conformance.v1alpha.ToldGap.from:type_name -> fanfare.v1.Position
-	30, // 58: fanfare.conformance.v1alpha.ToldGap.to:type_name -> fanfare.v1.Position
-	28, // 59: fanfare.conformance.v1alpha.ToldClosed.channel:type_name -> fanfare.v1.Channel
-	37, // 60: fanfare.conformance.v1alpha.ToldClosed.reason:type_name -> fanfare.v1.SubscriptionCloseReason
-	28, // 61: fanfare.conformance.v1alpha.ToldOpened.channel:type_name -> fanfare.v1.Channel
-	28, // 62: fanfare.conformance.v1alpha.ToldCaughtUp.channel:type_name -> fanfare.v1.Channel
-	30, // 63: fanfare.conformance.v1alpha.ToldCaughtUp.position:type_name -> fanfare.v1.Position
-	28, // 64: fanfare.conformance.v1alpha.PresenceChanged.channel:type_name -> fanfare.v1.Channel
-	35, // 65: fanfare.conformance.v1alpha.PresenceChanged.joined:type_name -> fanfare.v1.PresenceMember
-	35, // 66: fanfare.conformance.v1alpha.PresenceChanged.updated:type_name -> fanfare.v1.PresenceMember
-	38, // 67: fanfare.conformance.v1alpha.PresenceChanged.left:type_name -> fanfare.v1.PresenceLeave
-	39, // 68: fanfare.conformance.v1alpha.PresenceChanged.counts:type_name -> fanfare.v1.PresenceCounts
-	0,  // 69: fanfare.conformance.v1alpha.Status.state:type_name -> fanfare.conformance.v1alpha.ConnectionState
-	70, // [70:70] is the sub-list for method output_type
-	70, // [70:70] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	15, // 13: fanfare.conformance.v1alpha.ClientCommand.reset:type_name -> fanfare.conformance.v1alpha.ResetCommand
+	29, // 14: fanfare.conformance.v1alpha.SubscribeCommand.channel:type_name -> fanfare.v1.Channel
+	30, // 15: fanfare.conformance.v1alpha.SubscribeCommand.presence_data:type_name -> fanfare.v1.Payload
+	31, // 16: fanfare.conformance.v1alpha.SubscribeCommand.after:type_name -> fanfare.v1.Position
+	29, // 17: fanfare.conformance.v1alpha.UnsubscribeCommand.channel:type_name -> fanfare.v1.Channel
+	29, // 18: fanfare.conformance.v1alpha.PublishCommand.channel:type_name -> fanfare.v1.Channel
+	30, // 19: fanfare.conformance.v1alpha.PublishCommand.payload:type_name -> fanfare.v1.Payload
+	30, // 20: fanfare.conformance.v1alpha.RpcCommand.payload:type_name -> fanfare.v1.Payload
+	29, // 21: fanfare.conformance.v1alpha.PresenceCommand.channel:type_name -> fanfare.v1.Channel
+	29, // 22: fanfare.conformance.v1alpha.RosterCommand.channel:type_name -> fanfare.v1.Channel
+	29, // 23: fanfare.conformance.v1alpha.UpdatePresenceCommand.channel:type_name -> fanfare.v1.Channel
+	30, // 24: fanfare.conformance.v1alpha.UpdatePresenceCommand.data:type_name -> fanfare.v1.Payload
+	29, // 25: fanfare.conformance.v1alpha.HistoryCommand.channel:type_name -> fanfare.v1.Channel
+	31, // 26: fanfare.conformance.v1alpha.HistoryCommand.from:type_name -> fanfare.v1.Position
+	29, // 27: fanfare.conformance.v1alpha.CommitCommand.channel:type_name -> fanfare.v1.Channel
+	31, // 28: fanfare.conformance.v1alpha.CommitCommand.position:type_name -> fanfare.v1.Position
+	30, // 29: fanfare.conformance.v1alpha.AnswerRpcCommand.payload:type_name -> fanfare.v1.Payload
+	17, // 30: fanfare.conformance.v1alpha.ClientReport.ready:type_name -> fanfare.conformance.v1alpha.Ready
+	18, // 31: fanfare.conformance.v1alpha.ClientReport.done:type_name -> fanfare.conformance.v1alpha.Done
+	21, // 32: fanfare.conformance.v1alpha.ClientReport.received:type_name -> fanfare.conformance.v1alpha.Received
+	22, // 33: fanfare.conformance.v1alpha.ClientReport.gap:type_name -> fanfare.conformance.v1alpha.ToldGap
+	23, // 34: fanfare.conformance.v1alpha.ClientReport.closed:type_name -> fanfare.conformance.v1alpha.ToldClosed
+	28, // 35: fanfare.conformance.v1alpha.ClientReport.status:type_name -> fanfare.conformance.v1alpha.Status
+	24, // 36: fanfare.conformance.v1alpha.ClientReport.opened:type_name -> fanfare.conformance.v1alpha.ToldOpened
+	25, // 37: fanfare.conformance.v1alpha.ClientReport.caught_up:type_name -> fanfare.conformance.v1alpha.ToldCaughtUp
+	26, // 38: fanfare.conformance.v1alpha.ClientReport.presence:type_name -> fanfare.conformance.v1alpha.PresenceChanged
+	27, // 39: fanfare.conformance.v1alpha.ClientReport.dropped:type_name -> fanfare.conformance.v1alpha.ToldDropped
+	32, // 40: fanfare.conformance.v1alpha.Done.error:type_name -> fanfare.v1.Error
+	33, // 41: fanfare.conformance.v1alpha.Done.published:type_name -> fanfare.v1.PublishResult
+	34, // 42: fanfare.conformance.v1alpha.Done.subscribed:type_name -> fanfare.v1.Subscribed
+	30, // 43: fanfare.conformance.v1alpha.Done.result:type_name -> fanfare.v1.Payload
+	35, // 44: fanfare.conformance.v1alpha.Done.presence:type_name -> fanfare.v1.PresencePage
+	19, // 45: fanfare.conformance.v1alpha.Done.roster:type_name -> fanfare.conformance.v1alpha.Roster
+	20, // 46: fanfare.conformance.v1alpha.Done.history:type_name -> fanfare.conformance.v1alpha.History
+	31, // 47: fanfare.conformance.v1alpha.Done.cursor:type_name -> fanfare.v1.Position
+	36, // 48: fanfare.conformance.v1alpha.Roster.members:type_name -> fanfare.v1.PresenceMember
+	21, // 49: fanfare.conformance.v1alpha.History.messages:type_name -> fanfare.conformance.v1alpha.Received
+	31, // 50: fanfare.conformance.v1alpha.History.next:type_name -> fanfare.v1.Position
+	31, // 51: fanfare.conformance.v1alpha.History.head:type_name -> fanfare.v1.Position
+	31, // 52: fanfare.conformance.v1alpha.History.tail:type_name -> fanfare.v1.Position
+	29, // 53: fanfare.conformance.v1alpha.Received.channel:type_name -> fanfare.v1.Channel
+	30, // 54: fanfare.conformance.v1alpha.Received.payload:type_name -> fanfare.v1.Payload
+	31, // 55: fanfare.conformance.v1alpha.Received.position:type_name -> fanfare.v1.Position
+	29, // 56: fanfare.conformance.v1alpha.ToldGap.channel:type_name -> fanfare.v1.Channel
+	37, // 57: fanfare.conformance.v1alpha.ToldGap.reason:type_name -> fanfare.v1.GapReason
+	31, // 58: fanfare.conformance.v1alpha.ToldGap.from:type_name -> fanfare.v1.Position
+	31, // 59: fanfare.conformance.v1alpha.ToldGap.to:type_name -> fanfare.v1.Position
+	29, // 60: fanfare.conformance.v1alpha.ToldClosed.channel:type_name -> fanfare.v1.Channel
+	38, // 61: fanfare.conformance.v1alpha.ToldClosed.reason:type_name -> fanfare.v1.SubscriptionCloseReason
+	29, // 62: fanfare.conformance.v1alpha.ToldOpened.channel:type_name -> fanfare.v1.Channel
+	29, // 63: fanfare.conformance.v1alpha.ToldCaughtUp.channel:type_name -> fanfare.v1.Channel
+	31, // 64: fanfare.conformance.v1alpha.ToldCaughtUp.position:type_name -> fanfare.v1.Position
+	29, // 65: fanfare.conformance.v1alpha.PresenceChanged.channel:type_name -> fanfare.v1.Channel
+	36, // 66: fanfare.conformance.v1alpha.PresenceChanged.joined:type_name -> fanfare.v1.PresenceMember
+	36, // 67: fanfare.conformance.v1alpha.PresenceChanged.updated:type_name -> fanfare.v1.PresenceMember
+	39, // 68: fanfare.conformance.v1alpha.PresenceChanged.left:type_name -> fanfare.v1.PresenceLeave
+	40, // 69: fanfare.conformance.v1alpha.PresenceChanged.counts:type_name -> fanfare.v1.PresenceCounts
+	0,  // 70: fanfare.conformance.v1alpha.Status.state:type_name -> fanfare.conformance.v1alpha.ConnectionState
+	71, // [71:71] is the sub-list for method output_type
+	71, // [71:71] is the sub-list for method input_type
+	71, // [71:71] is the sub-list for extension type_name
+	71, // [71:71] is the sub-list for extension extendee
+	0,  // [0:71] is the sub-list for field type_name
 }
 
 func init() { file_fanfare_conformance_v1alpha_adapter_proto_init() }
@@ -2720,6 +2779,7 @@ func file_fanfare_conformance_v1alpha_adapter_proto_init() {
 		(*ClientCommand_UpdatePresence)(nil),
 		(*ClientCommand_History)(nil),
 		(*ClientCommand_Commit)(nil),
+		(*ClientCommand_Reset_)(nil),
 	}
 	file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[2].OneofWrappers = []any{
 		(*SubscribeCommand_After)(nil),
@@ -2727,7 +2787,7 @@ func file_fanfare_conformance_v1alpha_adapter_proto_init() {
 		(*SubscribeCommand_Cursor)(nil),
 		(*SubscribeCommand_Head)(nil),
 	}
-	file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[14].OneofWrappers = []any{
+	file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[15].OneofWrappers = []any{
 		(*ClientReport_Ready)(nil),
 		(*ClientReport_Done)(nil),
 		(*ClientReport_Received)(nil),
@@ -2739,7 +2799,7 @@ func file_fanfare_conformance_v1alpha_adapter_proto_init() {
 		(*ClientReport_Presence)(nil),
 		(*ClientReport_Dropped)(nil),
 	}
-	file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[24].OneofWrappers = []any{
+	file_fanfare_conformance_v1alpha_adapter_proto_msgTypes[25].OneofWrappers = []any{
 		(*PresenceChanged_Joined)(nil),
 		(*PresenceChanged_Updated)(nil),
 		(*PresenceChanged_Left)(nil),
@@ -2752,7 +2812,7 @@ func file_fanfare_conformance_v1alpha_adapter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanfare_conformance_v1alpha_adapter_proto_rawDesc), len(file_fanfare_conformance_v1alpha_adapter_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
