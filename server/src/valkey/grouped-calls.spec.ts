@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { silentLog } from "../observe/log.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { FunctionLoader } from "./function-loader.ts";
-import { GroupedCalls } from "./grouped-calls.ts";
+import { GroupedCalls, type GroupedCallsOptions } from "./grouped-calls.ts";
 import { SlotMap } from "./slot-map.ts";
 import { SupervisedClient } from "./supervised-client.ts";
 import type { Command, Reply, ValkeyClient } from "./valkey-client.ts";
@@ -14,6 +14,9 @@ class FakeValkey implements ValkeyClient {
   replicas = 0;
   /** Replicas that answer a WAIT. */
   inSync = 0;
+  /** How far the primary and its replicas are. */
+  offset = 1;
+  confirmedOffset = 0;
   /** Runs before a group is answered; may throw, or hold it up. */
   beforeGroup: (commands: readonly Command[]) => Promise<void> | void = () => {};
   /** Calls whose answer is given after the WAIT of their group, as those that were redirected away and back. */
@@ -36,7 +39,9 @@ class FakeValkey implements ValkeyClient {
     const replies = commands.map((command, i): Reply => {
       const [kind, name] = command.map(String);
       if (kind === "WAIT") return this.inSync;
-      if (kind === "ROLE") return ["master", 1, new Array(this.replicas).fill([])];
+      if (kind === "ROLE") {
+        return ["master", this.offset, new Array(this.replicas).fill(["host", "port", `${this.confirmedOffset}`])];
+      }
       const error = this.#failing.get(name as string)?.shift();
       if (error !== undefined) return error;
       if (this.answeredLate.delete(name as string)) {
@@ -59,7 +64,7 @@ class FakeValkey implements ValkeyClient {
   }
 }
 
-async function grouped(options: { waitTimeoutMs?: number } = {}) {
+async function grouped(options: Partial<GroupedCallsOptions> = {}) {
   const clock = new VirtualClock();
   const valkey = new FakeValkey();
   const connect = async () => valkey;
@@ -72,9 +77,10 @@ async function grouped(options: { waitTimeoutMs?: number } = {}) {
     slots: new SlotMap(),
     clock,
     cluster: false,
-    waitTimeoutMs: options.waitTimeoutMs ?? 100,
+    waitTimeoutMs: 100,
     groupTimeoutMs: 100,
     callTimeoutMs: 2000,
+    ...options,
   });
   const call = (name: string, bytes = 10) => calls.call("app/g:chat", ["FCALL", name, "1", "key"], bytes);
   /** Lets what is deferred and promised happen, without time passing. */
@@ -157,6 +163,44 @@ describe("grouped calls", () => {
     const result = call("a");
     await settle();
     expect(await result).toMatchObject({ acknowledged: undefined, reply: expect.stringMatching(/^a /) });
+  });
+
+  it("are content with the primary, if told so, until a replica that did not answer has caught up", async () => {
+    const { valkey, call, settle } = await grouped({ withoutReplica: "primary" });
+    Object.assign(valkey, { replicas: 1, inSync: 1 });
+    void call("first");
+    await settle();
+    Object.assign(valkey, { inSync: 0, offset: 500 });
+    const late = call("a");
+    await settle();
+    expect(await late).toMatchObject({ acknowledged: "primary" });
+    valkey.groups.length = 0;
+    Object.assign(valkey, { offset: 600, confirmedOffset: 499 });
+    for (const name of ["b", "c"]) {
+      const result = call(name);
+      await settle();
+      expect(await result).toMatchObject({ acknowledged: "primary" });
+    }
+    Object.assign(valkey, { inSync: 1, confirmedOffset: 500 });
+    const again = call("d");
+    await settle();
+    expect(await again).toMatchObject({ acknowledged: "replica" });
+    expect(valkey.groups.slice(0, 3)).toEqual(["b", "c", "d"].map((name) => [name, "f_mark", "ROLE"]));
+    expect(valkey.groups.at(-1)).toContain("WAIT");
+  });
+
+  it("do not take the word of a primary that cannot be believed", async () => {
+    let isBelieved = false;
+    const { clock, valkey, call, settle } = await grouped({ isBelieved: () => isBelieved });
+    const result = call("a");
+    await settle();
+    isBelieved = true;
+    for (let i = 0; i < 3; i++) {
+      clock.advance(100);
+      await settle();
+    }
+    expect(await result).toMatchObject({ acknowledged: "primary", triedBefore: true });
+    expect(valkey.groups.filter((group) => group.includes("a"))).toHaveLength(2);
   });
 
   it("are sent again in their order after a failure, until they are answered", async () => {

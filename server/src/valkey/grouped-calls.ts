@@ -3,11 +3,11 @@ import type { Clock } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { FunctionLoader } from "./function-loader.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "./reply-errors.ts";
-import { markOf } from "./reply-mark.ts";
-import type { SlotMap } from "./slot-map.ts";
+import { type Mark, markOf } from "./reply-mark.ts";
+import type { Slots } from "./slot-map.ts";
 import type { SupervisedClient } from "./supervised-client.ts";
 import type { Command, Reply } from "./valkey-client.ts";
-import { proofOf, replicasOf, type WriteProof } from "./write-proof.ts";
+import { primaryOffset, proofOf, replicasOf, type WriteProof } from "./write-proof.ts";
 
 /** What a {@link GroupedCalls} is made of. */
 export interface GroupedCallsOptions {
@@ -17,7 +17,7 @@ export interface GroupedCallsOptions {
   readonly keyPrefix: string;
   readonly client: SupervisedClient;
   readonly loader: FunctionLoader;
-  readonly slots: SlotMap;
+  readonly slots: Slots;
   readonly clock: Clock;
   readonly cluster: boolean;
   /** Wait for a replica: how long, in milliseconds; 0: do not. */
@@ -26,6 +26,13 @@ export interface GroupedCallsOptions {
   readonly groupTimeoutMs: number;
   /** How long a call is tried again, in milliseconds. */
   readonly callTimeoutMs: number;
+  /**
+   * What to do when a replica is there and does not answer in time: leave the call unknown, or be content with the primary, at once from then on,
+   * until the replica has caught up. Default: unknown.
+   */
+  readonly withoutReplica?: "unknown" | "primary";
+  /** Whether an answer can be believed that no replica vouches for; of a primary that was replaced it cannot. Default: always. */
+  readonly isBelieved?: (mark: Mark, sentAtMs: number) => boolean;
 }
 
 /** Bounds of one group, and of what waits in all; past the latter a call is refused. */
@@ -62,6 +69,8 @@ interface Shard {
   isBusy: boolean;
   /** As of the last group. Believing in one that is not there costs a WAIT in vain, so at first there is none. */
   hasReplica: boolean;
+  /** Where the primary stood when its replica had not answered in time; 0: it has since. */
+  lateOffset: number;
   failures: number;
 }
 
@@ -120,7 +129,7 @@ export class GroupedCalls {
     const id = this.#options.slots.primaryOf(tag);
     let shard = this.#shards.get(id);
     if (shard === undefined) {
-      shard = { id, waiting: [], isBusy: false, hasReplica: false, failures: 0 };
+      shard = { id, waiting: [], isBusy: false, hasReplica: false, lateOffset: 0, failures: 0 };
       this.#shards.set(id, shard);
     }
     return shard;
@@ -187,7 +196,7 @@ export class GroupedCalls {
     tag: string,
     shard: Shard,
   ): Promise<{ replies: readonly Reply[]; proof: WriteProof }> {
-    const { client, waitTimeoutMs, groupTimeoutMs, cluster, functionPrefix } = this.#options;
+    const { client, waitTimeoutMs, groupTimeoutMs, cluster, functionPrefix, isBelieved = () => true } = this.#options;
     const waits = waitTimeoutMs > 0;
     const waited = waits && shard.hasReplica;
     const last: Command[] = [];
@@ -195,13 +204,26 @@ export class GroupedCalls {
     // Both behind the WAIT: the mark tells which answers were given before it, the role whether it was in vain.
     if (waits) last.push(["FCALL", `${functionPrefix}_mark`, "0", cluster ? "1" : "0"], ["ROLE"]);
     const timeoutMs = groupTimeoutMs + (waited ? waitTimeoutMs : 0);
+    const sentAtMs = this.#options.clock.monotonicMs();
     const replies = await client.pipeline([...commands, ...last], `{${tag}}`, timeoutMs, shard.id);
     if (!waits) return { replies, proof: { acknowledged: "primary", covers: () => true } };
-    const [mark, role] = replies.slice(-2);
-    const replicas = replicasOf(role);
-    shard.hasReplica = replicas !== undefined && replicas > 0;
+    const [markReply, role] = replies.slice(-2);
     const waitReply = waited ? replies[commands.length] : undefined;
-    return { replies, proof: proofOf(waitReply, replicas, mark instanceof Error ? undefined : markOf(mark)) };
+    const replicas = this.#replicasOf(shard, role, waitReply);
+    const mark = markReply instanceof Error ? undefined : markOf(markReply);
+    const proof = proofOf(waitReply, replicas, mark);
+    const isDoubtful = proof.acknowledged === "primary" && mark !== undefined && !isBelieved(mark, sentAtMs);
+    return { replies, proof: isDoubtful ? { ...proof, covers: () => false } : proof };
+  }
+
+  /** Replicas that are worth waiting for; undefined if the node is no primary any more. */
+  #replicasOf(shard: Shard, role: Reply | undefined, waitReply: Reply | undefined): number | undefined {
+    const isLate = waitReply === 0 && this.#options.withoutReplica === "primary";
+    if (isLate) shard.lateOffset = primaryOffset(role);
+    const replicas = replicasOf(role, shard.lateOffset);
+    shard.hasReplica = replicas !== undefined && replicas > 0;
+    if (shard.hasReplica) shard.lateOffset = 0;
+    return replicas;
   }
 
   /**

@@ -25,3 +25,8 @@ const passing =
 export function isNotCarriedOut(reason: unknown): boolean {
   return isServerError(reason) && (passing.test(reason.message) || isFunctionMissing(reason));
 }
+
+/** Whether an answer says that it was asked for a write at a replica: the client has missed that its primary is none any more. */
+export function isFromReplica(reason: unknown): boolean {
+  return isServerError(reason) && /\bREADONLY\b/i.test(reason.message);
+}

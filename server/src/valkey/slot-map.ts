@@ -9,6 +9,9 @@ export interface SlotMove {
   readonly slots: ReadonlySet<number>;
 }
 
+/** Where calls find out which primary a key belongs to. */
+export type Slots = Pick<SlotMap, "primaryOf" | "isPrimary" | "tagOf" | "refresh">;
+
 /**
  * Which primary serves a slot, as far as known. A mistake costs a detour: the answers name the node that gave them.
  *

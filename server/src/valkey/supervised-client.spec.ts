@@ -109,6 +109,30 @@ describe("supervised client", () => {
     expect(made).toHaveLength(2);
   });
 
+  it("is replaced at once when the topology has changed, if a place fails", async () => {
+    const { made, client, attempt } = await supervised();
+    client.topologyChanged();
+    await attempt("shard");
+    expect(made).toHaveLength(1);
+    (made[0] as FakeClient).wedgedPlaces.add("shard");
+    await attempt("shard");
+    client.topologyChanged();
+    await attempt("other");
+    expect(made).toHaveLength(2);
+  });
+
+  it("is replaced when it goes on to write to a replica", async () => {
+    const { clock, made, client } = await supervised();
+    (made[0] as FakeClient).failure = new Error(
+      "An error was signalled by the server: - ReadOnly: a read only replica.",
+    );
+    for (let i = 0; i < 3; i++) {
+      await expect(client.send([])).rejects.toThrow("ReadOnly");
+      clock.advance(600);
+    }
+    expect(made).toHaveLength(2);
+  });
+
   it("closes what it made", async () => {
     const { made, client } = await supervised();
     client.close();

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/log.ts";
-import { isConnectionFailure } from "./reply-errors.ts";
+import { isConnectionFailure, isFromReplica } from "./reply-errors.ts";
 import type { Command, Destination, Reply, ValkeyClient } from "./valkey-client.ts";
 
 /** What a {@link SupervisedClient} is made of. */
@@ -16,6 +16,8 @@ export interface SupervisedClientOptions {
   readonly replaceIntervalMs?: number;
   /** How long a replaced client may finish what it has under way, in milliseconds. Default: 5000. */
   readonly lingerMs?: number;
+  /** Told of each replacement. */
+  readonly onReplaced?: () => void;
 }
 
 /**
@@ -55,7 +57,17 @@ export class SupervisedClient implements ValkeyClient {
     timeoutMs: number,
     place = "",
   ): Promise<readonly Reply[]> {
-    return await this.#supervise(place, () => this.#client.pipeline(commands, slotOf, timeoutMs));
+    return await this.#supervise(place, async () => {
+      const replies = await this.#client.pipeline(commands, slotOf, timeoutMs);
+      // A batch is answered although nobody was reached.
+      if (replies.length > 0 && replies.every(isConnectionFailure)) throw replies[0];
+      return replies;
+    });
+  }
+
+  /** The topology has changed: a client with a place that fails is replaced at once, because a fresh one knows where to go. */
+  topologyChanged(): void {
+    if (this.#failingSince.size > 0) void this.#replace();
   }
 
   close(): void {
@@ -69,7 +81,8 @@ export class SupervisedClient implements ValkeyClient {
       this.#failingSince.delete(place);
       return result;
     } catch (reason) {
-      if (isConnectionFailure(reason)) this.#failed(place);
+      if (isConnectionFailure(reason) || isFromReplica(reason)) this.#failed(place);
+      else this.#failingSince.delete(place);
       throw reason;
     }
   }
@@ -86,7 +99,7 @@ export class SupervisedClient implements ValkeyClient {
   async #replace(): Promise<void> {
     if (this.#replacing || this.#closed) return;
     this.#replacing = true;
-    const { connect, clock, log, name, lingerMs = 5000 } = this.#options;
+    const { connect, clock, log, name, lingerMs = 5000, onReplaced } = this.#options;
     try {
       const fresh = await connect();
       if (this.#closed) return fresh.close();
@@ -94,6 +107,7 @@ export class SupervisedClient implements ValkeyClient {
       this.#client = fresh;
       this.#failingSince.clear();
       this.replacements++;
+      onReplaced?.();
       log.warn("valkey client replaced, because it did not recover", { client: name });
       clock.setTimer(lingerMs, () => stale.close());
     } catch (reason) {

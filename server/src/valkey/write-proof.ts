@@ -1,10 +1,16 @@
 import type { Mark } from "./reply-mark.ts";
 import type { Reply } from "./valkey-client.ts";
 
-/** Replicas in sync, from `ROLE`; undefined if the node is no primary. */
-export function replicasOf(role: Reply | undefined): number | undefined {
+/** Replicas that have confirmed at least an offset, from `ROLE`; undefined if the node is no primary. */
+export function replicasOf(role: Reply | undefined, leastOffset = 0): number | undefined {
   if (!Array.isArray(role) || String(role[0]) !== "master") return undefined;
-  return (role[2] as readonly Reply[]).length;
+  const replicas = role[2] as readonly (readonly Reply[])[];
+  return leastOffset === 0 ? replicas.length : replicas.filter(([, , offset]) => Number(offset) >= leastOffset).length;
+}
+
+/** How far a primary has written, from `ROLE`; 0 if the node is none. */
+export function primaryOffset(role: Reply | undefined): number {
+  return Array.isArray(role) && String(role[0]) === "master" ? Number(role[1]) : 0;
 }
 
 /** Who holds what was written at one node before a moment. */
