@@ -21,11 +21,14 @@ export function checkCase(one: Case, requirements: ReadonlyMap<string, Requireme
     checkStep(one, step, names, (path, text) => report(["steps", i, ...path], text));
 }
 
+/** Whom a case of a subject says nothing about. */
+const others: Readonly<Partial<Record<Subject, string>>> = { [Subject.CLIENT]: "server", [Subject.SERVER]: "client" };
+
 function checkSpecs(one: Case, requirements: ReadonlyMap<string, Requirement>, report: Report): void {
   if (one.specs.length === 0) report(["specs"], "are missing: a case proves at least one requirement");
   for (const [i, spec] of one.specs.entries()) {
     const requirement = requirements.get(spec);
-    const other = one.subject === Subject.CLIENT ? "server" : "client";
+    const other = others[one.subject];
     if (requirement === undefined) {
       report(["specs", i], `is ${spec}, no requirement${suggestion(spec, requirements.keys())}`);
     } else if (requirement.binds === other) {

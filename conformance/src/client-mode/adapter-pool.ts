@@ -49,7 +49,7 @@ class LeasedAdapter implements ClientAdapter {
     this.reports = new Inbox(context.nextOrder);
     process.attach({
       report: (json) => {
-        context.trace.add("client", TraceKind.NOTE, `reports ${JSON.stringify(json)}`);
+        context.trace.add(context.actor ?? "client", TraceKind.NOTE, `reports ${JSON.stringify(json)}`);
         this.reports.add(json);
       },
       ended: (reason) => this.reports.end(reason),
@@ -62,7 +62,7 @@ class LeasedAdapter implements ClientAdapter {
 
   command(verb: ClientCommand["verb"]): number {
     const id = this.#process.command(verb);
-    this.#context.trace.add("client", TraceKind.NOTE, `command ${id}: ${verb.case}`);
+    this.#context.trace.add(this.#context.actor ?? "client", TraceKind.NOTE, `command ${id}: ${verb.case}`);
     return id;
   }
 

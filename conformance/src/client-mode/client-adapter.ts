@@ -4,6 +4,8 @@ import type { Trace } from "../run/trace.ts";
 
 /** What an adapter needs of its case. */
 export interface AdapterContext {
+  /** Its name in the trace. Default: `client`. */
+  readonly actor?: string;
   readonly trace: Trace;
   readonly nextOrder: () => number;
 }

@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import {
-  type Case,
   type CaseResult,
   CaseResultSchema,
   CaseStatus,
-  Need,
   Profile,
   type Ready,
   type Report,
@@ -16,7 +14,6 @@ import type { LoadedCase } from "../cases/load-suites.ts";
 import { KnownFailures } from "../report/known-failing.ts";
 import { describeFailure } from "../run/describe-failure.ts";
 import { CaseFailure, HarnessError } from "../run/failure.ts";
-import { type Form, subprotocolOf } from "../run/frame-form.ts";
 import type { RunOptions } from "../run/run-server-suite.ts";
 import { runSteadily } from "../run/run-steadily.ts";
 import { type PlannedCase, type Selection, selectCases } from "../run/select-cases.ts";
@@ -25,6 +22,7 @@ import { AdapterPool } from "./adapter-pool.ts";
 import type { ClientAdapter, OpenAdapter } from "./client-adapter.ts";
 import { ClientCase } from "./client-case.ts";
 import { runClientStep } from "./client-steps.ts";
+import { missingClaim } from "./missing-claim.ts";
 
 /** A client under test. */
 export interface ClientUnderTest {
@@ -101,11 +99,7 @@ export async function runClientCase(
     await using adapter = await open({ trace, nextOrder });
     const ready = await adapter.ready;
     onReady(ready);
-    const lacking =
-      one.features.find((name) => !ready.features.includes(name)) ??
-      unknownVerb(one, ready) ??
-      unspoken(form, ready) ??
-      unmetNeed(one, ready);
+    const lacking = missingClaim(one, form, ready);
     try {
       if (lacking === undefined) await runSteps(running, adapter, result);
       else Object.assign(result, { status: CaseStatus.UNSUPPORTED, message: `the client has no ${lacking}` });
@@ -119,24 +113,6 @@ export async function runClientCase(
   }
   result.durationMs = Math.round(performance.now() - startedAtMs);
   return result;
-}
-
-function unknownVerb({ steps }: Case, { verbs }: Ready): string | undefined {
-  const names = steps.flatMap(({ action }) => {
-    if (action.case === "command") return [action.value.do?.verb.case ?? ""];
-    return action.case === "begin" ? ["connect"] : action.case === "enter" ? ["subscribe"] : [];
-  });
-  const known = verbs.map((name) => name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase()));
-  return names.find((name) => !known.includes(name));
-}
-
-function unspoken(form: Form, { subprotocols }: Ready): string | undefined {
-  const spoken = subprotocols.length === 0 ? [subprotocolOf.binary] : subprotocols;
-  return spoken.includes(subprotocolOf[form]) ? undefined : subprotocolOf[form];
-}
-
-function unmetNeed({ needs }: Case, { hidesHttpStatus }: Ready): string | undefined {
-  return hidesHttpStatus && needs.includes(Need.HTTP_STATUS) ? "knowledge of HTTP statuses" : undefined;
 }
 
 async function runSteps(running: ClientCase, adapter: ClientAdapter, result: CaseResult): Promise<void> {

@@ -12,15 +12,20 @@ import type { Trace } from "../run/trace.ts";
 export interface WatchOptions {
   readonly history: ClientHistory;
   readonly trace: Trace;
+  /** Whose connection it is, in the trace. Default: `proxy`. */
+  readonly actor?: string;
   /** The client's side has ended. */
   ended(): void;
   failed(error: HarnessError): void;
 }
 
 /** Watches the client at its own side of the fault proxy: what the proxy does is not the client's fault. */
-export function watchProxied(number: number, { history, trace, ended, failed }: WatchOptions): ProxyTap {
+export function watchProxied(
+  number: number,
+  { history, trace, actor: name = "proxy", ended, failed }: WatchOptions,
+): ProxyTap {
   const watcher = new ClientWatcher(history);
-  const actor = `proxy ${number}`;
+  const actor = `${name} ${number}`;
   return {
     clientSaid({ data, form, frames }: PassedMessage): void {
       if (frames === undefined) return watcher.undecodable(`${data.length} bytes`);

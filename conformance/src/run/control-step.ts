@@ -3,12 +3,12 @@ import type { ControlCall } from "@fanfare/proto/conformance/v1alpha";
 import type { ControlAnswer } from "../target/control-client.ts";
 import type { ControlCalls } from "../target/environment.ts";
 import { fixtureApps } from "../target/fixtures.ts";
+import type { CaseState } from "./case-state.ts";
 import { CaseFailure, HarnessError } from "./failure.ts";
 import { mismatch, shown } from "./match.ts";
-import type { ServerCase } from "./server-case.ts";
 
 /** Calls the control API, or takes the answer of a call that is pending. */
-export async function control(one: ServerCase, call: ControlCall, label: string): Promise<void> {
+export async function control(one: CaseState, call: ControlCall, label: string): Promise<void> {
   if (call.await !== "") {
     const pending = one.pendingCalls.get(call.await);
     if (pending === undefined) throw new HarnessError(`no call is pending as ${call.await}`);
@@ -24,7 +24,7 @@ export async function control(one: ServerCase, call: ControlCall, label: string)
 }
 
 function judge(
-  one: ServerCase,
+  one: CaseState,
   call: ControlCall,
   { error, body }: { error: string; body: JsonObject },
   label: string,
@@ -39,7 +39,7 @@ function judge(
   one.label(label, body);
 }
 
-function begin(one: ServerCase, api: ControlCalls, call: ControlCall, n: number): Promise<ControlAnswer> {
+function begin(one: CaseState, api: ControlCalls, call: ControlCall, n: number): Promise<ControlAnswer> {
   const request = one.fill(expanded(call.request ?? {}) as JsonObject, undefined, n);
   one.trace.note("", `control ${call.method} ${JSON.stringify(request)}`);
   return api.call(call.method, request, call.app || fixtureApps[0], one.ending.signal);

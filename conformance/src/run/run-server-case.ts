@@ -23,7 +23,7 @@ import { Trace } from "./trace.ts";
 const hardLimitMs = 90_000;
 
 /** Why a target need not pass a case: what it does not claim. Undefined if it has to. */
-function unsupportedBy(one: Case, form: Form, environment: ServerEnvironment): string | undefined {
+export function unsupportedBy(one: Case, form: Form, environment: ServerEnvironment): string | undefined {
   if (!environment.profiles.has(one.profile)) return `the profile ${profileName(one.profile)} is not claimed`;
   if (form === "json" && !environment.profiles.has(Profile.JSON)) return "the profile JSON is not claimed";
   const feature = one.features.find((name) => !environment.features.has(name));
@@ -87,7 +87,8 @@ export async function runServerCase(one: Case, form: Form, environment: ServerEn
   return result;
 }
 
-function startOwn(environment: ServerEnvironment) {
+/** Starts a server for one case. @throws HarnessError when the target has none */
+export function startOwn(environment: ServerEnvironment) {
   if (environment.disposable === undefined) throw new HarnessError("the target has no disposable server");
   return environment.disposable();
 }
