@@ -96,7 +96,8 @@ func (c *Client) Close(ctx context.Context) error {
 
 // SubscribeOptions say how to receive a channel.
 type SubscribeOptions struct {
-	// Where to begin in a durable channel, at most one. None: after the player's cursor, and without one at the head.
+	// Where to begin in a durable channel, at most one. None: after the player's cursor, and without one at the head; a channel that is subscribed
+	// already goes on where it is.
 	After  *Position // after this position
 	Rewind uint32    // with the last n messages
 	Cursor bool      // after the player's cursor

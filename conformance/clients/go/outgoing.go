@@ -75,6 +75,12 @@ func (l *loop) sendRequest(c *connection, r *request) {
 		r.end(nil, failure(fanfarev1.ErrorCode_ERROR_CODE_UNIMPLEMENTED, "the feature %s is not in force", r.feature))
 		return
 	}
+	if ask := r.frame.GetSubscribe(); ask != nil && ask.GetStart() == nil {
+		channel, _ := ChannelOf(ask.GetChannel())
+		if s := l.subscriptions.all[channel]; s != nil && s.position != nil {
+			r.goesOn, ask.Start = true, &fanfarev1.Subscribe_After{After: s.position.Wire()}
+		}
+	}
 	publish := r.frame.GetPublish()
 	isRepeat := publish != nil && r.sent
 	if !isRepeat { // which is left as it is (FF-ID-004)

@@ -21,6 +21,8 @@ type request struct {
 	sent bool
 	// refused by the server.
 	refused bool
+	// goesOn: it subscribes a log that is being read, and says no place to begin.
+	goesOn bool
 	// resyncs is what the client itself asks for to go on; nil of the application's own.
 	resyncs *subscription
 }

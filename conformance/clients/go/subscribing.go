@@ -7,18 +7,26 @@ import (
 	fanfarev1 "fanfare.example/server/gen/fanfare/v1"
 )
 
-// subscribeRequest is that of the application. The channel begins anew where it asks, so that what was seen of it is forgotten (FF-DU-005).
+// subscribeRequest is that of the application. A log begins anew where it asks, so that what was seen of it is forgotten (FF-DU-005): at the answer,
+// because until then more comes of the former reading. Where it does not ask, a log that is being read goes on where it is.
 func (l *loop) subscribeRequest(channel Channel, ask *fanfarev1.Subscribe) *request {
 	r := &request{frame: &fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Subscribe{Subscribe: ask}}}
 	r.apply = func(reply *fanfarev1.Reply, err error) {
 		if err != nil {
 			return // a former subscription stands as it was (FF-FR-011)
 		}
+		goesOn := r.goesOn && l.subscriptions.all[channel] != nil
 		s := l.subscriptions.open(channel)
 		s.wanted = ask
 		delete(l.subscriptions.refused, channel)
-		l.seen.forget(channel)
+		if goesOn {
+			l.resume(channel, reply.GetSubscribed())
+			return
+		}
 		l.begin(s, reply.GetSubscribed())
+		if s.durable {
+			l.seen.forget(channel)
+		}
 	}
 	return r
 }

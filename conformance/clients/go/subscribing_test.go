@@ -67,6 +67,23 @@ func TestRewindBringsWhatWasSeen(t *testing.T) {
 	})
 }
 
+func TestSubscribingAgainGoesOn(t *testing.T) {
+	inBubble(t, Config{}, func(t *testing.T, n *fakeNetwork) {
+		a := n.start()
+		n.durable(a, lobby)
+		a.tell(entry(lobby, 1))
+		again := n.client.StartSubscribe(lobby, SubscribeOptions{})
+		ask := <-a.sent
+		a.tell(entry(lobby, 2)) // still of the former reading
+		a.subscribed(ask.GetId(), durableAt(ask.GetSubscribe().GetAfter()))
+		a.tell(entry(lobby, 2), entry(lobby, 3))
+		if subscribed, err := again.Wait(t.Context()); err != nil || subscribed.Position.Offset != 1 {
+			t.Errorf("%+v, %v", subscribed, err)
+		}
+		n.want("heard", heard(n.events()), []string{"n1", "n2", "n3"})
+	})
+}
+
 func TestAFullQueueLeavesDurableMessagesInTheLog(t *testing.T) {
 	inBubble(t, Config{}, func(t *testing.T, n *fakeNetwork) {
 		a := n.start()
