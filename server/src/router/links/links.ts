@@ -1,0 +1,188 @@
+import type { Lanes } from "../../broker/lanes.ts";
+import type { Clock } from "../../clock.ts";
+import { LinkCounters } from "../../observe/link-counters.ts";
+import type { Log } from "../../observe/log.ts";
+import { decodeBatch } from "./batch-decoding.ts";
+import { encodeHead } from "./batch-encoding.ts";
+import { CreditPool } from "./credit.ts";
+import { FlushPacer } from "./flush-pacer.ts";
+import { LaneHealth } from "./lane-health.ts";
+import { type LinkOptions, type ResolvedLinkOptions, resolveLinkOptions } from "./link-options.ts";
+import type { LinkPort, LinkReceiver, LinkRecord } from "./link-port.ts";
+import { type LinkContext, PeerLink } from "./peer-link.ts";
+import { type Settle, Settlements } from "./settlements.ts";
+
+/** What {@link Links} need. */
+export interface LinksParts {
+  /** The incarnation of this node. */
+  readonly self: bigint;
+  readonly lanes: Lanes;
+  readonly receiver: LinkReceiver;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** From 0, inclusive, to 1, exclusive. */
+  readonly random: () => number;
+  /** Default: its own. */
+  readonly counters?: LinkCounters;
+  readonly options?: LinkOptions;
+}
+
+interface Peer {
+  readonly link: PeerLink;
+  /** Somebody has called `addPeer` for it. */
+  isNamed: boolean;
+}
+
+/** After so much silence a peer that nobody has named may be forgotten, in milliseconds. */
+const unnamedSilenceMs = 60_000;
+/** Incarnations that are remembered as removed. */
+const maxRemoved = 4_096;
+
+/** The links of this incarnation to all others, over lanes. */
+export class Links implements LinkPort, Disposable {
+  readonly counters: LinkCounters;
+  readonly #parts: LinksParts;
+  readonly #options: ResolvedLinkOptions;
+  readonly #context: LinkContext;
+  readonly #peers = new Map<bigint, Peer>();
+  readonly #removed = new Set<bigint>();
+  #nextHome: number;
+  #isClosed = false;
+
+  constructor(parts: LinksParts) {
+    this.#parts = parts;
+    const { self, lanes, receiver, clock, log, random } = parts;
+    const options = resolveLinkOptions(parts.options);
+    const counters = parts.counters ?? new LinkCounters();
+    this.counters = counters;
+    this.#options = options;
+    this.#nextHome = Math.floor(random() * lanes.count);
+    const probe = encodeHead(options.minRevision, self, self);
+    const health = new LaneHealth({
+      lanes,
+      clock,
+      random,
+      log,
+      counters,
+      publishTimeoutMs: options.publishTimeoutMs,
+      probe: (lane) => lanes.publish(lane, self, probe),
+      onSick: (lane) => this.#laneIsSick(lane),
+    });
+    this.#context = {
+      self,
+      lanes,
+      health,
+      receiver,
+      clock,
+      random,
+      log,
+      counters,
+      options,
+      pacer: new FlushPacer(clock, options.maxLingerMs),
+      settlements: new Settlements(clock, log),
+      credit: new CreditPool({
+        totalBytes: options.maxInboundBytes,
+        accountBytes: options.maxPeerInboundBytes,
+        maxAccounts: options.maxPeers,
+      }),
+    };
+  }
+
+  /** Begins to receive. Settles as `Lanes.listen` does. */
+  listen(): Promise<void> {
+    return this.#parts.lanes.listen(this.#parts.self, (bytes, lane) => this.#receive(bytes, lane));
+  }
+
+  addPeer(incarnation: bigint, maxRevision = 0): void {
+    const peer = this.#peers.get(incarnation) ?? this.#add(incarnation);
+    if (peer === undefined) return;
+    peer.isNamed = true;
+    peer.link.understands(maxRevision);
+  }
+
+  removePeer(incarnation: bigint): void {
+    if (incarnation === this.#parts.self) return;
+    this.#removed.add(incarnation);
+    for (const oldest of this.#removed) {
+      if (this.#removed.size <= maxRemoved) break;
+      this.#removed.delete(oldest);
+    }
+    this.#close(incarnation);
+  }
+
+  send(incarnation: bigint, record: LinkRecord, settle?: Settle): void {
+    const peer = this.#peers.get(incarnation);
+    if (peer !== undefined) return peer.link.send(record, settle);
+    this.counters.recordsFailed++;
+    if (settle !== undefined) this.#context.settlements.add([settle], "failed");
+  }
+
+  heardAtMs(incarnation: bigint): number {
+    return this.#peers.get(incarnation)?.link.heardAtMs ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Ends all links; everything is settled, nothing is received any more, and no timer is left. */
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    for (const incarnation of [...this.#peers.keys()]) this.#close(incarnation);
+    this.#context.health.close();
+  }
+
+  #receive(bytes: Uint8Array, lane: number): void {
+    if (this.#isClosed) return;
+    const { counters } = this;
+    const { minRevision, maxRevision } = this.#options;
+    const batch = decodeBatch(bytes);
+    if (batch === undefined) counters.malformedIn++;
+    else if (batch.revision < minRevision || batch.revision > maxRevision) counters.unknownRevisionIn++;
+    else if (batch.to !== this.#parts.self) counters.misdirectedIn++;
+    else if (batch.from !== batch.to) {
+      counters.batchesIn++;
+      counters.bytesIn += bytes.length;
+      const peer = this.#peers.get(batch.from) ?? this.#add(batch.from);
+      if (peer === undefined) counters.refusedIn++;
+      else peer.link.receive(batch, lane, this.#parts.clock.monotonicMs());
+    }
+  }
+
+  #add(incarnation: bigint): Peer | undefined {
+    if (this.#isClosed || incarnation === this.#parts.self || this.#removed.has(incarnation)) return undefined;
+    if (this.#peers.size >= this.#options.maxPeers && !this.#makeRoom()) {
+      this.#parts.log.error("a node more than links are made for", { peer: incarnation.toString(16) });
+      return undefined;
+    }
+    const home = this.#nextHome++ % this.#parts.lanes.count;
+    const peer = { link: new PeerLink(this.#context, incarnation, home), isNamed: false };
+    this.#peers.set(incarnation, peer);
+    this.counters.peers++;
+    return peer;
+  }
+
+  /** Forgets the peer that nobody has named and that was heard longest ago, if it is likely to be dead. */
+  #makeRoom(): boolean {
+    const heardBeforeMs = this.#parts.clock.monotonicMs() - unnamedSilenceMs;
+    let longest: { incarnation: bigint; heardAtMs: number } | undefined;
+    for (const [incarnation, { link, isNamed }] of this.#peers) {
+      if (isNamed || !link.isIdle || link.heardAtMs > heardBeforeMs) continue;
+      if (longest === undefined || link.heardAtMs < longest.heardAtMs) {
+        longest = { incarnation, heardAtMs: link.heardAtMs };
+      }
+    }
+    if (longest === undefined) return false;
+    this.removePeer(longest.incarnation);
+    return true;
+  }
+
+  #close(incarnation: bigint): void {
+    const peer = this.#peers.get(incarnation);
+    if (peer === undefined) return;
+    this.#peers.delete(incarnation);
+    this.counters.peers--;
+    peer.link.close();
+  }
+
+  #laneIsSick(lane: number): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const { link } of [...this.#peers.values()]) link.laneIsSick(lane, nowMs);
+  }
+}

@@ -1,0 +1,170 @@
+import type { Lanes } from "../../broker/lanes.ts";
+import type { Clock } from "../../clock.ts";
+import type { LinkCounters } from "../../observe/link-counters.ts";
+import type { Log } from "../../observe/log.ts";
+import { Alarm } from "./alarm.ts";
+import type { DecodedBatch } from "./batch.ts";
+import { encodeHead } from "./batch-encoding.ts";
+import type { CreditPool } from "./credit.ts";
+import type { FlushPacer } from "./flush-pacer.ts";
+import { InboundLink } from "./inbound-link.ts";
+import type { LaneHealth } from "./lane-health.ts";
+import { LinkLane } from "./link-lane.ts";
+import type { ResolvedLinkOptions } from "./link-options.ts";
+import type { LinkReceiver, LinkRecord } from "./link-port.ts";
+import { OutboundLink } from "./outbound-link.ts";
+import type { Settle, Settlements } from "./settlements.ts";
+
+/** What all links of a node share. */
+export interface LinkContext {
+  readonly self: bigint;
+  readonly lanes: Lanes;
+  readonly health: LaneHealth;
+  readonly receiver: LinkReceiver;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly counters: LinkCounters;
+  readonly options: ResolvedLinkOptions;
+  readonly pacer: FlushPacer;
+  readonly settlements: Settlements;
+  readonly credit: CreditPool;
+}
+
+/** Both directions of the link with one peer, and their timers. */
+export class PeerLink {
+  readonly #context: LinkContext;
+  readonly #lane: LinkLane;
+  readonly #outbound: OutboundLink;
+  readonly #inbound: InboundLink;
+  readonly #watch: Alarm;
+  readonly #tell: Alarm;
+  #head: Uint8Array;
+  #revision: number;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
+  readonly #peer: bigint;
+
+  constructor(context: LinkContext, peer: bigint, home: number) {
+    this.#context = context;
+    this.#peer = peer;
+    const { clock, options, counters, receiver, random, settlements, self } = context;
+    const log = context.log.child({ peer: peer.toString(16) });
+    this.#revision = options.minRevision;
+    this.#head = encodeHead(this.#revision, self, peer);
+    this.#watch = new Alarm(clock, (nowMs) => this.#check(nowMs), { isPatient: true });
+    this.#tell = new Alarm(clock, (nowMs) => this.flush(nowMs));
+    this.#lane = new LinkLane({
+      ...context,
+      peer,
+      home,
+      onFailed: (carrier, failure, isCurrent, nowMs) => {
+        if (this.#outbound.publishFailed(carrier, failure, isCurrent, nowMs)) this.#inbound.tellAgain(nowMs);
+        this.#watchAgain();
+      },
+      onQuiet: () => this.#watchAgain(),
+    });
+    this.#inbound = new InboundLink({
+      options,
+      counters,
+      log,
+      receiver,
+      peer,
+      account: context.credit.open(),
+      monotonicMs: () => clock.monotonicMs(),
+      onDue: () => this.#tellSoon(),
+      onUnheard: (nowMs) => this.#outbound.laneIsMute(nowMs),
+    });
+    this.#outbound = new OutboundLink({
+      options,
+      counters,
+      log,
+      settlements,
+      random,
+      lane: this.#lane,
+      head: () => this.#head,
+      tail: (nowMs) => this.#inbound.tail(nowMs),
+      onPublish: (nowMs) => context.pacer.charge(nowMs),
+    });
+  }
+
+  /** When something of the peer came in last, by the monotonic clock. */
+  get heardAtMs(): number {
+    return this.#heardAtMs;
+  }
+
+  /** Nothing is on its way and nothing waits. */
+  get isIdle(): boolean {
+    return this.#outbound.isIdle;
+  }
+
+  /** Speaks the highest revision that both understand. */
+  understands(revision: number): void {
+    const spoken = Math.min(revision, this.#context.options.maxRevision);
+    if (spoken <= this.#revision) return;
+    this.#revision = spoken;
+    this.#head = encodeHead(spoken, this.#context.self, this.#peer);
+  }
+
+  send(record: LinkRecord, settle: Settle | undefined): void {
+    if (this.#outbound.add(record, settle)) this.flush(this.#context.clock.monotonicMs());
+    else this.#context.pacer.add(this);
+  }
+
+  /** Sends what is there to send and to say. */
+  flush(nowMs: number): void {
+    if (this.#isClosed) return;
+    this.#outbound.flush(nowMs);
+    if (this.#inbound.tellDueMs <= nowMs) this.#outbound.sendEmpty(nowMs);
+    this.#tell.set(this.#inbound.tellDueMs);
+    this.#watchAgain();
+  }
+
+  /** Takes a batch of the peer. */
+  receive(batch: DecodedBatch, lane: number, nowMs: number): void {
+    this.#heardAtMs = nowMs;
+    this.understands(batch.revision);
+    this.#outbound.heard(nowMs);
+    this.#outbound.credited(batch.credit);
+    this.#outbound.acknowledged(batch.acknowledged, nowMs);
+    if (batch.missing.length > 0) this.#outbound.missing(batch.missing, nowMs);
+    if (batch.echo !== 0) this.#outbound.answered(batch.echo, nowMs);
+    if (batch.number !== 0) this.#inbound.receive(batch, lane, nowMs);
+    if (this.#isClosed) return;
+    if (batch.probe !== 0) this.#outbound.sendEcho(batch.probe, lane, nowMs);
+    if (this.#outbound.hasWork) this.#context.pacer.add(this);
+    this.#watchAgain();
+  }
+
+  /** A lane fails everybody. */
+  laneIsSick(lane: number, nowMs: number): void {
+    if (this.#isClosed || this.#lane.current !== lane) return;
+    this.#outbound.laneIsSick(nowMs);
+    this.#watchAgain();
+  }
+
+  /** Ends both directions; everything is settled. */
+  close(): void {
+    this.#isClosed = true;
+    this.#inbound.close();
+    this.#outbound.close();
+    this.#lane.close();
+    this.#watch.set(Number.POSITIVE_INFINITY);
+    this.#tell.set(Number.POSITIVE_INFINITY);
+  }
+
+  #check(nowMs: number): void {
+    this.#outbound.check(nowMs);
+    this.#watchAgain();
+  }
+
+  #tellSoon(): void {
+    const dueMs = this.#inbound.tellDueMs;
+    if (dueMs <= this.#context.clock.monotonicMs()) this.#context.pacer.add(this);
+    else this.#tell.set(dueMs);
+  }
+
+  #watchAgain(): void {
+    if (!this.#isClosed) this.#watch.set(this.#outbound.deadlineMs);
+  }
+}

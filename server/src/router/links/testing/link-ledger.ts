@@ -1,0 +1,103 @@
+import type { AppChannel } from "../../../broker/route-store.ts";
+import type { LinkOutcome, LinkRecord } from "../link-port.ts";
+
+/** A record that was sent over one link, and what became of it. */
+export interface SentRecord {
+  /** Counts the records of the link. */
+  readonly id: number;
+  readonly record: LinkRecord;
+  readonly sentMs: number;
+  readonly outcomes: LinkOutcome[];
+}
+
+type Event = { readonly id: number } | { readonly lost: readonly AppChannel[] | "all" };
+
+/** Everything that was sent and received over one link, and what must be true of it. */
+export class LinkLedger {
+  readonly sent: SentRecord[] = [];
+  readonly #events: Event[] = [];
+
+  /** A record of the next id: its first four bytes. */
+  add(shape: Omit<LinkRecord, "bytes"> & { readonly length: number }, nowMs: number): SentRecord {
+    const { length, ...rest } = shape;
+    const id = this.sent.length;
+    const bytes = Buffer.alloc(4 + length, id & 0xff);
+    bytes.writeUInt32LE(id);
+    const sent: SentRecord = { id, record: { ...rest, bytes }, sentMs: nowMs, outcomes: [] };
+    this.sent.push(sent);
+    return sent;
+  }
+
+  received(bytes: Uint8Array): void {
+    const id = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readUInt32LE();
+    if (!this.sent[id]?.record.bytes.every((byte, index) => byte === bytes[index])) {
+      throw new Error(`record ${id} is not as it was sent`);
+    }
+    this.#events.push({ id });
+  }
+
+  lost(channels: readonly AppChannel[] | "all"): void {
+    this.#events.push({ lost: channels });
+  }
+
+  /** What is wrong with it, a sentence each. `isEnded`: the link was removed by its sender, so that nobody was told what it lost. */
+  faults({ isEnded = false } = {}): string[] {
+    return [...this.orderFaults(), ...this.sent.flatMap((sent) => this.#outcomeFaults(sent, isEnded))];
+  }
+
+  /** Of the receiving side alone. */
+  orderFaults(): string[] {
+    const ids = this.#events.flatMap((event) => ("id" in event ? [event.id] : []));
+    return ids.flatMap((id, index) => {
+      const before = ids[index - 1] ?? -1;
+      return id > before ? [] : [`record ${id} came behind ${before}`];
+    });
+  }
+
+  #outcomeFaults({ id, record, outcomes }: SentRecord, isEnded: boolean): string[] {
+    const [outcome] = outcomes;
+    if (outcomes.length !== 1) return [`record ${id} was settled ${outcomes.length} times`];
+    const wasReceived = this.#has(id);
+    if (outcome === "failed" && wasReceived) return [`record ${id} failed and was received`];
+    if (outcome === "delivered" && !wasReceived && !this.#hasNewer(id, record)) {
+      return [`record ${id} was delivered and not received`];
+    }
+    const mustBeTold = record.class === "live" || record.class === "durable";
+    if (outcome !== "failed" || !mustBeTold || isEnded || this.#isTold(id, record)) return [];
+    return [`record ${id} failed, and the peer was not told in its place`];
+  }
+
+  #has(id: number): boolean {
+    return this.#events.some((event) => "id" in event && event.id === id);
+  }
+
+  /** A newer record of a durable channel stands for the older ones. */
+  #hasNewer(id: number, record: LinkRecord): boolean {
+    return record.class === "durable" && this.#ofChannel(record).some((other) => other > id);
+  }
+
+  #ofChannel({ channel, class: recordClass }: LinkRecord): number[] {
+    return this.#events.flatMap((event) => {
+      if (!("id" in event)) return [];
+      const other = this.sent[event.id]?.record;
+      return other?.class === recordClass && other.channel?.key === channel?.key ? [event.id] : [];
+    });
+  }
+
+  /** A loss of its channel was told behind what is older in it and before what is newer. */
+  #isTold(id: number, record: LinkRecord): boolean {
+    let isTold = false;
+    for (const event of this.#events) {
+      if ("lost" in event) {
+        const { lost } = event;
+        isTold ||= lost === "all" || lost.some(({ key }) => key === record.channel?.key);
+        continue;
+      }
+      const other = this.sent[event.id]?.record;
+      if (other?.class !== record.class || other.channel?.key !== record.channel?.key) continue;
+      if (event.id > id) return isTold;
+      isTold = false;
+    }
+    return isTold;
+  }
+}

@@ -1,0 +1,259 @@
+import { silentLog } from "../../../observe/log.ts";
+import type { Random } from "../../../testing/random.ts";
+import { SimulatedProcess } from "../../../testing/simulation/simulated-process.ts";
+import { Simulation } from "../../../testing/simulation/simulation.ts";
+import { type ResolvedLinkOptions, resolveLinkOptions } from "../link-options.ts";
+import type { RecordClass } from "../link-port.ts";
+import { Links } from "../links.ts";
+import { HostileNetwork, type ShardState } from "./hostile-lanes.ts";
+import { LinkLedger, type SentRecord } from "./link-ledger.ts";
+
+interface Node {
+  readonly incarnation: bigint;
+  readonly process: SimulatedProcess;
+  readonly links: Links;
+  /** Peers that it was told of. Others it finds out by what they send, and sends nothing before. */
+  readonly knows: Set<bigint>;
+  /** Its router is behind: it keeps what it gets until then. */
+  keepsUntilMs: number;
+}
+
+const nodeCount = 3;
+const faultsUntilMs = 4_000;
+/** After everything has healed, by when all must be settled and quiet. */
+const settledAfterMs = 2_000;
+const quietAfterMs = 6_000;
+
+/** One run of a few nodes whose links go through lanes that fail; everything about it comes from the seed. */
+export class LinksRun {
+  readonly simulation: Simulation;
+  readonly network: HostileNetwork;
+  readonly faults: string[] = [];
+  readonly options: ResolvedLinkOptions;
+  readonly #random: Random;
+  readonly #nodes: Node[];
+  #mortal: Node | undefined;
+  readonly #ledgers = new Map<string, LinkLedger>();
+
+  constructor(seed: number) {
+    this.simulation = new Simulation(seed);
+    this.#random = this.simulation.random("run");
+    const random = this.#random;
+    const isTight = random.chance(0.5);
+    this.options = resolveLinkOptions({
+      ...(isTight && { maxLiveBytes: 20_000, maxVolatileBytes: 4_000, maxDurableBytes: 4_000, maxControlBytes: 8_000 }),
+      ...(random.chance(0.3) && { maxUnacknowledged: 8, maxBatchBytes: 2_000 }),
+      ...(random.chance(0.3) && { maxPeers: 4, maxInboundBytes: 80_000 }),
+      ...(random.chance(0.3) && { maxLossChannels: 2 }),
+      holdMs: random.pick([500, 3_000]),
+    });
+    this.network = new HostileNetwork(this.simulation, random.pick([1, 3, 6]), random.pick([1, 3]));
+    this.#nodes = Array.from({ length: nodeCount }, (_, index) => this.#node(BigInt(index + 1)));
+  }
+
+  /** Runs it and tells what was wrong. */
+  async run(): Promise<string[]> {
+    for (const node of this.#nodes) {
+      void node.links.listen();
+      for (const peer of this.#nodes) {
+        if (peer === node || this.#random.chance(0.2)) continue;
+        node.links.addPeer(peer.incarnation);
+        node.knows.add(peer.incarnation);
+      }
+    }
+    this.#planFaults();
+    this.#planTraffic();
+    await this.simulation.runUntil(faultsUntilMs);
+    this.network.heal();
+    for (const { process } of this.#nodes) process.thaw();
+    await this.simulation.runUntil(faultsUntilMs + settledAfterMs);
+    this.#checkLedgers();
+    const last = this.#livingPairs().flatMap(([from, to]) =>
+      from.knows.has(to.incarnation) ? [this.#send(from, to, "control", 10)] : [],
+    );
+    await this.simulation.runUntil(faultsUntilMs + settledAfterMs + 100);
+    for (const [index, { outcomes }] of last.entries()) {
+      if (outcomes[0] !== "delivered") this.#fault(`the last record of pair ${index} was ${outcomes[0]}`);
+    }
+    await this.simulation.runUntil(faultsUntilMs + quietAfterMs);
+    this.#checkLedgers();
+    await this.#checkQuiet();
+    return this.faults;
+  }
+
+  async #checkQuiet(): Promise<void> {
+    const { publishes } = this.network;
+    await this.simulation.runUntil(faultsUntilMs + 2 * quietAfterMs);
+    if (this.network.publishes !== publishes) this.#fault("links that have nothing to say publish");
+    for (const { process, incarnation, links } of this.#living) {
+      const { pendingTimers } = process;
+      if (pendingTimers > 0) this.#fault(`node ${incarnation} has ${pendingTimers} timers left`);
+      const { waitingBytes, unacknowledgedBytes, earlyBytes, sickLanes, suspendedLinks } = links.counters;
+      const left = { waitingBytes, unacknowledgedBytes, earlyBytes, sickLanes, suspendedLinks };
+      for (const [name, value] of Object.entries(left)) {
+        if (value !== 0) this.#fault(`node ${incarnation} is left with ${name} ${value}`);
+      }
+    }
+  }
+
+  #node(incarnation: bigint): Node {
+    const process = new SimulatedProcess({
+      simulation: this.simulation,
+      name: `node ${incarnation}`,
+      onThrown: (reason) => this.#fault(`node ${incarnation} threw ${reason}`),
+    });
+    const node: Node = {
+      incarnation,
+      process,
+      knows: new Set(),
+      keepsUntilMs: 0,
+      links: new Links({
+        self: incarnation,
+        lanes: this.network.lanesOf(incarnation, process),
+        clock: process.clock,
+        log: silentLog,
+        random: () => process.random.between(0, 1),
+        options: this.options,
+        receiver: {
+          onRecords: (from, records, keep) => {
+            node.knows.add(from);
+            for (const bytes of records) this.#ledger(from, incarnation).received(bytes);
+            const keepMs = node.keepsUntilMs - this.simulation.nowMs;
+            if (keepMs > 0) this.simulation.after(keepMs, keep());
+          },
+          onLoss: (from, channels) => this.#ledger(from, incarnation).lost(channels),
+        },
+      }),
+    };
+    return node;
+  }
+
+  get #living(): Node[] {
+    return this.#nodes.filter(({ process }) => !process.isDead);
+  }
+
+  #livingPairs(): (readonly [Node, Node])[] {
+    const living = this.#living;
+    return living.flatMap((from) => living.filter((to) => to !== from).map((to) => [from, to] as const));
+  }
+
+  #planFaults(): void {
+    const random = this.#random;
+    const { simulation, network } = this;
+    if (random.chance(0.5)) {
+      const most = random.pick([0.01, 0.1, 0.3]);
+      const chance = () => (random.chance(0.5) ? random.between(0, most) : 0);
+      network.mischief = { lose: chance(), double: chance(), refuseAfterwards: chance(), delay: chance() };
+    }
+    for (let count = random.below(7); count > 0; count--) {
+      const fromMs = random.between(0, faultsUntilMs - 500);
+      const untilMs = Math.min(faultsUntilMs - 1, fromMs + random.between(5, random.pick([100, 1_000, 4_000])));
+      const node = random.pick(this.#nodes);
+      const begin = (fault: () => void, end: () => void) => {
+        simulation.at(fromMs, fault);
+        simulation.at(untilMs, end);
+      };
+      switch (random.below(8)) {
+        case 0:
+          begin(
+            () => network.cut(node.incarnation),
+            () => network.mend(node.incarnation),
+          );
+          break;
+        case 1:
+          begin(
+            () => node.process.freeze(),
+            () => node.process.thaw(),
+          );
+          break;
+        case 2:
+          simulation.at(fromMs, () => {
+            node.keepsUntilMs = untilMs;
+          });
+          break;
+        case 3:
+          if (random.chance(0.3)) this.#planDeath(node, fromMs);
+          break;
+        default: {
+          const shard = random.below(network.shards);
+          const state = random.pick<ShardState>(["refusing", "silent", "frozen", "deaf", "lying", "modest"]);
+          begin(
+            () => network.set(shard, state),
+            () => network.set(shard, "well"),
+          );
+        }
+      }
+    }
+  }
+
+  #planDeath(node: Node, atMs: number): void {
+    if (this.#mortal !== undefined && this.#mortal !== node) return;
+    this.#mortal = node;
+    this.simulation.at(atMs, () => node.process.kill());
+    for (const other of this.#nodes) {
+      if (other === node) continue;
+      this.simulation.at(atMs + this.#random.between(100, faultsUntilMs - atMs), () =>
+        other.process.run(() => other.links.removePeer(node.incarnation)),
+      );
+    }
+  }
+
+  #planTraffic(): void {
+    const random = this.#random;
+    const classes: RecordClass[] = ["live", "volatile", "durable", "control"];
+    for (const [from, to] of this.#livingPairs()) {
+      const bursts = random.below(30);
+      for (let burst = 0; burst < bursts; burst++) {
+        const size = random.pick([1, 1, 2, 20]);
+        const length = random.pick([0, 20, 200, random.pick([3_000, 30_000])]);
+        this.simulation.at(random.between(0, faultsUntilMs), () =>
+          from.process.run(() => {
+            if (!from.knows.has(to.incarnation)) return;
+            for (let count = 0; count < size; count++) this.#send(from, to, random.pick(classes), length);
+          }),
+        );
+      }
+    }
+  }
+
+  #send(from: Node, to: Node, recordClass: RecordClass, length: number): SentRecord {
+    const random = this.#random;
+    const channel = { appId: "app", key: `g:${recordClass}${random.below(4)}` };
+    const conflation = recordClass === "volatile" && random.chance(0.5) ? `${random.below(2)}` : "";
+    const ledger = this.#ledger(from.incarnation, to.incarnation);
+    const sent = ledger.add(
+      { class: recordClass, length, ...(recordClass !== "control" && { channel }), conflation },
+      this.simulation.nowMs,
+    );
+    let isReturned = false;
+    from.links.send(to.incarnation, sent.record, (outcome) => {
+      if (!isReturned) this.#fault(`record ${sent.id} was settled before it was sent`);
+      sent.outcomes.push(outcome);
+    });
+    isReturned = true;
+    return sent;
+  }
+
+  #checkLedgers(): void {
+    for (const [name, ledger] of this.#ledgers) {
+      const [from, to] = name
+        .split(" ")
+        .map((part) => this.#nodes.find(({ incarnation }) => `${incarnation}` === part));
+      const faults = from?.process.isDead
+        ? ledger.orderFaults()
+        : ledger.faults({ isEnded: to?.process.isDead ?? false });
+      for (const fault of faults) this.#fault(`${name.replace(" ", " to ")}: ${fault}`);
+    }
+  }
+
+  #ledger(from: bigint, to: bigint): LinkLedger {
+    const name = `${from} ${to}`;
+    const ledger = this.#ledgers.get(name) ?? new LinkLedger();
+    this.#ledgers.set(name, ledger);
+    return ledger;
+  }
+
+  #fault(text: string): void {
+    this.faults.push(`${Math.round(this.simulation.nowMs)} ms: ${text}`);
+  }
+}
