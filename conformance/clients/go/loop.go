@@ -207,6 +207,9 @@ func (l *loop) decide(c *connection, e ending) {
 	}
 	l.current, l.former = nil, c.transport
 	l.events.push(Connecting{Err: e.asError()})
+	if p.reconnect != newToken {
+		l.comeBack.tokenRefused = false
+	}
 	switch p.reconnect {
 	case newToken:
 		l.comeWithNewToken(isWelcomed)

@@ -66,7 +66,8 @@ class Returning:
             case ComeBack.SOON:
                 return self.delays.soon(policy.least_wait_s)
             case ComeBack.NEW_TOKEN:
-                return 0.0 if await self._has_new_token() and not was_refused else self.delays.back_off()
+                refused_again = was_refused and connection.welcome is None
+                return 0.0 if await self._has_new_token() and not refused_again else self.delays.back_off()
 
     async def _has_new_token(self) -> bool:
         try:
