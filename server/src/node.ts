@@ -28,8 +28,9 @@ import { NamespaceRegistry } from "./namespace/namespace-registry.ts";
 import { Counters } from "./observe/counters.ts";
 import type { Log } from "./observe/log.ts";
 import { type RandomBytes, randomId, randomTag, systemRandom } from "./random.ts";
-import { Cluster, clusterRevision } from "./router/cluster/cluster.ts";
-import type { LinkPort, LinkReceiver } from "./router/links/link-port.ts";
+import { Cluster, clusterRevision, type NodeLinks } from "./router/cluster/cluster.ts";
+import type { LinkReceiver } from "./router/links/link-port.ts";
+import { Links } from "./router/links/links.ts";
 import { Producer } from "./router/producer.ts";
 import { Router } from "./router/router.ts";
 import { version } from "./version.ts";
@@ -44,7 +45,8 @@ export interface NodeOptions {
   /** Connects it with other nodes; the broker is closed by whoever gives it. Default: it is alone. */
   readonly cluster?: {
     readonly broker: Broker;
-    readonly openLinks: (receiver: LinkReceiver) => LinkPort & AsyncDisposable;
+    /** Default: over the broker's lanes. */
+    readonly openLinks?: (receiver: LinkReceiver) => NodeLinks;
     /** Life of the lease under which others know it, in milliseconds. Default: that of {@link NodeTable}. */
     readonly leaseMs?: number;
   };
@@ -109,7 +111,8 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
 
   readonly authenticate = async (token: string): Promise<Credentials> => {
     const verified = await this.#verifyToken(token);
-    this.checkStanding(verified);
+    // In a cluster the store is asked what stands against the player, after which it is checked.
+    if (this.cluster === undefined) this.checkStanding(verified);
     return verified;
   };
 
@@ -152,9 +155,11 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
 
   #openCluster({ broker, openLinks, leaseMs }: NonNullable<NodeOptions["cluster"]>): Cluster {
     const { clock, log, incarnation, config } = this;
+    const { lanes } = broker;
+    const random = (): number => Number(randomId(this.#random) >> 12n) / 2 ** 52;
     return new Cluster({
       broker,
-      openLinks,
+      openLinks: openLinks ?? ((receiver) => new Links({ self: incarnation, lanes, receiver, clock, log, random })),
       clock,
       log,
       incarnation,

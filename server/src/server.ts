@@ -11,7 +11,7 @@ import { pagesRoute } from "./http/pages.ts";
 import { dispatch, type Route } from "./http/routes.ts";
 import type { DurableStores } from "./log/durable-stores.ts";
 import { ValkeyStores } from "./log/valkey/valkey-stores.ts";
-import { FanfareNode } from "./node.ts";
+import { FanfareNode, type NodeOptions } from "./node.ts";
 import { type Log, silentLog } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { version } from "./version.ts";
@@ -27,6 +27,8 @@ export interface StartOptions {
   readonly devSecrets?: DevSecrets;
   /** Where durable channels are kept, closed by whoever gives it. Default: as configured; in memory unless in Valkey. */
   readonly stores?: DurableStores;
+  /** Connects it with other nodes; the broker is closed by whoever gives it. Default: it is alone. */
+  readonly cluster?: NodeOptions["cluster"];
   /** With Valkey: life of the lease under which this node is the only one, in milliseconds. Default: 15,000. */
   readonly leaseLifeMs?: number;
   /** A folder of files to serve at `/`. */
@@ -63,7 +65,9 @@ export class FanfareServer implements AsyncDisposable {
   /** @param valkey where durable channels are kept, closed with the server */
   constructor(options: StartOptions, valkey?: ValkeyStores) {
     const { config, clock = systemClock, log = silentLog, stores = valkey } = options;
-    this.node = new FanfareNode({ config, clock, log, ...(stores && { stores }) });
+    const { cluster } = options;
+    this.node = new FanfareNode({ config, clock, log, ...(stores && { stores }), ...(cluster && { cluster }) });
+    void this.node.isolated.then(() => this.#fail("it was cut off from the broker for longer than its lease lives"));
     this.#valkey = valkey;
     void valkey?.lease.lost.then((reason) => this.#fail(reason));
     this.#upgrades = new UpgradeHandler(this.node);
@@ -97,6 +101,7 @@ export class FanfareServer implements AsyncDisposable {
   }
 
   async open(): Promise<void> {
+    await this.node.open();
     for (const listener of this.#listeners) await listener.open();
     this.node.log.info("serving", { urls: this.urls, node: this.node.config.nodeId, version });
   }
@@ -114,6 +119,7 @@ export class FanfareServer implements AsyncDisposable {
     this.node.state = NodeState.DRAINING;
     for (const listener of this.#listeners) listener.refusal = "this node is draining";
     this.#control.endStreams();
+    void this.node.cluster?.drain();
     const options = { windowMs, deadlineMs, url: "", rebalancing: false };
     const { told, done } = drain(this.#upgrades.connections, clock, options);
     log.info("draining", { clients: told, windowMs, deadlineMs });
@@ -185,7 +191,13 @@ export class FanfareServer implements AsyncDisposable {
 
   #routes({ devSecrets, pages }: StartOptions): Route[] {
     const { node } = this;
-    const routes = [this.#control.route, ...healthRoutes(node, () => this.#valkey?.lease.isReachable ?? true)];
+    const routes = [
+      this.#control.route,
+      ...healthRoutes(
+        node,
+        () => (this.#valkey?.lease.isReachable ?? true) && (node.cluster?.nodes.isReachable ?? true),
+      ),
+    ];
     if (node.config.observe.metrics) routes.push(metricsRoute(this.#metrics));
     if (devSecrets !== undefined) routes.push(devCredentialsRoute(devSecrets, node.clock));
     if (pages !== undefined) routes.push(pagesRoute(pages));

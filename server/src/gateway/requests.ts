@@ -149,6 +149,7 @@ function refresh(requester: Requester, id: number, token: string): void {
   const work = async (): Promise<void> => {
     await before;
     const credentials = await connection.context.authenticate(token).finally(() => connection.refreshes.count--);
+    connection.context.checkStanding(credentials);
     if (credentials.appId !== session.appId || credentials.playerId !== session.playerId) {
       throw new FanfareError(ErrorCode.PERMISSION_DENIED, "the token is of another app or player", {
         field: "refresh.token",

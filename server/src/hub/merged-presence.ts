@@ -22,19 +22,16 @@ export function mergePresence(pages: readonly Page[], { pageSize }: { readonly p
   const ordered = [...members.values()].sort((a, b) => ((a.origin ?? 0n) < (b.origin ?? 0n) ? -1 : 1));
   const shown = ordered.slice(0, size);
   const hasMore = ordered.length > size || pages.some((page) => (page.nextPageToken ?? "") !== "");
+  const sessions = total(pages, (page) => page.sessions);
+  // Where all members are at hand, a session that is just moving counts once, and so does a player with sessions on two nodes.
+  const isComplete = sessions > 0 && total(pages, (page) => page.members?.length) === sessions;
+  const players = total(pages, (page) => page.players);
   return {
     members: shown,
-    sessions: total(pages, ({ sessions }) => sessions),
-    players: playersOf(pages, ordered),
+    sessions: isComplete ? ordered.length : sessions,
+    players: isComplete ? new Set(ordered.map(({ playerId }) => playerId)).size : players,
     nextPageToken: hasMore && shown.length > 0 ? `${shown.at(-1)?.origin}` : "",
   };
-}
-
-/** A player with sessions on two nodes is one, where all members are at hand; else nodes can only be added up. */
-function playersOf(pages: readonly Page[], members: readonly { playerId?: string | undefined }[]): number {
-  const added = total(pages, ({ players }) => players);
-  const isComplete = members.length === total(pages, ({ sessions }) => sessions);
-  return isComplete && members.length > 0 ? new Set(members.map(({ playerId }) => playerId)).size : added;
 }
 
 function total(pages: readonly Page[], of: (page: Page) => number | undefined): number {

@@ -1,19 +1,23 @@
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
+import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import {
   Access,
   type LimitsSchema,
   PresenceMode,
+  Scope,
   ServerConfigSchema,
   type TimingSchema,
   TokenAlgorithm,
 } from "@fanfare/proto/config/v1";
+import { ControlService } from "@fanfare/proto/control/v1";
 import { DeliveryClass } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import { resolveConfig } from "../config/resolved-config.ts";
 import type { DurableStores } from "../log/durable-stores.ts";
 import type { Log } from "../observe/log.ts";
-import { type FanfareServer, startServer } from "../server.ts";
+import { type FanfareServer, type StartOptions, startServer } from "../server.ts";
 import { type ConnectOptions, type InitOf, TestClient } from "./test-client.ts";
 
 /** What a test changes about its server. */
@@ -33,6 +37,12 @@ export interface TestServerOptions {
   /** Default: in memory. */
   readonly stores?: DurableStores;
   readonly devSecrets?: { readonly tokenSecret: string; readonly apiKey: string };
+  /** Default: alone. */
+  readonly cluster?: StartOptions["cluster"];
+  /** Default: `test-node`. */
+  readonly nodeId?: string;
+  /** Signs resume secrets; nodes of one cluster have the same. Default: random. */
+  readonly clusterKey?: string;
 }
 
 /** What a token says. */
@@ -45,6 +55,8 @@ export interface TokenOptions {
   readonly expiresInMs?: number;
 }
 
+const apiKeyOf = (app: string) => `key-of-the-app-${app}-for-tests-only`;
+const scopes = [Scope.PUBLISH, Scope.READ, Scope.GROUPS, Scope.PLAYERS, Scope.MESSAGES, Scope.ADMIN];
 const secretOf = (app: string) => `secret of the app ${app}, for tests only`;
 const open = { subscribe: Access.ANYONE, publish: Access.ANYONE };
 
@@ -114,6 +126,16 @@ export class TestServer implements AsyncDisposable {
     return `${this.server.urls[listener]?.replace(/^http/, "ws")}/v1/connect`;
   }
 
+  /** The control API with a key that may do everything in an app. */
+  control(app = "a"): Client<typeof ControlService> {
+    const withKey: Interceptor = (next) => (request) => {
+      request.header.set("authorization", `Bearer ${apiKeyOf(app)}`);
+      return next(request);
+    };
+    const transport = createConnectTransport({ baseUrl: this.server.url, httpVersion: "1.1", interceptors: [withKey] });
+    return createClient(ControlService, transport);
+  }
+
   /** Opens a WebSocket, without `hello`. It is cut when the server is disposed of. */
   async dial(options: ConnectOptions & { readonly listener?: number } = {}): Promise<TestClient> {
     const client = await TestClient.connect(this.connectUrl(options.listener), options);
@@ -154,6 +176,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       keys: [{ id: "k", algorithm: TokenAlgorithm.HS256, material: { case: "secret" as const, value: secretOf(id) } }],
       leewayS: 0,
     },
+    apiKeys: [{ id: "all", sha256: createHash("sha256").update(apiKeyOf(id)).digest("hex"), scopes }],
     namespaces,
     playerRules: {
       publish: Access.ANYONE,
@@ -163,7 +186,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   });
   const config = resolveConfig(
     create(ServerConfigSchema, {
-      nodeId: "test-node",
+      nodeId: options.nodeId ?? "test-node",
+      ...(options.clusterKey && {
+        clusterKeys: [{ id: "c", material: { case: "secret", value: options.clusterKey } }],
+      }),
       listen: { port: 0, additional, trustedProxies: options.trustedProxies ?? [] },
       timing: { presenceTickMs: 10, ...options.timing },
       limits: { ...options.limits },
@@ -180,6 +206,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       ...(pages === undefined ? {} : { pages }),
       ...(stores === undefined ? {} : { stores }),
       ...(devSecrets === undefined ? {} : { devSecrets }),
+      ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
     }),
   );
 }

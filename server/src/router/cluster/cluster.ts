@@ -30,7 +30,7 @@ export const clusterRevision = 1;
 export interface ClusterOptions {
   readonly broker: Broker;
   /** Makes the links of this incarnation. */
-  readonly openLinks: (receiver: LinkReceiver) => LinkPort & AsyncDisposable;
+  readonly openLinks: (receiver: LinkReceiver) => NodeLinks;
   readonly clock: Clock;
   readonly log: Log;
   readonly incarnation: bigint;
@@ -40,6 +40,9 @@ export interface ClusterOptions {
   /** Life of a lease, in milliseconds. Default: that of {@link NodeTable}. */
   readonly leaseMs?: number;
 }
+
+/** The links of a node, which receive from `listen` on. */
+export type NodeLinks = LinkPort & Disposable & { listen(): Promise<void> };
 
 /** One app of a node, as other nodes reach it. */
 export interface ClusterApp {
@@ -75,7 +78,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   readonly routes: LocalRoutes;
   readonly resolver: RouteResolver;
   readonly delivery: RemoteDelivery;
-  readonly links: LinkPort & AsyncDisposable;
+  readonly links: NodeLinks;
   readonly #options: ClusterOptions;
   readonly #asks: Asks;
   readonly #apps = new Map<string, ClusterApp>();
@@ -166,9 +169,8 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
 
   /** Makes this node known to all others, after which it may accept clients. @throws FanfareError UNAVAILABLE */
   async join(): Promise<void> {
-    const { broker, incarnation, clock, log } = this.#options;
-    const { lanes } = broker;
-    await lanes.listen(incarnation, (bytes, lane) => this.#lane(bytes, lane));
+    const { clock, log } = this.#options;
+    await this.links.listen();
     await this.nodes.open();
     if (!this.nodes.isReachable) {
       throw new FanfareError(ErrorCode.UNAVAILABLE, "most shards of the registry are out of reach");
@@ -210,7 +212,10 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   /** The other nodes among the targets. */
   othersOf(targets: Exclude<Targets, "unreachable">): readonly bigint[] {
     if (targets === "everybody") return this.peers;
-    return targets.filter((node) => node !== this.incarnation && !this.nodes.isDead(node));
+    const others = targets.filter((node) => node !== this.incarnation && !this.nodes.isDead(node));
+    // One that has just come can be on a route before this node knows it.
+    for (const node of others) if (!this.nodes.peers.has(node)) this.links.addPeer(node);
+    return others;
   }
 
   onRecords(from: bigint, records: readonly Uint8Array[]): void {
@@ -236,18 +241,10 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     const farewell = { case: "farewell" as const, value: {} };
     await Promise.allSettled(this.peers.map((peer) => this.ask(peer, farewell, { deadlineMs: 500 })));
     await this.nodes.close();
-    await this.links[Symbol.asyncDispose]();
+    this.links[Symbol.dispose]();
   }
 
   readonly #sweeps = new AbortController();
-
-  /** Bytes of a lane go to the links; set by whoever makes them. */
-  #lane: (bytes: Uint8Array, lane: number) => void = () => {};
-
-  /** Where what comes over lanes goes. */
-  onLane(receive: (bytes: Uint8Array, lane: number) => void): void {
-    this.#lane = receive;
-  }
 
   #receive(from: bigint, record: ClusterRecord): void {
     const { kind } = record;

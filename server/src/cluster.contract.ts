@@ -1,0 +1,264 @@
+import { Access } from "@fanfare/proto/config/v1";
+import { CloseCode, GapReason, Outcome } from "@fanfare/proto/v1";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type TestServer, tokenFor } from "./testing/test-server.ts";
+
+/** Nodes that are one cluster. With the embedded broker both are the same node. */
+export interface ClusterUnderTest extends AsyncDisposable {
+  readonly nodes: readonly [TestServer, TestServer];
+}
+
+/** Of each node: nobody is refused for being quick. */
+export const contractLimits = { publishesPerSecond: 100_000, publishBurst: 100_000, framesPerSecond: 100_000 };
+
+const resumable = ["resume", "hand_over", "presence", "report", "durable", "history", "cursor", "server_rpc"];
+
+/** What a client sees of a cluster, whatever connects its nodes. */
+export function clusterContract(name: string, open: () => Promise<ClusterUnderTest>): void {
+  describe(`a cluster over ${name}`, () => {
+    let cluster: ClusterUnderTest;
+    let one: TestServer;
+    let two: TestServer;
+    let count = 0;
+
+    beforeAll(async () => {
+      cluster = await open();
+      [one, two] = cluster.nodes;
+    }, 60_000);
+    afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+    /** A name that no other test uses. */
+    const fresh = (prefix: string) => `${prefix}${++count}`;
+    const join = (server: TestServer, player: string, options: Parameters<TestServer["join"]>[1] = {}) =>
+      server.join(player, { ...options, hello: { features: resumable, ...options.hello } });
+
+    it("carries a message to a player on another node, and says who was reached", async () => {
+      const [alice, bob] = [fresh("alice"), fresh("bob")];
+      const receiver = await join(two, bob);
+      const sender = await join(one, alice);
+      const result = await sender.publish({ case: "player", value: bob }, "hello", { wantReport: true });
+      expect(result).toMatchObject({ outcome: Outcome.DELIVERED, report: { reached: 1, detached: 0 } });
+      await receiver.received(1);
+      expect(receiver.texts).toEqual(["hello"]);
+      const nobody = await sender.publish({ case: "player", value: fresh("nobody") }, "hello");
+      expect(nobody.outcome).toBe(Outcome.OFFLINE);
+    });
+
+    it("carries a message to a group's subscribers on all nodes, in the order of its publisher", async () => {
+      const group = fresh("group");
+      const members = await Promise.all([one, two, two].map((server) => join(server, fresh("member"))));
+      await Promise.all(members.map((member) => member.subscribe(group)));
+      const sender = await join(one, fresh("sender"));
+      const texts = Array.from({ length: 200 }, (_, i) => `${i}`);
+      const results = await Promise.all(texts.map((text) => sender.publish(group, text, { wantReport: true })));
+      for (const member of members) {
+        await member.received(texts.length);
+        expect(member.texts).toEqual(texts);
+      }
+      for (const { outcome, report } of results) expect([outcome, report?.reached]).toEqual([Outcome.DELIVERED, 3]);
+    });
+
+    it("carries a broadcast to everybody", async () => {
+      const [a, b] = [await join(one, fresh("a")), await join(two, fresh("b"))];
+      const text = fresh("broadcast");
+      const sender = await join(two, fresh("sender"), { caps: ["publish:broadcast"] });
+      const { outcome } = await sender.publish({ case: "broadcast", value: true }, text);
+      expect(outcome).toBe(Outcome.DELIVERED);
+      for (const client of [a, b]) {
+        await client.frame("message", ({ payload }) => payload?.data.value === text);
+      }
+    });
+
+    it("brings a message that was published after a subscription was opened, always", async () => {
+      const [subscriber, publisher] = [await join(one, fresh("s")), await join(two, fresh("p"))];
+      for (let i = 0; i < 100; i++) {
+        const group = fresh("race");
+        await subscriber.subscribe(group);
+        await publisher.publish(group, group);
+        await subscriber.frame("message", ({ payload }) => payload?.data.value === group);
+      }
+    });
+
+    it("stores a message once, and serves it to subscribers on every node in one order", async () => {
+      const group = `durable:${fresh("g")}`;
+      const readers = await Promise.all([one, two].map((server) => join(server, fresh("reader"))));
+      for (const reader of readers) await reader.subscribe(group);
+      const writers = await Promise.all([one, two].map((server) => join(server, fresh("writer"))));
+      await Promise.all(
+        writers.flatMap((writer, w) => Array.from({ length: 50 }, (_, i) => writer.publish(group, `${w}.${i}`))),
+      );
+      for (const reader of readers) await reader.received(100);
+      expect(readers[0]?.texts).toEqual(readers[1]?.texts);
+      expect(new Set(readers[0]?.texts).size).toBe(100);
+    });
+
+    it("resumes a session at another node, and tells of the gap", async () => {
+      const [player, group] = [fresh("mover"), fresh("group")];
+      const first = await join(one, player);
+      await first.subscribe(group);
+      const { sessionId, resumeSecret, origin } = first.welcome!;
+      first.cut();
+      const resume = { sessionId, secret: resumeSecret };
+      const channel = { kind: { case: "group" as const, value: group } };
+      const second = await join(two, player, { hello: { attempt: 2, resume, subscriptions: [{ channel }] } });
+      expect(second.welcome).toMatchObject({ resumed: true, sessionId, origin });
+      const subscribed = second.welcome?.subscriptions.find((entry) => entry.channel?.kind.value === group);
+      expect(subscribed?.result).toMatchObject({ case: "subscribed", value: { gap: { reason: GapReason.DETACHED } } });
+      const other = await join(one, fresh("other"));
+      expect(await other.publish(group, "back", { wantReport: true })).toMatchObject({ report: { reached: 1 } });
+      await second.received(1);
+      expect(await other.publish({ case: "player", value: player }, "you", { wantReport: true })).toMatchObject({
+        outcome: Outcome.DELIVERED,
+        report: { reached: 1, detached: 0 },
+      });
+    });
+
+    it("takes a session over from a connection that still stands at another node", async () => {
+      const player = fresh("mover");
+      const first = await join(one, player);
+      const { sessionId, resumeSecret } = first.welcome!;
+      const resume = { sessionId, secret: resumeSecret };
+      const second = await join(two, player, { hello: { attempt: 2, resume } });
+      expect(second.welcome?.resumed).toBe(true);
+      expect((await first.ended()).code).toBe(CloseCode.REPLACED);
+      const late = await one.dial();
+      late.sayHello({ token: tokenFor(player), features: resumable, attempt: 2, resume });
+      expect((await late.ended()).code).toBe(CloseCode.STALE_ATTEMPT);
+      expect(second.closedWith).toBeUndefined();
+    });
+
+    it("refuses to resume what was ended at another node", async () => {
+      const player = fresh("leaver");
+      const first = await join(one, player);
+      const { sessionId, resumeSecret } = first.welcome!;
+      await first.close(CloseCode.DISCONNECTED);
+      const late = await two.dial();
+      const resume = { sessionId, secret: resumeSecret };
+      late.sayHello({ token: tokenFor(player), features: resumable, attempt: 2, resume });
+      expect((await late.ended()).code).toBe(CloseCode.DISCONNECTED);
+    });
+
+    it("shows who is present on all nodes, and does not flicker when a session moves", async () => {
+      const group = fresh("group");
+      const watcher = await join(one, fresh("watcher"));
+      await watcher.subscribe(group, { presence: true });
+      const player = fresh("moving");
+      const first = await join(two, player);
+      await first.subscribe(group);
+      const isThere = (playerId: string) => (event: { event: { case?: string | undefined; value?: unknown } }) =>
+        JSON.stringify(event.event, (_, value) => (typeof value === "bigint" ? `${value}` : value)).includes(playerId);
+      await watcher.frame("presenceEvent", isThere(player));
+      const { sessionId, resumeSecret } = first.welcome!;
+      first.cut();
+      const resume = { sessionId, secret: resumeSecret };
+      const channel = { kind: { case: "group" as const, value: group } };
+      const second = await join(one, player, { hello: { attempt: 2, resume, subscriptions: [{ channel }] } });
+      await second.settle();
+      const page = await watcher.request({ case: "presence", value: { channel } });
+      expect(page).toMatchObject({ case: "presencePage", value: { players: 2 } });
+    });
+
+    it("moves a session to another node without a gap, a loss or a double while messages come", async () => {
+      const [player, group] = [fresh("mover"), fresh("group")];
+      const channel = { kind: { case: "group" as const, value: group } };
+      const sender = await join(two, fresh("sender"));
+      let reader = await join(one, player, { hello: { subscriptions: [{ channel }] } });
+      const connections = [reader];
+      let sent = 0;
+      const publish = (): void => {
+        for (let i = 0; i < 50; i++) sender.tell(group, `${sent++}`);
+      };
+      for (let round = 0; round < 4; round++) {
+        const [from, to] = round % 2 === 0 ? [one, two] : [two, one];
+        publish();
+        const { sessionId, resumeSecret, attempt } = reader.welcome!;
+        const session = from.hub().sessions.get(sessionId);
+        session?.link?.goAway({ deadlineMs: 8_000, reconnectAfterMs: 0, url: "", rebalancing: true });
+        await reader.frame("goaway");
+        publish();
+        const resume = { sessionId, secret: resumeSecret, handOver: true };
+        const next = await join(to, player, {
+          hello: { attempt: attempt + 1, resume, subscriptions: [{ channel }] },
+        });
+        publish();
+        expect(next.welcome?.resumed).toBe(true);
+        const gaps = next.welcome?.subscriptions.map(({ result }) => result.case === "subscribed" && result.value.gap);
+        expect(gaps?.filter((gap) => gap !== undefined)).toEqual([]);
+        await reader.frame("handedOver");
+        expect((await reader.ended()).code).toBe(CloseCode.HANDED_OVER);
+        connections.push(next);
+        reader = next;
+      }
+      publish();
+      const newest = `${sent - 1}`;
+      await reader.frame("message", ({ payload }) => payload?.data.value === newest);
+      // As a client puts the two connections together: what the old one brought first, then what it has not seen.
+      const seen = new Set<string>();
+      for (const { texts } of connections) {
+        const fresher = texts.filter((text) => !seen.has(text));
+        for (const text of fresher) seen.add(text);
+      }
+      expect([...seen]).toEqual(Array.from({ length: sent }, (_, i) => `${i}`));
+    });
+
+    it("opens a group to a player on another node when the backend makes it a member", async () => {
+      const [player, group] = [fresh("member"), `members-only:${fresh("g")}`];
+      const client = await join(two, player);
+      const control = one.control();
+      expect(await control.joinGroup({ playerId: player, group })).toMatchObject({ changed: true });
+      await client.frame("subscription", ({ event }) => event.case === "opened");
+      expect((await control.listMembers({ group })).playerIds).toEqual([player]);
+      const again = await join(one, player);
+      expect(again.welcome?.subscriptions.some(({ channel }) => channel?.kind.value === group)).toBe(true);
+      expect(await two.control().leaveGroup({ playerId: player, group })).toMatchObject({ changed: true });
+      for (const one of [client, again]) await one.frame("subscription", ({ event }) => event.case === "closed");
+    });
+
+    it("ends the sessions of a player on every node, and keeps a banned one out of each", async () => {
+      const player = fresh("banned");
+      const clients = await Promise.all([one, two].map((server) => join(server, player)));
+      expect((await one.control().ban({ playerId: player, durationS: 60, reason: "" })).sessions).toBe(2);
+      for (const client of clients) expect((await client.ended()).code).toBe(CloseCode.BANNED);
+      for (const server of [one, two]) {
+        const late = await server.dial();
+        late.sayHello({ token: tokenFor(player), features: resumable });
+        expect((await late.ended()).code).toBe(CloseCode.BANNED);
+      }
+      expect((await two.control().unban({ playerId: player })).changed).toBe(true);
+      await join(one, player);
+    });
+
+    it("lists sessions and groups of all nodes, page by page", async () => {
+      const [player, prefix] = [fresh("lister"), fresh("listed")];
+      const groups = [0, 1, 2, 3, 4].map((i) => `${prefix}-${i}`);
+      for (const [i, server] of [one, two].entries()) {
+        const client = await join(server, player);
+        for (const group of groups.slice(i, i + 4)) await client.subscribe(group);
+      }
+      const control = two.control();
+      const found: string[] = [];
+      for (let pageToken = ""; ; ) {
+        const page = await control.listGroups({ prefix, pageSize: 2, pageToken });
+        found.push(...page.groups.map(({ group, sessions }) => `${group}:${sessions}`));
+        pageToken = page.nextPageToken;
+        if (pageToken === "") break;
+      }
+      expect(found).toEqual(groups.map((group, i) => `${group}:${i === 0 || i === 4 ? 1 : 2}`));
+      const { sessions } = await control.listSessions({ playerId: player });
+      expect(sessions).toHaveLength(2);
+    });
+
+    it("changes a namespace on every node", async () => {
+      const name = fresh("ns");
+      const client = await join(two, fresh("late"));
+      const request = () =>
+        client.request({ case: "subscribe", value: { channel: { kind: { case: "group", value: `${name}:x` } } } });
+      expect(await request()).toMatchObject({ case: "error" });
+      const rules = { subscribe: Access.ANYONE, publish: Access.ANYONE };
+      await one.control().putNamespace({ namespace: { name, rules } });
+      expect(await request()).toMatchObject({ case: "subscribed" });
+      await two.control().deleteNamespace({ name });
+      await client.frame("subscription", ({ event }) => event.case === "closed");
+    });
+  });
+}
