@@ -9,14 +9,11 @@ from collections.abc import AsyncIterator
 from fanfare.conformance.v1alpha.adapter_pb2 import ClientCommand, ClientReport
 from google.protobuf import json_format
 
-MAX_LINE_BYTES = 16 * 1024 * 1024
-
 
 async def read_commands() -> AsyncIterator[ClientCommand]:
     """Commands from standard input, until it ends."""
-    reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
+    # In a thread, because a loop can wait for pipes and for no file.
+    while line := await asyncio.to_thread(sys.stdin.buffer.readline):
         yield json_format.Parse(line, ClientCommand(), ignore_unknown_fields=True)
 
 

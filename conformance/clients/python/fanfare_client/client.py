@@ -236,7 +236,7 @@ class Client:
         if start is not None:
             getattr(query, "from").CopyFrom(start)
         check_bounds(query, "history.")
-        reply = await self._ask("history", ClientFrame(history=query), timeout_s)
+        reply = await self._ask("history", ClientFrame(history=query), "history_page", timeout_s)
         return Page.from_wire(channel, reply.history_page)
 
     async def commit(
@@ -255,7 +255,7 @@ class Client:
             raise FanfareError(error_pb2.ERROR_CODE_FAILED_PRECONDITION, "that position was not reached")
         commit = CursorCommit(channel=channel.to_wire(), position=position)
         check_bounds(commit, "cursor_commit.")
-        reply = await self._ask("cursor", ClientFrame(cursor_commit=commit), timeout_s)
+        reply = await self._ask("cursor", ClientFrame(cursor_commit=commit), "cursor_committed", timeout_s)
         return reply.cursor_committed.cursor
 
     async def call(self, method: str, payload: Payload, *, timeout_s: float = CALL_TIMEOUT_S) -> Payload:
@@ -269,13 +269,14 @@ class Client:
             if not connection.offers("client_rpc"):
                 raise FanfareError(error_pb2.ERROR_CODE_UNIMPLEMENTED, "the server has no client_rpc")
             try:
-                reply = await connection.call(ClientFrame(rpc=rpc))
+                reply = await connection.call(ClientFrame(rpc=rpc), "rpc_result")
             except ConnectionEndedError:
                 message = "the connection ended before the result came"
                 raise FanfareError(error_pb2.ERROR_CODE_DEADLINE_EXCEEDED, message) from None
-        if reply.rpc_result.WhichOneof("result") == "error":
-            raise FanfareError.from_wire(reply.rpc_result.error)
-        return reply.rpc_result.payload
+        result = reply.rpc_result
+        if result.WhichOneof("result") != "payload":
+            raise FanfareError.from_wire(result.error)
+        return result.payload
 
     def handle(self, method: str, handler: Handler) -> None:
         """Answers the backend's calls of a method, from now on. A FanfareError that the handler raises is the answer;
@@ -283,7 +284,7 @@ class Client:
         """
         self._life.handlers.set(method, handler)
 
-    async def _ask(self, feature: str, frame: ClientFrame, timeout_s: float) -> Reply:
+    async def _ask(self, feature: str, frame: ClientFrame, result: str, timeout_s: float) -> Reply:
         """For requests that do no harm when they are asked twice."""
         async with _deadline(timeout_s):
             while True:
@@ -291,7 +292,7 @@ class Client:
                 if not connection.offers(feature):
                     raise FanfareError(error_pb2.ERROR_CODE_UNIMPLEMENTED, f"the server has no {feature}")
                 try:
-                    return await connection.call(frame)
+                    return await connection.call(frame, result)
                 except ConnectionEndedError:
                     continue
 

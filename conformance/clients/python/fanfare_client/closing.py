@@ -64,6 +64,5 @@ def after_status(status: int, retry_after_s: float, *, was_welcomed: bool) -> Po
     """
     if status in _NEVER_OF_STATUS and not was_welcomed:
         return _NEVER
-    if retry_after_s > _GREATEST_RETRY_AFTER_S:
-        retry_after_s = 0.0
-    return Policy(ComeBack.BACK_OFF, max(retry_after_s, _LEAST_WAIT_OF_STATUS_S.get(status, 0.0)))
+    least_wait_s = max(min(retry_after_s, _GREATEST_RETRY_AFTER_S), _LEAST_WAIT_OF_STATUS_S.get(status, 0.0))
+    return Policy(ComeBack.BACK_OFF, least_wait_s)

@@ -46,7 +46,7 @@ class JsonCodec:
     """Protobuf's JSON mapping in text messages."""
 
     def encode(self, frames: ClientFrames) -> str:
-        return json_format.MessageToJson(frames, indent=None, use_integers_for_enums=True)
+        return json_format.MessageToJson(frames, indent=None, use_integers_for_enums=True, ensure_ascii=False)
 
     def decode(self, data: bytes | str) -> ServerFrames:
         if isinstance(data, bytes):

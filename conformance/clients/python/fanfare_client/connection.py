@@ -53,6 +53,15 @@ class ConnectionEndedError(Exception):
     """The connection ended before the reply came."""
 
 
+def check_reply(reply: Reply, result: str) -> None:
+    """Raises the error of a reply, and INTERNAL where it belongs to another kind of request."""
+    kind = reply.WhichOneof("result")
+    if kind == "error":
+        raise FanfareError.from_wire(reply.error)
+    if kind != result:
+        raise FanfareError(error_pb2.ERROR_CODE_INTERNAL, f"the server answered with {kind} instead of {result}")
+
+
 class Connection:
     """A connection that `open` opens."""
 
@@ -75,6 +84,8 @@ class Connection:
         self._error: Error | None = None
         self._pending: dict[int, OnReply] = {}
         self._room_waiters: deque[asyncio.Future[None]] = deque()
+        self._holds_requests = False
+        self._is_abandoned = False
         self._last_id = 0
         self._outgoing: deque[bytes | str] = deque()
         self._outgoing_bytes = 0
@@ -112,7 +123,13 @@ class Connection:
     def has_room(self) -> bool:
         """Whether one more request may wait for its reply (FF-FR-015). Whoever waits for room comes first."""
         most = self.welcome.limits.max_pending_requests if self.welcome is not None else 0
-        return len(self._pending) + len(self._room_waiters) < most
+        return not self._holds_requests and len(self._pending) + len(self._room_waiters) < most
+
+    def hold_requests(self, holds: bool) -> None:
+        """Lets requests wait, or go on."""
+        self._holds_requests = holds
+        if not holds:
+            self._wake_room_waiters()
 
     def request(self, frame: ClientFrame, on_reply: OnReply) -> None:
         """Sends a request under an id of its own. `on_reply` is called in the order of frames, with None if the
@@ -130,25 +147,30 @@ class Connection:
         self.send(frame)
         self._pending[frame.id] = on_reply
 
-    async def call(self, frame: ClientFrame, on_reply: OnReply = lambda _: None) -> Reply:
-        """As `request`, when there is room. Raises the error of the reply, and ConnectionEndedError."""
+    async def call(self, frame: ClientFrame, result: str, on_reply: OnReply = lambda _: None) -> Reply:
+        """As `request`, when there is room. `on_reply` is called for a reply whose kind is `result`.
+
+        Raises the error of the reply, INTERNAL for one of another kind, and ConnectionEndedError.
+        """
         answer: asyncio.Future[Reply | None] = self._loop.create_future()
 
         def take(reply: Reply | None) -> None:
-            on_reply(reply)
+            if reply is not None and reply.WhichOneof("result") == result:
+                on_reply(reply)
             if not answer.done():
                 answer.set_result(reply)
 
-        if not self.has_room and self.ending is None:
+        while not self.has_room and self.ending is None and not self._is_abandoned:
             turn = self._loop.create_future()
             self._room_waiters.append(turn)
             await turn
+        if self._is_abandoned:
+            raise ConnectionEndedError
         self.request(frame, take)
         reply = await answer
         if reply is None:
             raise ConnectionEndedError
-        if reply.WhichOneof("result") == "error":
-            raise FanfareError.from_wire(reply.error)
+        check_reply(reply, result)
         return reply
 
     def send(self, frame: ClientFrame) -> None:
@@ -174,13 +196,11 @@ class Connection:
 
     def abandon_requests(self) -> None:
         """What has no reply yet will get none here."""
+        self._is_abandoned = True
         pending, self._pending = self._pending, {}
         for on_reply in pending.values():
             on_reply(None)
-        waiters, self._room_waiters = self._room_waiters, deque()
-        for turn in waiters:
-            if not turn.done():
-                turn.set_result(None)
+        self._wake_room_waiters()
 
     def attach(self, one: Cancellable) -> None:
         """Cancels it at the end of the connection."""
@@ -276,12 +296,16 @@ class Connection:
         on_reply = self._pending.pop(frame.id, None)
         if on_reply is None:
             return
-        while self._room_waiters:
+        self._wake_room_waiters(1)
+        on_reply(frame.reply)
+
+    def _wake_room_waiters(self, most: int | None = None) -> None:
+        woken = 0
+        while self._room_waiters and woken != most:
             turn = self._room_waiters.popleft()
             if not turn.done():
                 turn.set_result(None)
-                break
-        on_reply(frame.reply)
+                woken += 1
 
     def _pong(self, frame_id: int, ping: Ping) -> None:
         now_us = time.time_ns() // 1000

@@ -116,8 +116,10 @@ class Life:
         connection.attach(asyncio.create_task(refresh))
         if not welcome.resumed:
             self.outbox.forget_session()
+            self.subscriptions.forget_session()
         # At once, also in a move: it replaces every earlier one (FF-SE-015).
-        self._session = Resume(session_id=welcome.session_id, secret=welcome.resume_secret)
+        secret = welcome.resume_secret if connection.offers("resume") else ""
+        self._session = Resume(session_id=welcome.session_id, secret=secret) if secret else None
         move = self._move
         if move is None or connection is not move.second:
             self._go_on(connection, welcome, has_moved=False)
@@ -201,8 +203,9 @@ class Life:
                 return second
             self._move = None
             self._url = former.url
+            former.hold_requests(False)
             if former.ending is None:
-                self._ready.set()
+                self.outbox.pump(former)
             policy = self._returning.policy_after(second)
             if policy.session_ends or policy.come_back is ComeBack.NEVER:
                 # The session is at home on the former connection for as long as that lasts.
@@ -224,9 +227,9 @@ class Life:
         await connection.open(lambda: self._hello(hand_over))
 
     def _hello(self, hand_over: bool) -> Hello:
-        if hand_over:
-            # What is subscribed from now on would be in no hello: it waits for the end of the move.
-            self._ready.clear()
+        if hand_over and self.connection is not None:
+            # The former connection may not handle them any more, and this hello names nothing that they ask for.
+            self.connection.hold_requests(True)
         self._attempt += 1
         hello = Hello(
             token=self._returning.token,
@@ -237,7 +240,7 @@ class Life:
             attempt=self._attempt,
             subscriptions=self.subscriptions.for_hello(),
         )
-        if self._session is not None and self._session.secret:
+        if self._session is not None:
             hello.resume.CopyFrom(self._session)
             hello.resume.hand_over = hand_over
         return hello
@@ -259,6 +262,7 @@ class Life:
         if move is None or not move.is_complete or move.second.welcome is None:
             return
         self._move = None
+        self._ready.clear()
         self.connection = None
         move.former.abandon_requests()
         asyncio.get_running_loop().call_later(_GOODBYE_S, move.former.close)

@@ -10,7 +10,7 @@ from fanfare.v1 import error_pb2, publish_pb2
 from fanfare.v1.frames_pb2 import ClientFrame, Reply
 from fanfare.v1.publish_pb2 import Publish, PublishResult
 
-from .connection import Connection
+from .connection import Connection, check_reply
 from .errors import FanfareError
 
 # Publishes that wait to be sent for the first time. At it the next one is refused.
@@ -65,12 +65,18 @@ class Outbox:
         """Sends what there is room for: first what is to be repeated, in the order of seq (FF-ID-003)."""
         while connection.ending is None and connection.has_room and (self._to_repeat or self._waiting):
             outgoing = (self._to_repeat or self._waiting).popleft()
-            if outgoing.publish.seq == 0:
+            is_repeat = outgoing.publish.seq != 0
+            if not is_repeat:
                 if not connection.offers("report"):
                     outgoing.publish.want_report = False
                 outgoing.publish.seq = self._next_seq()
             self._unanswered[outgoing.publish.seq] = outgoing
-            self._send(connection, outgoing)
+            try:
+                self._send(connection, outgoing)
+            except FanfareError as error:
+                # It is larger than this server takes; another one may have had it before.
+                del self._unanswered[outgoing.publish.seq]
+                _settle(outgoing, unknown("it cannot be repeated") if is_repeat else error)
 
     def repeat(self, connection: Connection) -> None:
         """The session goes on at this connection, and the former one has ended or handed over."""
@@ -96,12 +102,8 @@ class Outbox:
                 _settle(outgoing, _result_of(reply))
                 self.pump(connection)
 
-        try:
-            _check_payload(connection, outgoing.publish)
-            connection.request(ClientFrame(publish=outgoing.publish), on_reply)
-        except FanfareError as error:
-            del self._unanswered[outgoing.publish.seq]
-            _settle(outgoing, error)
+        _check_payload(connection, outgoing.publish)
+        connection.request(ClientFrame(publish=outgoing.publish), on_reply)
 
     def _next_seq(self) -> int:
         self._seq += 1
@@ -119,8 +121,10 @@ def _settle(outgoing: Outgoing, result: PublishResult | FanfareError) -> None:
 
 
 def _result_of(reply: Reply) -> PublishResult | FanfareError:
-    if reply.WhichOneof("result") == "error":
-        return FanfareError.from_wire(reply.error)
+    try:
+        check_reply(reply, "publish_result")
+    except FanfareError as refusal:
+        return refusal
     result = reply.publish_result
     if result.outcome in _SUCCESSES:
         return result

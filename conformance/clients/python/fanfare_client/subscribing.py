@@ -75,8 +75,8 @@ class Subscribing:
         one.wanted = None
         one.is_leaving = True
 
-        def on_reply(reply: Reply | None) -> None:
-            if reply is not None and one.is_leaving:
+        def on_reply(_: Reply | None) -> None:
+            if one.is_leaving:
                 self._subscriptions.remove(channel)
 
         frame = ClientFrame(unsubscribe=Unsubscribe(channel=channel.to_wire()))
@@ -84,7 +84,7 @@ class Subscribing:
             connection = await self._connected.ready()
             if self._subscriptions.get(channel) is one:
                 try:
-                    await connection.call(frame, on_reply)
+                    await connection.call(frame, "unsubscribed", on_reply)
                 except ConnectionEndedError:
                     continue
 
@@ -114,7 +114,7 @@ class Subscribing:
 
         def on_reply(reply: Reply | None) -> None:
             # In the order of frames: what stands behind the reply belongs to the new position.
-            if reply is not None and reply.WhichOneof("result") == "subscribed":
+            if reply is not None:
                 self._subscriptions.subscribed(one.channel, reply.subscribed)
 
         request = request_of(one)
@@ -122,7 +122,7 @@ class Subscribing:
         if start is not None and not connection.offers("cursor" if start == "cursor" else "durable"):
             request.ClearField("start")
         try:
-            reply = await connection.call(ClientFrame(subscribe=request), on_reply)
+            reply = await connection.call(ClientFrame(subscribe=request), "subscribed", on_reply)
         except ConnectionEndedError:
             return None
         return reply.subscribed

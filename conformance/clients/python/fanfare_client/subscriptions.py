@@ -83,6 +83,10 @@ class Subscriptions:
     def remove(self, channel: Channel) -> None:
         self._by_channel.pop(channel, None)
 
+    def forget_session(self) -> None:
+        """Nothing of the former session counts but the positions in logs."""
+        self._repeats = Repeats()
+
     def for_hello(self) -> list[Subscribe]:
         """What is to go on: what the application wants, and each durable channel from its position on (FF-DU-004)."""
         asked: list[Subscribe] = []
@@ -113,7 +117,7 @@ class Subscriptions:
             self.subscribed(channel, result.subscribed, has_moved=has_moved)
         for one in self:
             if one.channel not in listed:
-                self._not_listed(one)
+                self._not_listed(one, resumed=welcome.resumed)
 
     def subscribed(self, channel: Channel, subscribed: Subscribed, *, has_moved: bool = False) -> None:
         """The server delivers this channel from now on. `has_moved`: another connection has brought messages since this
@@ -226,9 +230,12 @@ class Subscriptions:
         else:
             self.ended(one, error)
 
-    def _not_listed(self, one: Subscription) -> None:
+    def _not_listed(self, one: Subscription, *, resumed: bool) -> None:
         was_open, one.is_open = one.is_open, False
         if one.wanted is not None:
+            if was_open and resumed and not one.is_durable:
+                # The server has closed it, because there was no room for it in the hello, and tells nothing of that.
+                self._tell(self._listener.on_gap, one.channel, Gap(reason=subscription_pb2.GAP_REASON_DETACHED))
             if not one.waiters:
                 self._ask_again(one, 0.0)
             return

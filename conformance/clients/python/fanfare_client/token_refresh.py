@@ -42,7 +42,7 @@ async def keep_token_fresh(connection: Connection, token: str, get_token: Callab
         try:
             new = await get_token()
             if new != token:
-                reply = await connection.call(ClientFrame(refresh=Refresh(token=new)))
+                reply = await connection.call(ClientFrame(refresh=Refresh(token=new)), "refreshed")
                 token, expires_at_ms = new, reply.refreshed.token_expires_at_ms
                 await asyncio.sleep(max(_LEAST_BETWEEN_TRIES_S, wait_before_refresh_s(left_s(expires_at_ms))))
                 continue

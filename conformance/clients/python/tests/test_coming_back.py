@@ -42,7 +42,7 @@ class AfterStatus(TestCase):
         self.assertIs(after_status(404, 0, was_welcomed=True).come_back, ComeBack.BACK_OFF)
 
     def test_waits_as_long_as_it_is_told(self) -> None:
-        waits = {(503, 0.0): 1.0, (503, 30.0): 30.0, (503, 31.0): 1.0, (500, 0.0): 0.0, (301, 0.5): 0.5}
+        waits = {(503, 0.0): 1.0, (503, 30.0): 30.0, (503, 31.0): 30.0, (500, 0.0): 0.0, (301, 0.5): 0.5}
         for (status, retry_after_s), wait_s in waits.items():
             policy = after_status(status, retry_after_s, was_welcomed=False)
             self.assertEqual(policy, Policy(ComeBack.BACK_OFF, wait_s))
