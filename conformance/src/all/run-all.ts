@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { type ClientEntry, type Report, ReportSchema, Subject } from "@fanfare/proto/conformance/v1alpha";
@@ -7,29 +6,32 @@ import { planClientCases, runClientSuite } from "../client-mode/run-client-suite
 import { KnownFailures } from "../report/known-failing.ts";
 import { type RunOptions, runServerSuite } from "../run/run-server-suite.ts";
 import { type Selection, selectCases } from "../run/select-cases.ts";
-import { Slots } from "../run/slots.ts";
+import { machineSlots, type Slots } from "../run/slots.ts";
 import { openEnvironment } from "../target/target-file.ts";
-import { missingProgram, type Preparation, prepare } from "./prepare.ts";
+import type { Preparation } from "./prepare.ts";
 import type { Progress } from "./progress.ts";
+import { makeReady } from "./readiness.ts";
 import type { LoadedConfig, LoadedServer } from "./run-config.ts";
 
-/** Places of one core; RunConfig says how many of them a case takes. */
-const slotsOfCore = 8;
 const defaultWeight = { server: 1, client: 2 } as const;
 
 /** How a run over several implementations goes. */
-export interface AllOptions {
+export interface RunAllOptions {
   readonly selection: Selection;
   readonly progress: Progress;
-  /** How long to wait for what a client has to do at once, in milliseconds. */
-  readonly patienceMs: number;
   /** Nothing may be left out for want of a program. */
   readonly isStrict: boolean;
 }
 
+/** How implementations are held against their own cases. */
+export interface AllOptions extends RunAllOptions {
+  /** How long to wait for what a client has to do at once, in milliseconds. */
+  readonly patienceMs: number;
+}
+
 /** Holds every implementation of a configuration against the protocol, side by side. What could not be run is a report with that problem. */
 export async function runAll(all: readonly LoadedCase[], config: LoadedConfig, options: AllOptions): Promise<Report[]> {
-  const slots = new Slots(slotsOfCore * availableParallelism());
+  const slots = machineSlots();
   const { servers, clients, folder } = config;
   const entries: Entry[] = [
     ...servers.map((server) => ({
@@ -58,7 +60,7 @@ interface Entry {
   readonly run: () => Promise<Report>;
 }
 
-/** The report of one implementation; undefined if it is left out, because this machine lacks a program that it takes. */
+/** The report of one implementation; undefined if it is left out. */
 async function attempt(entry: Entry, folder: string, options: AllOptions): Promise<Report | undefined> {
   const { name, subject, preparation } = entry;
   const startedAtMs = Date.now();
@@ -67,14 +69,10 @@ async function attempt(entry: Entry, folder: string, options: AllOptions): Promi
       ...{ version: 1, implementation: name, subject, startedAtMs: BigInt(startedAtMs) },
       ...{ durationMs: Date.now() - startedAtMs, listProblems: [`${name} could not be run: ${problem}`] },
     });
-  const missing = missingProgram(preparation);
-  if (missing !== undefined) {
-    if (options.isStrict) return failed(`there is no program ${missing}`);
-    options.progress.say(`${name}: left out, because there is no program ${missing}`);
-    return undefined;
-  }
+  const readiness = await makeReady(name, preparation, { folder, ...options });
+  if (readiness === "left out") return undefined;
+  if (readiness !== "ready") return failed(readiness.problem);
   try {
-    await prepare(preparation, folder);
     return await entry.run();
   } catch (error) {
     return failed(error instanceof Error ? error.message : String(error));

@@ -50,7 +50,7 @@ export class ProxiedConnection {
   readonly #tap: ProxyTap;
   readonly #form: Form;
   readonly #ways: Record<Direction, Way>;
-  #isCut = false;
+  #isOver = false;
 
   constructor(number: number, client: WebSocket, server: WebSocket, book: RuleBook, tap: ProxyTap) {
     this.number = number;
@@ -172,11 +172,11 @@ export class ProxiedConnection {
     const { to, lane } = this.#ways[direction];
     const opposite = this.#ways[direction === "toClient" ? "toServer" : "toClient"].lane;
     opposite.end();
-    if (direction === "toServer" && !this.#isCut) this.#tap.ended?.("client", code, reason.toString());
+    if (direction === "toServer") this.#tellEnd("client", code, reason.toString());
     lane.push({
       bytes: 0,
       write: () => {
-        if (direction === "toClient" && this.stands) this.#tap.ended?.("server", code, reason.toString());
+        if (direction === "toClient") this.#tellEnd("server", code, reason.toString());
         if (code === 1005) to.close();
         else if (code === 1006 || to.readyState !== to.OPEN) to.terminate();
         else to.close(code, reason);
@@ -185,13 +185,19 @@ export class ProxiedConnection {
   }
 
   #cut({ closeCode, reset, serverStands }: Cut): void {
-    this.#isCut = true;
     for (const { lane } of Object.values(this.#ways)) lane.end();
-    this.#tap.ended?.("proxy", closeCode, "");
+    this.#tellEnd("proxy", closeCode, "");
     if (closeCode > 0) this.#client.close(closeCode, "");
     else if (reset) resetSocket(this.#client);
     else this.#client.terminate();
     if (!serverStands) this.#server.terminate();
+  }
+
+  /** Who ends a connection first ends it: the other one's close is the answer. */
+  #tellEnd(by: "client" | "server" | "proxy", code: number, reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#tap.ended?.(by, code, reason);
   }
 
   #decoded(direction: Direction, data: Buffer, isBinary: boolean): (ClientFrame | ServerFrame)[] | undefined {

@@ -8,6 +8,7 @@ import type { ProxyTap } from "../fault-proxy/proxied-connection.ts";
 import { ServerWatcher } from "../rules/server-watcher.ts";
 import { ActorState } from "../run/actor.ts";
 import type { CaseFailure, HarnessError } from "../run/failure.ts";
+import { Inbox } from "../run/inbox.ts";
 import { spanMs } from "../run/span-ms.ts";
 import type { Trace } from "../run/trace.ts";
 import type { ServerHandle } from "../target/environment.ts";
@@ -32,11 +33,14 @@ export class PairActor implements AsyncDisposable {
   readonly state: ActorState;
   readonly adapter: ClientAdapter;
   readonly proxy: FaultProxy;
+  /** What became of its connections: `{ ended: { by, code } }`. */
+  readonly ends: Inbox;
 
-  private constructor(state: ActorState, adapter: ClientAdapter, proxy: FaultProxy) {
+  private constructor(state: ActorState, adapter: ClientAdapter, proxy: FaultProxy, ends: Inbox) {
     this.state = state;
     this.adapter = adapter;
     this.proxy = proxy;
+    this.ends = ends;
   }
 
   /** @throws HarnessError when the adapter does not start */
@@ -47,13 +51,15 @@ export class PairActor implements AsyncDisposable {
     try {
       const { features } = await adapter.ready;
       const history = new ClientHistory(new Set(features), broken);
+      const ends = new Inbox(nextOrder);
       const watch = (number: number): ProxyTap =>
         joined(
           watchProxied(number, { history, trace, actor: name, ended: () => {}, failed: broken }),
           watchServer(state, claims, broken),
+          (by, code) => ends.add({ ended: { by, code } }),
         );
       const proxy = await FaultProxy.start({ upstreams: server.addresses, watch });
-      return new PairActor(state, adapter, proxy);
+      return new PairActor(state, adapter, proxy, ends);
     } catch (error) {
       await adapter[Symbol.asyncDispose]();
       throw error;
@@ -105,7 +111,7 @@ function watchServer(state: ActorState, claims: ReadonlySet<string>, broken: (fa
   };
 }
 
-function joined(a: ProxyTap, b: ProxyTap): ProxyTap {
+function joined(a: ProxyTap, b: ProxyTap, ended: (by: string, code: number) => void): ProxyTap {
   return {
     clientSaid: (message) => a.clientSaid?.(message),
     clientGot: (message) => a.clientGot?.(message),
@@ -114,6 +120,7 @@ function joined(a: ProxyTap, b: ProxyTap): ProxyTap {
     ended(by, code, reason) {
       a.ended?.(by, code, reason);
       b.ended?.(by, code, reason);
+      ended(by, code);
     },
     failed: (error) => a.failed?.(error),
   };

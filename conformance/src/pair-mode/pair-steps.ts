@@ -6,6 +6,7 @@ import {
   type Command,
   ConnectCommandSchema,
   type Enter,
+  type ExpectClose,
   type Faults,
   type Observe,
   type ObserveNothing,
@@ -45,6 +46,8 @@ export async function runPairStep(one: PairCase, { on, as: label, action }: Step
       return observe(one, actor, action.value, label);
     case "observeNothing":
       return observeNothing(one, actor, action.value);
+    case "expectClose":
+      return expectClose(one, actor, action.value);
     case "faults":
       return faults(one, actor, action.value);
     case "cut":
@@ -60,14 +63,17 @@ export async function runPairStep(one: PairCase, { on, as: label, action }: Step
 
 /** The client connects, as its player unless the case says otherwise. */
 async function begin(one: PairCase, actor: PairActor, { connect }: Begin): Promise<void> {
-  const value = create(ConnectCommandSchema, connect ?? {});
-  if (value.url === "") value.url = actor.proxy.urls[0] ?? "";
-  if (value.tokens.length === 0) value.tokens = [one.token(actor.state.name)];
+  const { url, tokens, ...rest } = connect ?? create(ConnectCommandSchema);
+  const value = create(ConnectCommandSchema, {
+    ...rest,
+    url: url || (actor.proxy.urls[0] ?? ""),
+    tokens: tokens.length === 0 ? [one.token(actor.state.name)] : tokens,
+  });
   await done(one, actor, give(one, actor, { case: "connect", value }), "connect");
 }
 
 async function enter(one: PairCase, actor: PairActor, { subscribe }: Enter, label: string): Promise<void> {
-  const value = create(SubscribeCommandSchema, subscribe ?? {});
+  const value = subscribe ?? create(SubscribeCommandSchema);
   one.label(label, await done(one, actor, give(one, actor, { case: "subscribe", value }), "subscribe"));
 }
 
@@ -102,6 +108,13 @@ async function observe(one: PairCase, actor: PairActor, options: Observe, label:
   });
   const last = items.at(-1) as Item;
   one.label(label, last.json, last.order);
+}
+
+/** One of the client's connections ends with a code, whoever ends it. */
+async function expectClose(one: PairCase, actor: PairActor, { codes, within }: ExpectClose): Promise<void> {
+  const wanted = codes.length > 0 ? codes : [1005, 1006];
+  const withinMs = actor.spanMs(within, one.patienceMs);
+  await actor.ends.take({ patterns: [{ ended: { code: { $oneOf: wanted } } }], withinMs });
 }
 
 /** Nothing like it was reported so far, or is for a while. */

@@ -1,3 +1,8 @@
+import { availableParallelism } from "node:os";
+
+/** Places of one core; run_config.proto says how many of them a case takes. */
+const slotsOfCore = 8;
+
 /** The places of a machine, given to those who ask in the order of their asking. */
 export class Slots {
   readonly #count: number;
@@ -37,4 +42,9 @@ export class Slots {
       first.begin();
     }
   }
+}
+
+/** The places of this machine. */
+export function machineSlots(): Slots {
+  return new Slots(slotsOfCore * availableParallelism());
 }
