@@ -66,7 +66,7 @@ describe("tokens", () => {
     expect(t.socket.last("hello").frame.token).toBe("two");
   });
 
-  it("are asked for at once after 4300 and 4301, with the reason, and not used again if they are the same", async () => {
+  it("are asked for at once after 4300 and 4301, with the reason, and used again only after a delay [FF-BO-007]", async () => {
     for (const [code, reason] of [
       [CloseCode.TOKEN_EXPIRED, "expired"],
       [CloseCode.TOKEN_REVOKED, "revoked"],
@@ -83,6 +83,11 @@ describe("tokens", () => {
       expect(same.statuses.at(-1)).toMatchObject({ type: "waiting" });
       await same.clock.advance(250);
       expect(same.tokenReasons).toEqual(["connect", reason, reason]);
+      expect(same.network.sockets, "it may have been refused by a clock that is wrong").toHaveLength(2);
+      await same.socket.accept();
+      await same.socket.end(code);
+      expect(same.network.sockets).toHaveLength(2);
+      expect(same.statuses.at(-1), "refused again").toMatchObject({ type: "waiting" });
     }
   });
 

@@ -104,6 +104,12 @@ describe("after a connection has ended", () => {
     expect(after(...toOpen, ended(1, 4301)).state).toMatchObject({ reason: "revoked" });
     const same = after(...toOpen, ended(1, 4300), { type: "token", changed: false });
     expect(same.state).toMatchObject({ name: "waiting", reason: "expired" });
+    const retry: Event[] = [
+      { type: "timer", timer: "retry" },
+      { type: "token", changed: false },
+    ];
+    const late = after(...toOpen, ended(1, 4300), { type: "token", changed: false }, ...retry);
+    expect(late.state).toMatchObject({ name: "connecting", connection: 2 });
     expect(after(...toOpen, ended(1, 4300), token).state).toMatchObject({ name: "connecting", connection: 2 });
   });
 

@@ -24,7 +24,7 @@ const everyTimer: readonly TimerName[] = ["retry", "handshake", "stable", "move"
  * |---|---|---|
  * | idle | start | needs-token |
  * | needs-token | token, changed or reason is connect | connecting |
- * | needs-token | token, the same as the refused one | waiting (back-off) |
+ * | needs-token | token, the same as the refused one | waiting (back-off); after a delay: connecting |
  * | needs-token | token-failed | waiting (back-off); fatal: closed |
  * | connecting | opened | handshaking, hello |
  * | connecting, handshaking | ended, handshake timer | waiting, needs-token or closed, by the policy |
@@ -57,7 +57,7 @@ export function transition(state: State, event: Event): Step {
     case "online":
       return online({ ...state, online: true });
     case "wake":
-      return state.name === "waiting" && state.suspended ? askToken(state, state.reason) : [state, []];
+      return state.name === "waiting" && state.suspended ? askToken(state, state.reason, true) : [state, []];
     case "timer":
       if (event.timer === "stable") return [{ ...state, retries: 0, soonUsed: false }, []];
   }
@@ -65,7 +65,7 @@ export function transition(state: State, event: Event): Step {
     case "idle":
       return event.type === "start" ? askToken(state, "connect") : [state, []];
     case "waiting":
-      return event.type === "timer" && event.timer === "retry" ? askToken(state, state.reason) : [state, []];
+      return event.type === "timer" && event.timer === "retry" ? askToken(state, state.reason, true) : [state, []];
     case "needs-token":
       if (event.type === "token") return tokenCame(state, event.changed);
       if (event.type !== "token-failed") return [state, []];
@@ -157,9 +157,9 @@ export function backOffTimer(timer: TimerName, retries: number, atLeastMs: numbe
   return { do: "draw-timer", timer, overMs: Math.min(maxBackoffMs, firstBackoffMs * 2 ** retries), atLeastMs };
 }
 
-export function askToken(state: State, reason: TokenReason): Step {
+export function askToken(state: State, reason: TokenReason, waited = false): Step {
   return [
-    { ...common(state), name: "needs-token", reason },
+    { ...common(state), name: "needs-token", reason, waited },
     [
       { do: "clear-timers", timers: everyTimer },
       { do: "get-token", reason },
@@ -168,7 +168,7 @@ export function askToken(state: State, reason: TokenReason): Step {
 }
 
 function tokenCame(state: State & { name: "needs-token" }, changed: boolean): Step {
-  if (!changed && state.reason !== "connect") return backOff(state, state.reason, 0);
+  if (!changed && state.reason !== "connect" && !state.waited) return backOff(state, state.reason, 0);
   const connection = state.issued + 1;
   return [
     { ...common(state), name: "connecting", issued: connection, connection },
@@ -180,7 +180,7 @@ function tokenCame(state: State & { name: "needs-token" }, changed: boolean): St
 }
 
 function online(state: State): Step {
-  return state.name === "waiting" && !state.suspended ? askToken(state, state.reason) : [state, []];
+  return state.name === "waiting" && !state.suspended ? askToken(state, state.reason, true) : [state, []];
 }
 
 function suspend(state: State): Step {

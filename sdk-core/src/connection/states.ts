@@ -34,7 +34,12 @@ interface Common {
 export type State = Common &
   (
     | { name: "idle" }
-    | { name: "needs-token"; reason: TokenReason }
+    | {
+        name: "needs-token";
+        reason: TokenReason;
+        /** A delay has passed: also the token that was refused may be tried again. */
+        waited: boolean;
+      }
     | { name: "connecting"; connection: number }
     | { name: "handshaking"; connection: number }
     | { name: "open"; connection: number }
