@@ -1,4 +1,6 @@
+import type { RequestListener } from "node:http";
 import { NodeState } from "@fanfare/proto/control/v1";
+import { CloseCode } from "@fanfare/proto/v1";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ResolvedConfig } from "./config/resolved-config.ts";
 import { ControlApi } from "./control/control-api.ts";
@@ -8,7 +10,7 @@ import { type DevSecrets, devCredentialsRoute } from "./http/dev-credentials.ts"
 import { healthRoutes, metricsRoute } from "./http/health-routes.ts";
 import { Listener } from "./http/listener.ts";
 import { pagesRoute } from "./http/pages.ts";
-import { dispatch, type Route } from "./http/routes.ts";
+import { dispatch } from "./http/routes.ts";
 import type { DurableStores } from "./log/durable-stores.ts";
 import { ValkeyStores } from "./log/valkey/valkey-stores.ts";
 import { FanfareNode, type NodeOptions } from "./node.ts";
@@ -49,14 +51,26 @@ const controlGraceMs = 2_000;
 /** How long clients may take to go when the node must not go on, in milliseconds. */
 const failureDeadlineMs = 1_000;
 
+/** How long after a failure a node tries again to join its cluster, in milliseconds. */
+const rejoinMs = 500;
+
+/** One run of the node, and what serves it to the world. */
+interface NodeRun {
+  readonly node: FanfareNode;
+  readonly control: ControlApi;
+  readonly metrics: Metrics;
+  readonly upgrades: UpgradeHandler;
+  readonly onRequest: RequestListener;
+}
+
 /** A running server. */
 export class FanfareServer implements AsyncDisposable {
-  readonly node: FanfareNode;
+  readonly #options: StartOptions;
   readonly #listeners: Listener[];
-  readonly #upgrades: UpgradeHandler;
-  readonly #metrics: Metrics;
-  readonly #control: ControlApi;
+  readonly #stores: DurableStores | undefined;
   readonly #valkey: ValkeyStores | undefined;
+  #run: NodeRun;
+  #isRejoining = false;
   #drained: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #failure: string | undefined;
@@ -64,20 +78,26 @@ export class FanfareServer implements AsyncDisposable {
 
   /** @param valkey where durable channels are kept, closed with the server */
   constructor(options: StartOptions, valkey?: ValkeyStores) {
-    const { config, clock = systemClock, log = silentLog, stores = valkey } = options;
-    const { cluster } = options;
-    this.node = new FanfareNode({ config, clock, log, ...(stores && { stores }), ...(cluster && { cluster }) });
-    void this.node.isolated.then(() => this.#fail("it was cut off from the broker for longer than its lease lives"));
+    this.#options = options;
+    this.#stores = options.stores ?? valkey;
     this.#valkey = valkey;
     void valkey?.lease.lost.then((reason) => this.#fail(reason));
-    this.#upgrades = new UpgradeHandler(this.node);
-    this.#metrics = new Metrics({ counters: this.node.counters, version, nodeId: config.nodeId });
-    this.#control = new ControlApi(this.node, (wish) => this.drain(wish));
-    const onRequest = dispatch(this.#routes(options));
-    const { host, port, tls, additional } = config.listen;
+    this.#run = this.#newRun();
+    const { host, port, tls, additional } = options.config.listen;
     this.#listeners = [{ host, port, tls }, ...additional.map((one) => ({ ...one, tls: undefined }))].map(
-      (one, index) => new Listener({ ...one, index, upgrades: this.#upgrades, onRequest }),
+      (one, index) =>
+        new Listener({
+          ...one,
+          index,
+          onUpgrade: (...upgrade) => this.#run.upgrades.handle(...upgrade),
+          onRequest: (request, response) => this.#run.onRequest(request, response),
+        }),
     );
+  }
+
+  /** This run of the node; another one after it was cut off from its cluster for too long. */
+  get node(): FanfareNode {
+    return this.#run.node;
   }
 
   /** Address of the main listener, for instance `http://127.0.0.1:8080`. */
@@ -118,10 +138,10 @@ export class FanfareServer implements AsyncDisposable {
     const deadlineMs = Math.max(request.deadlineMs ?? config.timing.drainDeadlineMs, windowMs);
     this.node.state = NodeState.DRAINING;
     for (const listener of this.#listeners) listener.refusal = "this node is draining";
-    this.#control.endStreams();
+    this.#run.control.endStreams();
     void this.node.cluster?.drain();
     const options = { windowMs, deadlineMs, url: "", rebalancing: false };
-    const { told, done } = drain(this.#upgrades.connections, clock, options);
+    const { told, done } = drain(this.#run.upgrades.connections, clock, options);
     log.info("draining", { clients: told, windowMs, deadlineMs });
     this.#drained = done.then(() => this.#controlSettled()).then(() => this.close());
     return { told, done: this.#drained };
@@ -138,7 +158,7 @@ export class FanfareServer implements AsyncDisposable {
     const windowMs = request.windowMs ?? config.timing.drainWindowMs;
     const deadlineMs = Math.max(request.deadlineMs ?? config.timing.drainDeadlineMs, windowMs);
     source.refusal = "this listener is draining";
-    const connections = [...this.#upgrades.connections].filter((connection) => connection.listener === from);
+    const connections = [...this.#run.upgrades.connections].filter((connection) => connection.listener === from);
     return drain(connections, clock, { windowMs, deadlineMs, url, rebalancing: true });
   }
 
@@ -154,11 +174,11 @@ export class FanfareServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    for (const connection of this.#upgrades.connections) connection.destroy();
+    for (const connection of this.#run.upgrades.connections) connection.destroy();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     await this.node[Symbol.asyncDispose]();
     await this.#valkey?.[Symbol.asyncDispose]();
-    this.#metrics[Symbol.dispose]();
+    this.#run.metrics[Symbol.dispose]();
     this.#closed.resolve();
   }
 
@@ -179,7 +199,7 @@ export class FanfareServer implements AsyncDisposable {
   #controlSettled(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = this.node.clock.setTimer(controlGraceMs, resolve);
-    void this.#control.idle.then(resolve);
+    void this.#run.control.idle.then(resolve);
     return promise.finally(() => timer.cancel());
   }
 
@@ -189,19 +209,58 @@ export class FanfareServer implements AsyncDisposable {
     return listener;
   }
 
-  #routes({ devSecrets, pages }: StartOptions): Route[] {
-    const { node } = this;
-    const routes = [
-      this.#control.route,
-      ...healthRoutes(
-        node,
-        () => (this.#valkey?.lease.isReachable ?? true) && (node.cluster?.nodes.isReachable ?? true),
-      ),
-    ];
-    if (node.config.observe.metrics) routes.push(metricsRoute(this.#metrics));
+  #newRun(): NodeRun {
+    const { config, clock = systemClock, log = silentLog, cluster, devSecrets, pages } = this.#options;
+    const stores = this.#stores;
+    const node = new FanfareNode({ config, clock, log, ...(stores && { stores }), ...(cluster && { cluster }) });
+    void node.isolated.then(() => this.#reincarnate(node));
+    const control = new ControlApi(node, (wish) => this.drain(wish));
+    const metrics = new Metrics({ counters: node.counters, version, nodeId: config.nodeId });
+    const isReachable = () => (this.#valkey?.lease.isReachable ?? true) && (node.cluster?.nodes.isReachable ?? true);
+    const routes = [control.route, ...healthRoutes(node, isReachable)];
+    if (config.observe.metrics) routes.push(metricsRoute(metrics));
     if (devSecrets !== undefined) routes.push(devCredentialsRoute(devSecrets, node.clock));
     if (pages !== undefined) routes.push(pagesRoute(pages));
-    return routes;
+    return { node, control, metrics, upgrades: new UpgradeHandler(node), onRequest: dispatch(routes) };
+  }
+
+  /** Nobody waits for what it could not write: it cannot write it now either. */
+  #abandon({ node, metrics }: NodeRun): void {
+    metrics[Symbol.dispose]();
+    node[Symbol.asyncDispose]().catch((reason: unknown) => {
+      node.log.warn("an isolated node was not closed in order", { reason: String(reason) });
+    });
+  }
+
+  /**
+   * The others count this node as dead: its clients go at once, and it comes back as another incarnation, as soon as the broker can be reached.
+   */
+  async #reincarnate(isolated: FanfareNode): Promise<void> {
+    const { clock, log } = isolated;
+    if (this.#run.node !== isolated || this.#isRejoining || this.#drained !== undefined || this.#closing !== undefined)
+      return;
+    log.error("cut off from the cluster for longer than its lease lives; clients are sent away");
+    const former = this.#run;
+    for (const listener of this.#listeners) listener.refusal = "this node is cut off from its cluster";
+    for (const connection of former.upgrades.connections) {
+      connection.close(CloseCode.ISOLATED, "this node is cut off from its cluster");
+    }
+    former.control.endStreams();
+    this.#isRejoining = true;
+    for (;;) {
+      this.#abandon(this.#run);
+      this.#run = this.#newRun();
+      const joined = await this.node.open().then(
+        () => true,
+        (reason: unknown) => log.warn("the cluster cannot be joined yet", { reason: String(reason) }),
+      );
+      if (joined === true || this.#closing !== undefined) break;
+      await new Promise<void>((resolve) => clock.setTimer(rejoinMs, resolve));
+    }
+    this.#isRejoining = false;
+    if (this.#drained !== undefined || this.#closing !== undefined) return;
+    for (const listener of this.#listeners) listener.refusal = undefined;
+    log.info("back in the cluster", { incarnation: this.node.incarnation.toString(16) });
   }
 }
 

@@ -14,7 +14,7 @@ export interface ListenerOptions {
   readonly tls: ResolvedListen["tls"];
   /** Its place among the node's listeners. */
   readonly index: number;
-  readonly upgrades: UpgradeHandler;
+  readonly onUpgrade: UpgradeHandler["handle"];
   readonly onRequest: RequestListener;
 }
 
@@ -29,7 +29,7 @@ export class Listener {
   readonly #sockets = new Set<Socket>();
 
   constructor(options: ListenerOptions) {
-    const { tls, onRequest, upgrades, index } = options;
+    const { tls, onRequest, onUpgrade, index } = options;
     this.index = index;
     this.host = options.host;
     this.#options = options;
@@ -39,7 +39,7 @@ export class Listener {
       socket.on("close", () => this.#sockets.delete(socket));
     });
     this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      upgrades.handle(request, socket, head, index, this.refusal),
+      onUpgrade(request, socket, head, index, this.refusal),
     );
   }
 

@@ -15,6 +15,7 @@ import type { Clock } from "../../clock.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Log } from "../../observe/log.ts";
 import { broadcastKey, type ChannelKey } from "../../wire/channel-key.ts";
+import { encodeHead } from "../links/batch-encoding.ts";
 import type { LinkPort, LinkReceiver } from "../links/link-port.ts";
 import type { LocalReport } from "../local-delivery.ts";
 import { type Answerer, type AnswerResult, Asks, recordBytes } from "./asks.ts";
@@ -110,6 +111,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       incarnation,
       describe: options.describe,
       heardAtMs: (peer) => this.links.heardAtMs(peer),
+      isListening: (peer) => this.#isListening(peer),
       onJoined: (peer) => this.links.addPeer(peer),
       onDead: (peer) => this.#buried(peer),
       onChanged: (node) => this.#changed(node),
@@ -178,6 +180,8 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     const untilMs = clock.monotonicMs() + greetingMs;
     const greeted = new Set<bigint>();
     const greet = async (peer: bigint): Promise<void> => {
+      // Who died a moment ago is still in the registry.
+      if (!(await this.#isListening(peer))) return;
       while (!greeted.has(peer) && this.nodes.peers.has(peer) && clock.monotonicMs() < untilMs) {
         const greeting = { case: "greeting" as const, value: { node: this.nodes.record() } };
         await this.ask(peer, greeting, { deadlineMs: 2_000 }).then(
@@ -301,6 +305,16 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       (reason: unknown) => log.warn("routes of a dead node could not be removed", { reason: String(reason) }),
     );
     void broker.registry.remove(peer).catch(() => {});
+  }
+
+  /** Whether anybody receives what is sent to a node, on any lane; true if that cannot be found out. */
+  async #isListening(peer: bigint): Promise<boolean> {
+    const { lanes } = this.#options.broker;
+    const nothing = encodeHead(clusterRevision, this.incarnation, peer);
+    const answers = await Promise.allSettled(
+      Array.from({ length: lanes.count }, (_, lane) => lanes.publish(lane, peer, nothing)),
+    );
+    return answers.some((answer) => answer.status === "rejected" || answer.value > 0);
   }
 
   #changed(node: NodeRecord): void {

@@ -14,6 +14,8 @@ export interface NodeTableOptions {
   readonly describe: () => Omit<NodeRecord, "$typeName" | "$unknown" | "incarnation" | "state">;
   /** When something of an incarnation was heard last, by the monotonic clock. */
   readonly heardAtMs: (incarnation: bigint) => number;
+  /** Whether anybody listens at the inbox of an incarnation; true also if that cannot be found out. */
+  readonly isListening: (incarnation: bigint) => Promise<boolean>;
   readonly onJoined: (incarnation: bigint) => void;
   readonly onDead: (incarnation: bigint) => void;
   readonly onChanged: (node: NodeRecord) => void;
@@ -32,7 +34,7 @@ const maxDead = 1_000;
  * Who is in the cluster, by leases in several shards of the registry.
  *
  * A node is dead when most of the shards that can be read, and have not just changed, lack a lease of it that is young enough, and nothing came from it over
- * its link for the life of a lease. This node has lapsed when most shards have not taken its renewal for that long.
+ * its link for the life of a lease; half of that is enough where nobody listens at its inbox any more: its process has ended. This node has lapsed when most shards have not taken its renewal for that long.
  */
 export class NodeTable {
   readonly #options: NodeTableOptions;
@@ -180,12 +182,22 @@ export class NodeTable {
       (shard, i): shard is RegistryShard => shard !== undefined && (this.#unsettledUntilMs[i] ?? 0) <= nowMs,
     );
     if (settled.length === 0) return;
-    for (const incarnation of [...this.#peers.keys()]) {
+    const isOverdue = (incarnation: bigint, afterMs: number): boolean => {
       const lacking = settled.filter(
-        ({ nodes }) => !nodes.some((node) => node.incarnation === incarnation && node.ageMs <= this.leaseMs),
+        ({ nodes }) => !nodes.some((node) => node.incarnation === incarnation && node.ageMs <= afterMs),
       ).length;
-      const isSilent = nowMs - this.#options.heardAtMs(incarnation) > this.leaseMs;
-      if (lacking * 2 > settled.length && isSilent) this.bury(incarnation);
+      return lacking * 2 > settled.length && nowMs - this.#options.heardAtMs(incarnation) > afterMs;
+    };
+    for (const incarnation of [...this.#peers.keys()]) {
+      if (isOverdue(incarnation, this.leaseMs)) this.bury(incarnation);
+      else if (isOverdue(incarnation, this.leaseMs / 2)) void this.#buryUnlessListening(incarnation);
     }
+  }
+
+  async #buryUnlessListening(incarnation: bigint): Promise<void> {
+    const beganMs = this.#options.clock.monotonicMs();
+    const isListening = await this.#options.isListening(incarnation);
+    const isHeard = this.#options.heardAtMs(incarnation) > beganMs;
+    if (!isListening && !isHeard && !this.#closed && this.#peers.has(incarnation)) this.bury(incarnation);
   }
 }
