@@ -37,7 +37,7 @@ export async function accept(one: ClientCase, name: string, options: Accept, lab
   if (options.status !== 0) {
     knock.refuse(options.status);
     one.endedAtMs = performance.now();
-    return one.label(label, { address: knock.address, afterMs });
+    return one.label(label, { address: knock.address, path: knock.request.url ?? "", afterMs });
   }
   const slot = one.slot(name);
   const peer = new PeerConnection(await knock.accept(), {
@@ -53,7 +53,7 @@ export async function accept(one: ClientCase, name: string, options: Accept, lab
   const hello = (item as Item).json.hello as JsonObject;
   const problem = mismatch(one.fill(options.hello ?? {}), hello, "hello");
   if (problem !== undefined) throw new CaseFailure(`${problem}; the hello is ${shown(hello)}`);
-  one.label(label, { hello, address: knock.address, afterMs }, item?.order);
+  one.label(label, { hello, address: knock.address, path: knock.request.url ?? "", afterMs }, item?.order);
   if (options.noWelcome) return;
   const value = scriptedWelcome({
     hello: fromJson(HelloSchema, hello),

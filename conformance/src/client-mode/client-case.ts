@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Case, Span } from "@fanfare/proto/conformance/v1alpha";
-import { type Welcome, WelcomeSchema } from "@fanfare/proto/v1";
+import { type Goaway, type Welcome, WelcomeSchema } from "@fanfare/proto/v1";
 import { fillIn, valueAt } from "../cases/placeholders.ts";
 import { ClientHistory } from "../client-rules/client-history.ts";
 import { FaultProxy } from "../fault-proxy/fault-proxy.ts";
@@ -14,6 +14,9 @@ import type { ClientAdapter } from "./client-adapter.ts";
 import type { PeerConnection } from "./peer-connection.ts";
 import { ScriptedServer } from "./scripted-server.ts";
 import { watchProxied } from "./watch-proxied.ts";
+
+/** How much later than a new connection the close of the former one may arrive, in milliseconds. */
+const closeMs = 100;
 
 /** A connection of the client, by the name that the case gives it. */
 interface Slot {
@@ -40,6 +43,8 @@ export class ClientCase {
   readonly broken: Promise<never>;
   /** The newest session that was welcomed. */
   session: Welcome | undefined;
+  /** The newest one that was sent. */
+  goaway: Goaway | undefined;
   /** When the last connection ended. */
   endedAtMs = performance.now();
   readonly #break: (failure: CaseFailure | HarnessError) => void;
@@ -70,8 +75,11 @@ export class ClientCase {
     const { features } = await adapter.ready;
     this.#history = new ClientHistory(new Set(features), this.#break);
     const hasFaults = this.definition.steps.some(({ action }) => action.case === "faults");
-    this.#server = await ScriptedServer.start((knock) => {
-      if (this.#proxy === undefined) this.#knocked(knock.request, this.#standing());
+    this.#server = await ScriptedServer.start({
+      knocked: ({ request }) => {
+        if (this.#proxy === undefined) this.#knocked(request, this.#standing());
+      },
+      odd: (text) => this.history.violate({ spec: "FF-GO-007", text }),
     });
     if (!hasFaults) return;
     const { urls } = this.#server;
@@ -140,7 +148,7 @@ export class ClientCase {
   spanMs(span: Span | undefined, name = ""): number {
     const slot = this.#slots.get(name);
     const welcome = slot?.welcome ?? this.session;
-    const units = { patienceMs: this.patienceMs, welcome, goaway: slot?.peer?.goaway, token: undefined };
+    const units = { patienceMs: this.patienceMs, welcome, goaway: this.goaway, token: undefined };
     return spanMs(span, units, this.patienceMs);
   }
 
@@ -154,6 +162,7 @@ export class ClientCase {
     if (first === "nowUs") return Date.now() * 1000;
     if (first === "url") return this.urls[0];
     if (first === "url2") return this.urls[1];
+    if (first === "secureUrl") return this.urls[0]?.replace("ws:", "wss:");
     const slot = this.#slots.get(first);
     if (slot === undefined) return valueAt(this.#labels.get(first)?.json, rest);
     if (rest[0] === "player") return this.player;
@@ -161,14 +170,14 @@ export class ClientCase {
     return valueAt(toCaseJson(WelcomeSchema, slot.welcome), rest.slice(1));
   }
 
-  #standing(): { all: number; going: number } {
-    const standing = [...this.#slots.values()].filter(({ peer }) => peer?.stands === true);
-    return { all: standing.length, going: standing.filter(({ peer }) => peer?.goaway !== undefined).length };
+  /** Connections of the client that no side has closed. */
+  #standing(): { readonly stands: boolean }[] {
+    const peers = [...this.#slots.values()].flatMap(({ peer }) => peer ?? []);
+    return (this.#proxy?.standing ?? peers).filter(({ stands }) => stands);
   }
 
   #watchProxied(number: number, request: IncomingMessage) {
-    const all = this.#proxy?.standing.length ?? 0;
-    this.#knocked(request, { all, going: this.history.leaving === undefined ? 0 : 1 });
+    this.#knocked(request, this.#standing());
     return watchProxied(number, {
       history: this.history,
       trace: this.trace,
@@ -180,7 +189,7 @@ export class ClientCase {
   }
 
   /** The client opens a connection: tokens travel in hello alone, and one connection at a time is enough unless it moves. */
-  #knocked({ url, headers }: IncomingMessage, { all, going }: { all: number; going: number }): void {
+  #knocked({ url, headers }: IncomingMessage, standing: readonly { readonly stands: boolean }[]): void {
     const offered = (headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
     const { history } = this;
     const known = offered.some((one) => one === "fanfare.v1.proto" || one === "fanfare.v1.json");
@@ -188,8 +197,13 @@ export class ClientCase {
     const upgrade = `${url} ${JSON.stringify(headers)}`;
     if ([...history.secrets].some((secret) => upgrade.includes(secret)))
       history.violate({ spec: "FF-HS-003", text: "the token stands in the upgrade's URL or headers" });
-    if (all <= (going > 0 ? 1 : 0)) return;
-    history.violate({ spec: "FF-BO-008", text: `the client opens a connection beside ${all} that stand` });
+    if (standing.length <= (this.goaway === undefined ? 0 : 1)) return;
+    // Its close may still be on the way.
+    setTimeout(() => {
+      const left = standing.filter(({ stands }) => stands).length;
+      if (left < standing.length) return;
+      history.violate({ spec: "FF-BO-008", text: `the client opens a connection beside ${left} that stand` });
+    }, closeMs).unref();
   }
 }
 

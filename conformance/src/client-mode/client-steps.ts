@@ -39,6 +39,7 @@ export async function runClientStep(one: ClientCase, { on, as: label, action }: 
     case "send":
       return send(one, on, action.value);
     case "sendRaw": {
+      if (action.value.data.case === "websocketPing") return one.peer(on).sendWebSocketPing();
       const { data, isText } = rawMessage(action.value, {
         text: (text) => one.fill(text),
         json: (json) => one.fill(json),
@@ -97,7 +98,11 @@ function send(one: ClientCase, name: string, { frames, times, joined }: Send): v
   const messages: ServerFrame[][] = [];
   for (let n = 1; n <= (times || 1); n++) messages.push(frames.map((json) => frameOf(one.fill(json, n))));
   for (const message of joined ? [messages.flat()] : messages) one.peer(name).send(message);
-  if (messages.flat().some(({ kind }) => kind.case === "goaway")) one.endedAtMs = performance.now();
+  for (const { kind } of messages.flat()) {
+    if (kind.case !== "goaway") continue;
+    one.goaway = kind.value;
+    one.endedAtMs = performance.now();
+  }
 }
 
 async function expect(one: ClientCase, name: string, options: Expect, label: string): Promise<void> {

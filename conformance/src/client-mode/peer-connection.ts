@@ -5,7 +5,6 @@ import {
   type ClientFrame,
   ClientFrameSchema,
   ClientFramesSchema,
-  type Goaway,
   type ServerFrame,
   ServerFrameSchema,
   ServerFramesSchema,
@@ -31,7 +30,6 @@ export interface PeerOptions {
 export class PeerConnection {
   readonly inbox: Inbox;
   endedWith: { readonly code: number; readonly atMs: number } | undefined;
-  goaway: Goaway | undefined;
   readonly form: Form;
   readonly #socket: WebSocket;
   readonly #options: PeerOptions;
@@ -61,10 +59,7 @@ export class PeerConnection {
   }
 
   send(frames: ServerFrame[]): void {
-    for (const frame of frames) {
-      this.#options.watcher?.sent(frame);
-      if (frame.kind.case === "goaway") this.goaway = frame.kind.value;
-    }
+    for (const frame of frames) this.#options.watcher?.sent(frame);
     this.#trace(TraceKind.SENT, JSON.stringify(frames.map((frame) => toCaseJson(ServerFrameSchema, frame))));
     this.#socket.send(encode(ServerFramesSchema, create(ServerFramesSchema, { frames }), this.form), () => {});
   }
@@ -76,6 +71,11 @@ export class PeerConnection {
       for (const frame of decode(ServerFramesSchema, data, this.form).frames) this.#options.watcher?.sent(frame);
     } catch {} // bytes that are no frames are what such a message is for
     this.#socket.send(data, { binary: !isText }, () => {});
+  }
+
+  sendWebSocketPing(): void {
+    this.#trace(TraceKind.SENT, "a WebSocket ping");
+    this.#socket.ping();
   }
 
   close(code: number): void {

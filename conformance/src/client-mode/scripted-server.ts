@@ -44,6 +44,14 @@ export class Knock {
   }
 }
 
+/** What the scripted server tells of who comes. */
+export interface ServerEvents {
+  /** The client tries to open a connection. */
+  knocked(knock: Knock): void;
+  /** Something else than HTTP came, such as TLS. */
+  odd(text: string): void;
+}
+
 /** Listens for the client under test at two addresses, and does nothing by itself. */
 export class ScriptedServer implements AsyncDisposable {
   readonly #listeners: Server[] = [];
@@ -56,15 +64,14 @@ export class ScriptedServer implements AsyncDisposable {
     handleProtocols: (offered) => ["fanfare.v1.proto", "fanfare.v1.json"].find((one) => offered.has(one)) ?? false,
   });
   #waiting: (() => void)[] = [];
-  readonly #onKnock: (knock: Knock) => void;
+  readonly #events: ServerEvents;
 
-  private constructor(onKnock: (knock: Knock) => void) {
-    this.#onKnock = onKnock;
+  private constructor(events: ServerEvents) {
+    this.#events = events;
   }
 
-  /** @param onKnock called at each connection that the client tries to open */
-  static async start(onKnock: (knock: Knock) => void): Promise<ScriptedServer> {
-    const server = new ScriptedServer(onKnock);
+  static async start(events: ServerEvents): Promise<ScriptedServer> {
+    const server = new ScriptedServer(events);
     for (const address of [0, 1]) await server.#listen(address);
     return server;
   }
@@ -104,9 +111,13 @@ export class ScriptedServer implements AsyncDisposable {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
+    listener.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      if (error.code?.startsWith("HPE_")) this.#events.odd("the client speaks something else than HTTP");
+      socket.destroy();
+    });
     listener.on("upgrade", (request, socket, head) => {
       const knock = new Knock(request, socket, head, address, this.#webSockets);
-      this.#onKnock(knock);
+      this.#events.knocked(knock);
       this.#knocks.push(knock);
       const waiting = this.#waiting;
       this.#waiting = [];

@@ -33,7 +33,8 @@ export interface WelcomeOptions {
  */
 export function scriptedWelcome({ hello, player, former, over }: WelcomeOptions): Welcome {
   const resumed = hello.resume !== undefined && hello.resume.sessionId === former?.sessionId && over.resumed !== false;
-  const features = hello.features.filter((name) => served.has(name));
+  const offered = over.features === undefined ? served : new Set(over.features as string[]);
+  const features = hello.features.filter((name) => offered.has(name));
   const hasGap = resumed && hello.resume?.handOver !== true;
   const before = new Set(former?.subscriptions.map(({ channel }) => nameOf(channel)));
   const opened = [
@@ -64,6 +65,7 @@ export function scriptedWelcome({ hello, player, former, over }: WelcomeOptions)
     revision: 1,
     reconnectWindowMs: 500,
     ...over,
+    features,
     limits: {
       maxFrameBytes: 65_536,
       maxPayloadBytes: 16_384,

@@ -168,7 +168,7 @@ export declare type ClientCommand = Message<"fanfare.conformance.v1alpha.ClientC
 export declare const ClientCommandSchema: GenMessage<ClientCommand>;
 
 /**
- * Connects.
+ * Connects. A second one makes another instance of the client, and later commands are for that one; the first has ended by then.
  *
  * @generated from message fanfare.conformance.v1alpha.ConnectCommand
  */
@@ -1113,8 +1113,8 @@ export declare type ToldCaughtUp = Message<"fanfare.conformance.v1alpha.ToldCaug
 export declare const ToldCaughtUpSchema: GenMessage<ToldCaughtUp>;
 
 /**
- * The client told a change of who is in a channel. Members of a snapshot that were not known before are told as `joined`, those that are
- * no longer in it as `left`.
+ * The client told a change of who is in a channel, from the `done` of its `subscribe` on. Members of a snapshot that were not known before are told as
+ * `joined`, those that are no longer in it as `left`.
  *
  * @generated from message fanfare.conformance.v1alpha.PresenceChanged
  */

@@ -18,7 +18,7 @@ export declare const file_fanfare_conformance_v1alpha_step: GenFile;
  * One step of a case's timeline.
  *
  * Strings may contain placeholders: `${run}` (this run of the case), `${token.<name>}`, `${seq}` (the actor's next seq),
- * `${n}` (the count of a repetition), `${pad.<n>}` (n times the letter x), `${wide.<n>}` (n times ä), `${zeros.<n>}` (n zero bytes in base64), `${nowMs}` and `${nowUs}`, `${soonMs}` (in 3 s), `${url}` and `${url2}` (of the scripted server), `${features}` (that the target claims), `${<actor>.player}`, `${<actor>.welcome.<path>}` (of the last welcome), `${<label>.<path>}` (of the frame that a
+ * `${n}` (the count of a repetition), `${pad.<n>}` (n times the letter x), `${wide.<n>}` (n times ä), `${zeros.<n>}` (n zero bytes in base64), `${nowMs}` and `${nowUs}`, `${soonMs}` (in 3 s), `${url}` and `${url2}` and `${secureUrl}` (of the scripted server), `${features}` (that the target claims), `${<actor>.player}`, `${<actor>.welcome.<path>}` (of the last welcome), `${<label>.<path>}` (of the frame that a
  * step took under `as`). A string that is one placeholder alone takes the type of its value.
  *
  * Patterns are partial: fields that they do not name may be anything. Objects with a key that begins with `$` are matchers:
