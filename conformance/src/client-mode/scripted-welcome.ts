@@ -57,7 +57,6 @@ export function scriptedWelcome({ hello, player, former, over }: WelcomeOptions)
     serverTimeUs: String(Date.now() * 1000),
     heartbeatIntervalMs: 20_000,
     heartbeatTimeoutMs: 1_000,
-    features,
     tokenExpiresAtMs: String(Date.now() + 3_600_000),
     subscriptions,
     resumed,
