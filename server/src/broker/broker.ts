@@ -1,3 +1,4 @@
+import type { BrokerHealth } from "./broker-health.ts";
 import type { Lanes } from "./lanes.ts";
 import type { MembershipStore } from "./membership-store.ts";
 import type { Registry } from "./registry.ts";
@@ -13,6 +14,7 @@ import type { StandingStore } from "./standing-store.ts";
  * not said otherwise, a change that was rejected may still be carried out, and trying it again does no harm.
  */
 export interface Broker extends AsyncDisposable {
+  readonly health: BrokerHealth;
   readonly lanes: Lanes;
   readonly registry: Registry;
   readonly routes: RouteStore;

@@ -26,7 +26,10 @@ export function isNotCarriedOut(reason: unknown): boolean {
   return isServerError(reason) && (passing.test(reason.message) || isFunctionMissing(reason));
 }
 
-/** Whether an answer says that it was asked for a write at a replica: the client has missed that its primary is none any more. */
-export function isFromReplica(reason: unknown): boolean {
-  return isServerError(reason) && /\bREADONLY\b/i.test(reason.message);
+/**
+ * Whether an answer says that the client has not found the primary: it asked a replica for a write, or was sent on to somebody whom it cannot
+ * reach (it follows redirections by itself).
+ */
+export function isMisrouted(reason: unknown): boolean {
+  return isServerError(reason) && /\b(READONLY|MOVED)\b/i.test(reason.message);
 }

@@ -6,6 +6,7 @@ import { isFunctionMissing } from "./reply-errors.ts";
 import { type Mark, markOf } from "./reply-mark.ts";
 import type { SupervisedClient } from "./supervised-client.ts";
 import type { Topology } from "./topology.ts";
+import { isAnswer, type Reply } from "./valkey-client.ts";
 
 /** What a {@link ShardWatch} is made of. */
 export interface ShardWatchOptions {
@@ -89,7 +90,6 @@ export class ShardWatch {
     this.#options = options;
     this.#lookedAtMs = options.clock.monotonicMs();
     this.#unlisten = options.topology.onMoved((moves) => {
-      options.client.topologyChanged();
       this.#tell((tag) => moves.some(({ slots }) => slots.has(slotOfTag(tag))));
       this.#beat();
     });
@@ -117,6 +117,11 @@ export class ShardWatch {
   isTrusted(id: string): boolean {
     const shard = this.#shards.get(id);
     return shard !== undefined && this.#isTrusted(shard);
+  }
+
+  /** Whether a primary does not answer. */
+  isFailing(id: string): boolean {
+    return this.#shards.get(id)?.failingSinceMs !== undefined;
   }
 
   /** Primaries that do not answer. */
@@ -245,7 +250,7 @@ export class ShardWatch {
     try {
       const sentAtMs = this.#options.clock.monotonicMs();
       const mark = await this.#mark(shard);
-      if (mark === undefined || mark.node !== shard.id) return;
+      if (mark === undefined) return;
       // First the answer, then the others: whoever they name now had not been replaced when it answered.
       if (!this.#isContinuous(shard) && (await this.#isNamedByOthers(shard))) this.#confirmed(shard, sentAtMs);
       this.answered(mark, sentAtMs);
@@ -259,15 +264,17 @@ export class ShardWatch {
     const tag = topology.tagOf(shard.id);
     if (tag === undefined) return undefined;
     const command = ["FCALL", `${functionPrefix}_mark`, "0", cluster ? "1" : "0"];
+    // A client that has lost a primary asks any other node instead.
+    const isOwn = ([reply]: readonly Reply[]) => isAnswer(reply) && markOf(reply).node === shard.id;
     try {
-      const [reply] = await client.pipeline([command], `{${tag}}`, timeoutMs, shard.id);
-      if (isFunctionMissing(reply)) void loader.load(client).catch(() => {});
-      if (reply === undefined || reply instanceof Error) return undefined;
-      return markOf(reply);
+      const replies = await client.pipeline([command], `{${tag}}`, timeoutMs, shard.id, isOwn);
+      if (isOwn(replies)) return markOf(replies[0]);
+      if (isFunctionMissing(replies[0])) void loader.load(client).catch(() => {});
+      else this.failed(shard.id);
     } catch {
       this.failed(shard.id);
-      return undefined;
     }
+    return undefined;
   }
 
   /**

@@ -1,11 +1,12 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/log.ts";
-import { isConnectionFailure, isFromReplica } from "./reply-errors.ts";
+import { isConnectionFailure, isMisrouted } from "./reply-errors.ts";
 import type { Command, Destination, Reply, ValkeyClient } from "./valkey-client.ts";
 
 /** What a {@link SupervisedClient} is made of. */
 export interface SupervisedClientOptions {
-  readonly connect: () => Promise<ValkeyClient>;
+  /** Makes a client: the first, or one that replaces another. */
+  readonly connect: (isFirst: boolean) => Promise<ValkeyClient>;
   readonly clock: Clock;
   readonly log: Log;
   /** What it is for; for the log. */
@@ -20,6 +21,9 @@ export interface SupervisedClientOptions {
   readonly onReplaced?: () => void;
 }
 
+/** Attempts side by side: one that began before a topology changed may hang. */
+const maxAttempts = 3;
+
 /**
  * A client that is replaced when it does not recover. After the death of a primary a GLIDE client can stay wedged for 18 s, where a fresh one
  * works as soon as a replica is elected.
@@ -30,7 +34,10 @@ export class SupervisedClient implements ValkeyClient {
   readonly #options: SupervisedClientOptions;
   #client: ValkeyClient;
   #closed = false;
-  #replacing = false;
+  /** Attempts to replace the client that are under way, and numbers of the last one, and of the last one that succeeded. */
+  #attempts = 0;
+  #attempt = 0;
+  #succeeded = 0;
   #replacedAtMs = Number.NEGATIVE_INFINITY;
   /** Since when nothing but failures came from a place. At most one entry a shard. */
   readonly #failingSince = new Map<string, number>();
@@ -44,25 +51,33 @@ export class SupervisedClient implements ValkeyClient {
 
   /** @throws what connecting threw */
   static async connect(options: SupervisedClientOptions): Promise<SupervisedClient> {
-    return new SupervisedClient(options, await options.connect());
+    return new SupervisedClient(options, await options.connect(true));
   }
 
   async send(command: Command, destination?: Destination, place = ""): Promise<Reply> {
     return await this.#supervise(place, () => this.#client.send(command, destination));
   }
 
+  /** @param isOwn whether the replies are the place's own; default: they are if none of them says otherwise */
   async pipeline(
     commands: readonly Command[],
     slotOf: string,
     timeoutMs: number,
     place = "",
+    isOwn: (replies: readonly Reply[]) => boolean = () => true,
   ): Promise<readonly Reply[]> {
-    return await this.#supervise(place, async () => {
+    const work = async () => {
       const replies = await this.#client.pipeline(commands, slotOf, timeoutMs);
       // A batch is answered although nobody was reached.
       if (replies.length > 0 && replies.every(isConnectionFailure)) throw replies[0];
       return replies;
-    });
+    };
+    return await this.#supervise(place, work, (replies) => !replies.some(isUnreached) && isOwn(replies));
+  }
+
+  /** Whether a place has given nothing but failures lately. */
+  isFailing(place: string): boolean {
+    return this.#failingSince.has(place);
   }
 
   /** The topology has changed: a client with a place that fails is replaced at once, because a fresh one knows where to go. */
@@ -75,13 +90,18 @@ export class SupervisedClient implements ValkeyClient {
     this.#client.close();
   }
 
-  async #supervise<Result>(place: string, work: () => Promise<Result>): Promise<Result> {
+  async #supervise<Result>(
+    place: string,
+    work: () => Promise<Result>,
+    isReached: (result: Result) => boolean = () => true,
+  ): Promise<Result> {
     try {
       const result = await work();
-      this.#failingSince.delete(place);
+      if (isReached(result)) this.#failingSince.delete(place);
+      else this.#failed(place);
       return result;
     } catch (reason) {
-      if (isConnectionFailure(reason) || isFromReplica(reason)) this.#failed(place);
+      if (isUnreached(reason)) this.#failed(place);
       else this.#failingSince.delete(place);
       throw reason;
     }
@@ -93,16 +113,19 @@ export class SupervisedClient implements ValkeyClient {
     const since = this.#failingSince.get(place);
     if (since === undefined) this.#failingSince.set(place, nowMs);
     const isTooLong = nowMs - (since ?? nowMs) >= replaceAfterMs;
-    if (isTooLong && nowMs - this.#replacedAtMs >= replaceIntervalMs) void this.#replace();
+    if (isTooLong && nowMs - this.#replacedAtMs >= replaceIntervalMs && this.#attempts === 0) void this.#replace();
   }
 
+  /** Of attempts side by side the one that began last counts: it knows most of the topology. */
   async #replace(): Promise<void> {
-    if (this.#replacing || this.#closed) return;
-    this.#replacing = true;
+    if (this.#closed || this.#attempts >= maxAttempts) return;
+    this.#attempts++;
+    const number = ++this.#attempt;
     const { connect, clock, log, name, lingerMs = 5000, onReplaced } = this.#options;
     try {
-      const fresh = await connect();
-      if (this.#closed) return fresh.close();
+      const fresh = await connect(false);
+      if (this.#closed || number < this.#succeeded) return fresh.close();
+      this.#succeeded = number;
       const stale = this.#client;
       this.#client = fresh;
       this.#failingSince.clear();
@@ -114,7 +137,11 @@ export class SupervisedClient implements ValkeyClient {
       log.warn("valkey client could not be replaced", { client: name, reason: String(reason) });
     } finally {
       this.#replacedAtMs = clock.monotonicMs();
-      this.#replacing = false;
+      this.#attempts--;
     }
   }
+}
+
+function isUnreached(reason: unknown): boolean {
+  return isConnectionFailure(reason) || isMisrouted(reason);
 }

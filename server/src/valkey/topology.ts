@@ -82,7 +82,13 @@ export class Topology implements Slots {
   async #look(): Promise<readonly ClusterView[]> {
     const ids = this.#map.primaries;
     const asked = ids.length === 0 ? [undefined] : this.#some(ids);
-    const answers = await Promise.allSettled(asked.map((id) => this.#ask(id)));
+    // Nobody waits for one that has not answered the last time, unless there is no other; if it answers all the same, it is heard.
+    const isFailing = (id: string | undefined) => this.#options.client.isFailing(id ?? "");
+    const prompt = asked.filter((id) => !isFailing(id));
+    const late = asked.filter(isFailing);
+    const questions = [...prompt, ...late].map((id) => this.#ask(id));
+    for (const question of questions) question.catch(() => {});
+    const answers = await Promise.allSettled(prompt.length > 0 ? questions.slice(0, prompt.length) : questions);
     const views = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
     if (views.length > 0) return views;
     const cause = answers.find((answer) => answer.status === "rejected")?.reason;

@@ -7,7 +7,7 @@ import { markOf } from "./reply-mark.ts";
 import type { ShardWatch } from "./shard-watch.ts";
 import type { SupervisedClient } from "./supervised-client.ts";
 import type { Topology } from "./topology.ts";
-import type { Command, Reply } from "./valkey-client.ts";
+import { type Command, isAnswer, type Reply } from "./valkey-client.ts";
 
 /** What {@link TrustedReads} are made of. */
 export interface TrustedReadsOptions {
@@ -95,11 +95,13 @@ export class TrustedReads {
     const commands = [...reads.map(({ command }) => command), mark];
     const sentAtMs = clock.monotonicMs();
     this.counts.batches++;
+    const isOwn = (replies: readonly Reply[]) => isAnswer(replies.at(-1)) && markOf(replies.at(-1)).node === primary;
     try {
       const { tag } = reads[0] as Read;
-      const replies = await client.pipeline(commands, `{${tag}}`, timeoutMs, primary);
-      const last = replies.at(-1);
-      const isBelieved = isAnswer(last) && watch.answered(markOf(last), sentAtMs) && markOf(last).node === primary;
+      const replies = await client.pipeline(commands, `{${tag}}`, timeoutMs, primary, isOwn);
+      const isReached = isOwn(replies);
+      if (!isReached) watch.failed(primary);
+      const isBelieved = isReached && watch.answered(markOf(replies.at(-1)), sentAtMs);
       for (const [i, read] of reads.entries()) this.#settle(read, replies[i], isBelieved, primary);
     } catch (reason) {
       watch.failed(primary);
@@ -110,9 +112,7 @@ export class TrustedReads {
   #settle(read: Read, reply: Reply | undefined, isBelieved: boolean, primary: string): void {
     const { watch, loader, client, name } = this.#options;
     if (isFunctionMissing(reply)) void loader.load(client).catch(() => {});
-    if (!isAnswer(reply)) {
-      return this.#refuse([read], reply);
-    }
+    if (!isAnswer(reply)) return this.#refuse([read], reply);
     const { node } = markOf(reply);
     // Redirected to another primary that can be believed: the slot is there, or on its way there.
     if (isBelieved && (node === primary || watch.isTrusted(node))) return read.resolve(reply);
@@ -127,8 +127,4 @@ export class TrustedReads {
   #unavailable(cause?: unknown): FanfareError {
     return new FanfareError(ErrorCode.UNAVAILABLE, `${this.#options.name} is out of reach`, { cause });
   }
-}
-
-function isAnswer(reply: Reply | undefined): reply is Exclude<Reply, Error> {
-  return reply !== undefined && !(reply instanceof Error);
 }

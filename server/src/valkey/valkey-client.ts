@@ -1,5 +1,10 @@
-import type { BaseClientConfiguration, GlideReturnType, PubSubMsg } from "@valkey/valkey-glide";
-import { defaultRequestTimeoutMs, type ValkeyOptions } from "./valkey-options.ts";
+import type {
+  AdvancedBaseClientConfiguration,
+  BaseClientConfiguration,
+  GlideReturnType,
+  PubSubMsg,
+} from "@valkey/valkey-glide";
+import { defaultConnectTimeoutMs, defaultRequestTimeoutMs, type ValkeyOptions } from "./valkey-options.ts";
 
 /** One part of a command. Strings are sent as UTF-8. */
 export type CommandPart = string | Uint8Array;
@@ -9,6 +14,11 @@ export type Command = readonly CommandPart[];
 
 /** What Valkey answers: strings as bytes, in a batch also an error in the place of an answer. */
 export type Reply = number | bigint | boolean | null | string | Buffer | Error | readonly Reply[];
+
+/** Whether a reply is an answer, and no error in the place of one. */
+export function isAnswer(reply: Reply | undefined): reply is Exclude<Reply, Error> {
+  return reply !== undefined && !(reply instanceof Error);
+}
 
 /** Where a command without a key goes, in a cluster. */
 export type Destination = { readonly slotOf: string } | "all-primaries" | "any";
@@ -111,14 +121,22 @@ export const glideConnector: ValkeyConnector = { connect: connectValkey, subscri
 
 type Glide = typeof import("@valkey/valkey-glide");
 
-function configurationOf(glide: Glide, options: ValkeyOptions): BaseClientConfiguration {
+type Configuration = BaseClientConfiguration & { advancedConfiguration: AdvancedBaseClientConfiguration };
+
+function configurationOf(glide: Glide, options: ValkeyOptions): Configuration {
   glide.Logger.setLoggerConfig("off");
+  const { requestTimeoutMs = defaultRequestTimeoutMs, connectTimeoutMs = defaultConnectTimeoutMs } = options;
+  const { certificateAuthorities: rootCertificates } = options;
   return {
     addresses: options.addresses.map(({ host, port }) => ({ host, port })),
     useTLS: options.tls ?? false,
-    requestTimeout: options.requestTimeoutMs ?? defaultRequestTimeoutMs,
+    requestTimeout: requestTimeoutMs,
     defaultDecoder: glide.Decoder.Bytes,
     inflightRequestsLimit: 10_000,
+    advancedConfiguration: {
+      connectionTimeout: connectTimeoutMs,
+      ...(rootCertificates !== undefined && { tlsAdvancedConfiguration: { rootCertificates } }),
+    },
     ...(options.credentials !== undefined && { credentials: { ...options.credentials } }),
   };
 }

@@ -5,11 +5,21 @@ export interface ValkeyOptions {
   readonly cluster: boolean;
   /** Default: false. */
   readonly tls?: boolean;
+  /** PEM of the certificate authorities to trust instead of the system's; only with `tls`. Default: the system's. */
+  readonly certificateAuthorities?: string;
   /** Default: the default user without a password. */
   readonly credentials?: { readonly username?: string; readonly password: string };
   /** How long a command may take, in milliseconds. Default: 250. */
   readonly requestTimeoutMs?: number;
+  /** How long connecting to one node may take, in milliseconds; a client waits so long for one that stands still. Default: 2000. */
+  readonly connectTimeoutMs?: number;
 }
 
 /** Default of {@link ValkeyOptions.requestTimeoutMs}. */
 export const defaultRequestTimeoutMs = 250;
+
+/** Default of {@link ValkeyOptions.connectTimeoutMs}. */
+export const defaultConnectTimeoutMs = 2000;
+
+/** The same for a client that replaces another: nothing works without it, and the next attempt follows. */
+export const replacementConnectTimeoutMs = 500;

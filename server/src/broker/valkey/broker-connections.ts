@@ -1,0 +1,172 @@
+import { ErrorCode } from "@fanfare/proto/v1";
+import type { Clock } from "../../clock.ts";
+import { FanfareError } from "../../fanfare-error.ts";
+import type { Log } from "../../observe/log.ts";
+import { FunctionLoader } from "../../valkey/function-loader.ts";
+import { GroupedCalls } from "../../valkey/grouped-calls.ts";
+import { ShardWatch } from "../../valkey/shard-watch.ts";
+import { SupervisedClient } from "../../valkey/supervised-client.ts";
+import { Topology } from "../../valkey/topology.ts";
+import { TrustedReads } from "../../valkey/trusted-reads.ts";
+import type { Command, CommandPart, Reply, ValkeyConnector } from "../../valkey/valkey-client.ts";
+import {
+  defaultRequestTimeoutMs,
+  replacementConnectTimeoutMs,
+  type ValkeyOptions,
+} from "../../valkey/valkey-options.ts";
+import { brokerFunctionPrefix, brokerFunctions } from "./broker-functions.ts";
+
+/** How a broker reaches Valkey. */
+export interface BrokerConnectionsOptions {
+  readonly connector: ValkeyConnector;
+  readonly valkey: ValkeyOptions;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Before every key and channel. */
+  readonly keyPrefix: string;
+  /** How long publishing to a lane, and reading a route, may take, in milliseconds. */
+  readonly laneTimeoutMs: number;
+  /** How long a change waits for a replica, in milliseconds. */
+  readonly waitTimeoutMs: number;
+  /** How long a change or a read is tried again, in milliseconds; longer than a failover takes. */
+  readonly callTimeoutMs: number;
+}
+
+const name = "the broker's store";
+
+/**
+ * The clients of a broker, each with connections of its own, so that none is held up by what another waits for: lanes out, routes, changes (a
+ * WAIT holds up everything behind it), and the rest. The subscriber of the lanes is theirs.
+ */
+export class BrokerConnections implements Disposable {
+  readonly keyPrefix: string;
+  readonly cluster: boolean;
+  readonly clock: Clock;
+  readonly lanes: SupervisedClient;
+  readonly rest: SupervisedClient;
+  readonly topology: Topology;
+  readonly watch: ShardWatch;
+  readonly loader: FunctionLoader;
+  /** Reads of routes, tried once. */
+  readonly routeReads: TrustedReads;
+  readonly #reads: TrustedReads;
+  readonly #changes: GroupedCalls;
+  readonly #clients: readonly SupervisedClient[];
+  readonly #callTimeoutMs: number;
+  readonly #unlisten: () => void;
+  #closed = false;
+
+  private constructor(options: BrokerConnectionsOptions, clients: readonly SupervisedClient[]) {
+    const { valkey, clock, log, keyPrefix, laneTimeoutMs, waitTimeoutMs, callTimeoutMs } = options;
+    const [lanes, routes, changes, rest] = clients as [
+      SupervisedClient,
+      SupervisedClient,
+      SupervisedClient,
+      SupervisedClient,
+    ];
+    this.#clients = clients;
+    this.#callTimeoutMs = callTimeoutMs;
+    this.keyPrefix = keyPrefix;
+    this.cluster = valkey.cluster;
+    this.clock = clock;
+    this.lanes = lanes;
+    this.rest = rest;
+    this.loader = new FunctionLoader(brokerFunctions.source);
+    const { loader, cluster } = this;
+    this.topology = new Topology({ client: rest, log, cluster });
+    const { topology } = this;
+    this.#unlisten = topology.onMoved(() => {
+      for (const client of clients) client.topologyChanged();
+    });
+    const functionPrefix = brokerFunctionPrefix;
+    const shared = { name, loader, functionPrefix, clock, cluster };
+    this.watch = new ShardWatch({ ...shared, log, client: routes, topology, timeoutMs: laneTimeoutMs });
+    const { watch } = this;
+    this.routeReads = new TrustedReads({ ...shared, client: routes, topology, watch, timeoutMs: laneTimeoutMs });
+    const { requestTimeoutMs = defaultRequestTimeoutMs } = valkey;
+    this.#reads = new TrustedReads({ ...shared, client: rest, topology, watch, timeoutMs: requestTimeoutMs });
+    this.#changes = new GroupedCalls({
+      ...{ ...shared, keyPrefix, client: changes, slots: topology },
+      ...{ waitTimeoutMs, groupTimeoutMs: 2 * requestTimeoutMs, callTimeoutMs },
+      withoutReplica: "primary",
+      isBelieved: (mark, sentAtMs) => watch.answered(mark, sentAtMs),
+    });
+  }
+
+  /** Connects, loads the functions and finds out who serves what. @throws what the client library throws when nobody answers */
+  static async open(options: BrokerConnectionsOptions): Promise<BrokerConnections> {
+    const { connector, valkey, clock, log, laneTimeoutMs } = options;
+    const fast = { ...valkey, requestTimeoutMs: laneTimeoutMs };
+    await using opened = new AsyncDisposableStack();
+    const clients: SupervisedClient[] = [];
+    for (const [of, its] of [
+      ["lanes", fast],
+      ["routes", fast],
+      ["changes", valkey],
+      ["rest", valkey],
+    ] as const) {
+      const connect = (isFirst: boolean) =>
+        connector.connect(isFirst ? its : { ...its, connectTimeoutMs: replacementConnectTimeoutMs });
+      const client = await SupervisedClient.connect({ connect, clock, log, name: of });
+      opened.defer(() => client.close());
+      clients.push(client);
+    }
+    const connections = new BrokerConnections(options, clients);
+    opened.defer(() => connections[Symbol.dispose]());
+    await connections.loader.load(connections.rest);
+    await connections.topology.look();
+    await connections.watch.open();
+    opened.move();
+    return connections;
+  }
+
+  /** How often a client did not recover and was replaced. */
+  get clientsReplaced(): number {
+    return this.#clients.reduce((sum, { replacements }) => sum + replacements, 0);
+  }
+
+  /** A call of one of the broker's functions. */
+  functionCall(called: string, key: string, args: readonly CommandPart[]): Command {
+    return ["FCALL", `${brokerFunctionPrefix}_${called}`, "1", key, this.cluster ? "1" : "0", ...args];
+  }
+
+  /**
+   * Calls a function that changes something, until a replica has it where there is one, or its time has passed.
+   * @param tag the hash tag of the key
+   * @throws FanfareError UNAVAILABLE; it may have been carried out
+   */
+  async change(called: string, tag: string, key: string, args: readonly CommandPart[]): Promise<Reply> {
+    const command = this.functionCall(called, key, args);
+    const bytes = args.reduce((sum, arg) => sum + arg.length, 200);
+    const { reply, acknowledged } = await this.#changes.call(tag, command, bytes);
+    if (reply === undefined || acknowledged === undefined) {
+      throw new FanfareError(ErrorCode.UNAVAILABLE, `${name} has not confirmed a change in time`);
+    }
+    return reply;
+  }
+
+  /** Calls a function that reads, again and again until it is answered or its time has passed. @throws FanfareError UNAVAILABLE */
+  async read(called: string, tag: string, key: string, args: readonly CommandPart[]): Promise<Reply> {
+    const command = this.functionCall(called, key, args);
+    const deadlineMs = this.clock.monotonicMs() + this.#callTimeoutMs;
+    for (let pauseMs = 10; ; pauseMs = Math.min(2 * pauseMs, 200)) {
+      try {
+        return await this.#reads.read(tag, command);
+      } catch (reason) {
+        const isOver = this.#closed || this.clock.monotonicMs() + pauseMs > deadlineMs;
+        if (isOver || FanfareError.from(reason).code !== ErrorCode.UNAVAILABLE) throw reason;
+      }
+      await new Promise<void>((resolve) => this.clock.setTimer(pauseMs, resolve));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#unlisten();
+    this.watch.close();
+    this.#changes.close();
+    this.#reads.close();
+    this.routeReads.close();
+    for (const client of this.#clients) client.close();
+  }
+}

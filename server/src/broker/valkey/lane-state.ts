@@ -1,0 +1,55 @@
+/** Why a lane does not work: nobody can publish to it; what is published reaches nobody; or it reaches somebody, and does not arrive here. */
+export type LaneFault = "unreachable" | "nobody" | "silent";
+
+/**
+ * Whether one lane works.
+ *
+ * | state | event | next |
+ * |---|---|---|
+ * | up | a probe is lost | down, with what became of it as its fault |
+ * | down | something arrives | up |
+ */
+export class LaneState {
+  isUp = false;
+  /** Since when it is up or down, by the monotonic clock. */
+  sinceMs: number;
+  /** When something arrived last, and through which subscriber. */
+  heardAtMs = Number.NEGATIVE_INFINITY;
+  heardBy = -1;
+  /** Number of the probe that is under way. */
+  probe: number | undefined;
+  fault: LaneFault | undefined;
+  /** When its shard became another one. */
+  movedAtMs = Number.NEGATIVE_INFINITY;
+  /** Since when publishing works and receiving does not: the subscriber's fault. */
+  deafSinceMs: number | undefined;
+
+  constructor(nowMs: number) {
+    this.sinceMs = nowMs;
+  }
+
+  /** Something arrived through a subscriber. @returns whether it was down */
+  heard(by: number, nowMs: number): boolean {
+    this.heardAtMs = nowMs;
+    this.heardBy = Math.max(by, this.heardBy);
+    this.probe = undefined;
+    this.fault = undefined;
+    this.deafSinceMs = undefined;
+    if (this.isUp) return false;
+    this.isUp = true;
+    this.sinceMs = nowMs;
+    return true;
+  }
+
+  /** A probe was lost. @returns whether it was up, or nothing was known of it */
+  lost(probe: number, fault: LaneFault, nowMs: number): boolean {
+    if (this.probe !== probe) return false;
+    this.probe = undefined;
+    this.deafSinceMs = fault === "unreachable" ? undefined : (this.deafSinceMs ?? nowMs);
+    const isNews = this.isUp || this.fault === undefined;
+    this.fault = fault;
+    if (this.isUp) this.sinceMs = nowMs;
+    this.isUp = false;
+    return isNews;
+  }
+}

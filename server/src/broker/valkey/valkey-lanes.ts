@@ -1,0 +1,120 @@
+import { ErrorCode } from "@fanfare/proto/v1";
+import type { Clock } from "../../clock.ts";
+import { FanfareError } from "../../fanfare-error.ts";
+import type { Log } from "../../observe/log.ts";
+import { slotOfTag } from "../../valkey/hash-slot.ts";
+import type { ShardWatch } from "../../valkey/shard-watch.ts";
+import type { SupervisedClient } from "../../valkey/supervised-client.ts";
+import type { Topology } from "../../valkey/topology.ts";
+import type { ValkeyConnector } from "../../valkey/valkey-client.ts";
+import { replacementConnectTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
+import type { LaneHealth } from "../broker-health.ts";
+import type { Lanes } from "../lanes.ts";
+import { LaneInbox } from "./lane-inbox.ts";
+import { LaneOutbox } from "./lane-outbox.ts";
+import { laneTags } from "./lane-tags.ts";
+
+/** What {@link ValkeyLanes} are made of. */
+export interface ValkeyLanesOptions {
+  readonly connector: ValkeyConnector;
+  /** How the subscriber connects. */
+  readonly valkey: ValkeyOptions;
+  /** Publishes. Closed by whoever made it. */
+  readonly client: SupervisedClient;
+  readonly topology: Topology;
+  readonly watch: ShardWatch;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly keyPrefix: string;
+  readonly count: number;
+  /** How long publishing may take, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** Lanes over pub/sub of Valkey: one channel a lane and incarnation, sharded in a cluster. */
+export class ValkeyLanes implements Lanes, Disposable {
+  readonly count: number;
+  readonly #options: ValkeyLanesOptions;
+  readonly #outbox: LaneOutbox;
+  readonly #listeners = new Set<() => void>();
+  readonly #unlisten: () => void;
+  #inbox: LaneInbox | undefined;
+
+  constructor(options: ValkeyLanesOptions) {
+    const { client, topology, clock, valkey, timeoutMs, count } = options;
+    this.#options = options;
+    this.count = count;
+    const primaryOf = (tag: string) => topology.primaryOf(tag);
+    this.#outbox = new LaneOutbox({ client, clock, cluster: valkey.cluster, primaryOf, timeoutMs });
+    this.#unlisten = topology.onMoved((moves) =>
+      this.#inbox?.topologyChanged((lane) => moves.some(({ slots }) => slots.has(slotOfTag(tagOf(lane))))),
+    );
+  }
+
+  shardOf(lane: number): string {
+    return this.#options.topology.primaryOf(tagOf(lane));
+  }
+
+  async publish(lane: number, incarnation: bigint, bytes: Uint8Array): Promise<number> {
+    return Math.max(0, await this.#outbox.publish(tagOf(lane), this.#channel(lane, incarnation), bytes));
+  }
+
+  async listen(incarnation: bigint, onBytes: (bytes: Uint8Array, lane: number) => void): Promise<void> {
+    const { connector, valkey, clock, log, watch } = this.#options;
+    const channels = Array.from({ length: this.count }, (_, lane) => this.#channel(lane, incarnation));
+    const lanes = new Map(channels.map((channel, lane) => [channel, lane]));
+    this.#inbox = new LaneInbox({
+      lanes: this.count,
+      clock,
+      log,
+      subscribe: (wanted, onLane, isFirst) => {
+        const onPublished = (channel: string, bytes: Uint8Array) => onLane(lanes.get(channel) as number, bytes);
+        const its = channels.filter((_, lane) => wanted(lane));
+        const options = isFirst ? valkey : { ...valkey, connectTimeoutMs: replacementConnectTimeoutMs };
+        return connector.subscribe(options, its, onPublished);
+      },
+      publish: (lane, bytes) => this.#outbox.publish(tagOf(lane), channels[lane] as string, bytes),
+      shardOf: (lane) => this.shardOf(lane),
+      isFailing: (shard) => watch.isFailing(shard),
+      onBytes,
+      onChanged: () => {
+        for (const listener of this.#listeners) listener();
+      },
+    });
+    try {
+      await this.#inbox.open();
+    } catch (cause) {
+      throw new FanfareError(ErrorCode.UNAVAILABLE, "the lanes cannot be listened to", { cause });
+    }
+  }
+
+  /** See {@link BrokerHealth.lanes}. */
+  get health(): readonly LaneHealth[] {
+    return (this.#inbox?.lanes ?? []).map(({ isUp, sinceMs }, lane) => ({ shard: this.shardOf(lane), isUp, sinceMs }));
+  }
+
+  /** See {@link BrokerHealth.onChanged}. */
+  onHealth(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What the inbox counts, for metrics. */
+  get counts(): { readonly probes: number; readonly probesLost: number; readonly replacements: number } {
+    const { probes, replacements = 0 } = this.#inbox ?? {};
+    return { probes: probes?.sent ?? 0, probesLost: probes?.lost ?? 0, replacements };
+  }
+
+  [Symbol.dispose](): void {
+    this.#unlisten();
+    this.#inbox?.close();
+  }
+
+  #channel(lane: number, incarnation: bigint): string {
+    return `${this.#options.keyPrefix}:inbox:{${tagOf(lane)}}:${BigInt.asUintN(64, incarnation).toString(16)}`;
+  }
+}
+
+function tagOf(lane: number): string {
+  return laneTags[lane] as string;
+}
