@@ -33,8 +33,8 @@ const maxDead = 1_000;
 /**
  * Who is in the cluster, by leases in several shards of the registry.
  *
- * A node is dead when most of the shards that can be read, and have not just changed, lack a lease of it that is young enough, and nothing came from it over
- * its link for the life of a lease; half of that is enough where nobody listens at its inbox any more: its process has ended. This node has lapsed when most shards have not taken its renewal for that long.
+ * A node is dead when no shard that can be read has a lease of it that is young enough, of which at least one has not just changed, and nothing came from it
+ * over its link for the life of a lease; half of that is enough where nobody listens at its inbox any more: its process has ended. This node has lapsed when most shards have not taken its renewal for that long.
  */
 export class NodeTable {
   readonly #options: NodeTableOptions;
@@ -183,10 +183,11 @@ export class NodeTable {
     );
     if (settled.length === 0) return;
     const isOverdue = (incarnation: bigint, afterMs: number): boolean => {
-      const lacking = settled.filter(
-        ({ nodes }) => !nodes.some((node) => node.incarnation === incarnation && node.ageMs <= afterMs),
-      ).length;
-      return lacking * 2 > settled.length && nowMs - this.#options.heardAtMs(incarnation) > afterMs;
+      const lacks = ({ nodes }: RegistryShard) =>
+        !nodes.some((node) => node.incarnation === incarnation && node.ageMs <= afterMs);
+      // One that has renewed its lease anywhere lives, whoever else lacks it.
+      if (!shards.every((shard) => shard === undefined || lacks(shard))) return false;
+      return nowMs - this.#options.heardAtMs(incarnation) > afterMs;
     };
     for (const incarnation of [...this.#peers.keys()]) {
       if (isOverdue(incarnation, this.leaseMs)) this.bury(incarnation);

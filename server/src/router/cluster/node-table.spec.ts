@@ -1,0 +1,168 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { NodeRecordSchema, NodeState } from "@fanfare/proto/cluster/v1alpha";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { RegisteredNode, Registry, RegistryShard } from "../../broker/registry.ts";
+import { silentLog } from "../../observe/log.ts";
+import { VirtualClock } from "../../testing/virtual-clock.ts";
+import { NodeTable } from "./node-table.ts";
+
+const self = 1n;
+const peer = 2n;
+const leaseMs = 6_000;
+const settled = async () => {
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+};
+
+/** A registry of three shards whose answers a test writes. */
+class ScriptedRegistry implements Registry {
+  readonly shardCount = 3;
+  readonly down = new Set<number>();
+  readonly unsettled = new Set<number>();
+  /** Age of the peer's lease by shard; undefined: it is not there. */
+  peerAgesMs: (number | undefined)[] = [undefined, undefined, undefined];
+  readonly states: NodeState[] = [];
+  removed: bigint[] = [];
+
+  async renew(_incarnation: bigint, record: Uint8Array): Promise<readonly (RegistryShard | undefined)[]> {
+    this.states.push(fromBinary(NodeRecordSchema, record).state);
+    return [0, 1, 2].map((shard) => {
+      if (this.down.has(shard)) return undefined;
+      const ageMs = this.peerAgesMs[shard];
+      const nodes: RegisteredNode[] =
+        ageMs === undefined ? [] : [{ incarnation: peer, record: recordOf("other"), ageMs }];
+      return { nodes, unsettled: this.unsettled.has(shard) };
+    });
+  }
+
+  async remove(incarnation: bigint): Promise<void> {
+    this.removed.push(incarnation);
+  }
+}
+
+function recordOf(nodeId: string): Uint8Array {
+  return toBinary(NodeRecordSchema, create(NodeRecordSchema, { nodeId, incarnation: peer, state: NodeState.READY }));
+}
+
+describe("NodeTable", () => {
+  let clock: VirtualClock;
+  let registry: ScriptedRegistry;
+  let table: NodeTable;
+  let heardAtMs: number;
+  let isListening: boolean;
+  let told: string[];
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    registry = new ScriptedRegistry();
+    heardAtMs = Number.NEGATIVE_INFINITY;
+    isListening = true;
+    told = [];
+    table = new NodeTable({
+      registry,
+      clock,
+      log: silentLog,
+      incarnation: self,
+      leaseMs,
+      describe: () => ({
+        nodeId: "self",
+        version: "0",
+        minRevision: 1,
+        maxRevision: 1,
+        startedAtMs: 0n,
+        connections: 0,
+        sessions: 0,
+        settingsVersion: 0n,
+        clientUrl: "",
+      }),
+      heardAtMs: () => heardAtMs,
+      isListening: async () => isListening,
+      onJoined: (incarnation) => void told.push(`joined ${incarnation}`),
+      onDead: (incarnation) => void told.push(`dead ${incarnation}`),
+      onChanged: () => {},
+      onLapsed: () => void told.push("lapsed"),
+    });
+  });
+
+  /** Lets time pass, a renewal after the other. */
+  async function pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 500) {
+      clock.advance(500);
+      await settled();
+    }
+  }
+
+  it("learns of a node from any shard, and renews its own lease in all of them", async () => {
+    registry.peerAgesMs = [undefined, 10, undefined];
+    await table.open();
+    expect(told).toEqual(["joined 2"]);
+    expect([...table.peers.keys()]).toEqual([peer]);
+    await table.enter(NodeState.READY);
+    await pass(3_000);
+    expect(registry.states).toEqual([NodeState.JOINING, NodeState.READY, NodeState.READY, NodeState.READY]);
+    await table.close();
+    expect(registry.removed).toEqual([self]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("counts a node as dead when no shard has a young lease of it and its link is silent", async () => {
+    registry.peerAgesMs = [10, 10, 10];
+    await table.open();
+    registry.peerAgesMs = [7_000, 7_000, undefined];
+    heardAtMs = clock.monotonicMs();
+    await pass(5_000);
+    expect(told).toEqual(["joined 2"]);
+    await pass(3_000);
+    expect(told).toEqual(["joined 2", "dead 2"]);
+    expect(table.isDead(peer)).toBe(true);
+    registry.peerAgesMs = [10, 10, 10];
+    await pass(3_000);
+    expect(told).toEqual(["joined 2", "dead 2"]);
+  });
+
+  it("lets a node live that has renewed its lease in one shard, and shards kill nobody that have just changed", async () => {
+    registry.peerAgesMs = [10, 10, 10];
+    await table.open();
+    registry.peerAgesMs = [undefined, 10, undefined];
+    await pass(20_000);
+    registry.peerAgesMs = [undefined, undefined, undefined];
+    registry.unsettled.add(0).add(1).add(2);
+    await pass(20_000);
+    expect(told).toEqual(["joined 2"]);
+    registry.unsettled.clear();
+    await pass(4_000);
+    expect(told).toEqual(["joined 2"]);
+    await pass(4_000);
+    expect(told).toEqual(["joined 2", "dead 2"]);
+  });
+
+  it("waits half as long for a node at whose inbox nobody listens", async () => {
+    registry.peerAgesMs = [10, 10, 10];
+    await table.open();
+    registry.peerAgesMs = [3_500, 3_500, 3_500];
+    await pass(3_000);
+    expect(told).toEqual(["joined 2"]);
+    isListening = false;
+    await pass(1_500);
+    expect(told).toEqual(["joined 2", "dead 2"]);
+  });
+
+  it("knows that it has lapsed when most shards have not taken its renewal for the life of the lease", async () => {
+    await table.open();
+    registry.down.add(0);
+    await pass(20_000);
+    expect([told, table.isReachable]).toEqual([[], true]);
+    registry.down.add(1);
+    await pass(5_000);
+    expect([told, table.isReachable]).toEqual([[], false]);
+    await pass(3_500);
+    expect(told).toEqual(["lapsed"]);
+  });
+
+  it("takes up a node that greets, and forgets one that says farewell", async () => {
+    await table.open();
+    table.greeted(recordOf("other"));
+    table.bury(peer);
+    table.greeted(recordOf("other"));
+    expect(told).toEqual(["joined 2", "dead 2"]);
+  });
+});

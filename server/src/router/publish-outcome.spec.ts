@@ -1,0 +1,42 @@
+import { ErrorCode, Outcome } from "@fanfare/proto/v1";
+import { describe, expect, it } from "vitest";
+import { type NodeOutcome, PublishOutcome } from "./publish-outcome.ts";
+import type { RouteResult } from "./router.ts";
+
+const report = (reached: number, detached = 0) => ({ reached, detached, excluded: 0 });
+const delivered = (reached: number, detached = 0): NodeOutcome => ({
+  outcome: "delivered",
+  report: report(reached, detached),
+});
+
+function outcomeOf(nodes: readonly NodeOutcome[], isForPlayer = false): RouteResult {
+  const results: RouteResult[] = [];
+  const outcome = new PublishOutcome(nodes.length, isForPlayer, (result) => results.push(result));
+  for (const node of nodes) outcome.add(node);
+  expect(results).toHaveLength(1);
+  return results[0] as RouteResult;
+}
+
+describe("PublishOutcome", () => {
+  it("adds up what all nodes report", () => {
+    const result = outcomeOf([delivered(2, 1), delivered(0), delivered(3)]);
+    expect(result).toEqual({ outcome: Outcome.DELIVERED, report: report(5, 1) });
+  });
+
+  it("is answered at once when nobody has to report", () => {
+    expect(outcomeOf([])).toMatchObject({ outcome: Outcome.DELIVERED });
+  });
+
+  it("says that a player is offline only if no node has a session of it, and of a group never", () => {
+    expect(outcomeOf([delivered(0), delivered(0)], true)).toMatchObject({ outcome: Outcome.OFFLINE });
+    expect(outcomeOf([delivered(0), delivered(0, 1)], true)).toMatchObject({ outcome: Outcome.DELIVERED });
+    expect(outcomeOf([delivered(0)])).toMatchObject({ outcome: Outcome.DELIVERED });
+  });
+
+  it("has failed when a node has certainly not got it, and does not know when one may have", () => {
+    const failed = outcomeOf([delivered(1), { outcome: "failed" }]);
+    expect(failed).toMatchObject({ outcome: Outcome.FAILED, code: ErrorCode.UNAVAILABLE });
+    const unknown = outcomeOf([{ outcome: "failed" }, { outcome: "unknown" }, delivered(1)]);
+    expect(unknown).toMatchObject({ outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED });
+  });
+});
