@@ -7,6 +7,8 @@ import type { Trace } from "./trace.ts";
 export interface CaseState {
   readonly server: ServerHandle;
   readonly trace: Trace;
+  /** How long to wait for what has to come at once. */
+  readonly patienceMs: number;
   readonly pendingCalls: Map<string, Promise<ControlAnswer>>;
   /** Aborted when the case ends. */
   readonly ending: AbortController;

@@ -12,7 +12,7 @@ export async function control(one: CaseState, call: ControlCall, label: string):
   if (call.await !== "") {
     const pending = one.pendingCalls.get(call.await);
     if (pending === undefined) throw new HarnessError(`no call is pending as ${call.await}`);
-    return judge(one, call, await pending, label);
+    return judge(one, call, await inTime(pending, one.patienceMs), label);
   }
   const { control: api } = one.server;
   if (api === undefined) throw new HarnessError("the target has no control API");
@@ -21,6 +21,20 @@ export async function control(one: CaseState, call: ControlCall, label: string):
   if (!call.pending) return judge(one, call, await answer, label);
   answer.catch(() => {}); // told when it is awaited
   one.pendingCalls.set(label, answer);
+}
+
+/** @throws CaseFailure when a call that was begun before is not answered in time */
+async function inTime(pending: Promise<ControlAnswer>, withinMs: number): Promise<ControlAnswer> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new CaseFailure(`the control API has not answered in ${withinMs} ms`)),
+    withinMs,
+  );
+  try {
+    return await Promise.race([pending, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function judge(

@@ -70,6 +70,10 @@ export class ServerCase {
     return actor;
   }
 
+  get patienceMs(): number {
+    return this.environment.patienceMs;
+  }
+
   nextOrder = (): number => ++this.#order;
 
   /** Opens a WebSocket for an actor. */
