@@ -15,6 +15,7 @@ import { planPairCases, runPairSuite } from "./run-pair-suite.ts";
 
 /** What a client's adapter takes of the machine, unless its entry says otherwise, and what a case has beside its clients. */
 const defaultWeight = 2;
+const clientsOfCase = 2;
 const caseWeight = 1;
 
 /** An implementation that takes part: how to reach it, or why that is not possible. */
@@ -72,10 +73,9 @@ async function runPair(all: readonly LoadedCase[], match: Match, options: RunAll
   const { selection, progress } = options;
   progress.began(name, planPairCases(all, selection).length);
   const pair = { client: client.name, open: pool.open.bind(pool), environment: server.value };
-  const weights = (actors: number) => actors * (entry.weight || defaultWeight) + caseWeight;
   return runPairSuite(all, pair, {
     selection,
-    slots: { of: slots, weight: weights(2) },
+    slots: { of: slots, weight: clientsOfCase * (entry.weight || defaultWeight) + caseWeight },
     ...(list ? { knownFailures: KnownFailures.read(join(config.folder, list)) } : {}),
     onResult: (result) => progress.ended(name, result),
   });

@@ -1,4 +1,4 @@
-import type { CaseResult, Report } from "@fanfare/proto/conformance/v1alpha";
+import type { CaseResult, Report, Subject } from "@fanfare/proto/conformance/v1alpha";
 import type { Requirement } from "../../cases/requirements.ts";
 import { type Outcome, outcomeOf } from "../outcome.ts";
 import { reportName } from "../report-name.ts";
@@ -21,12 +21,18 @@ export function problemSections(reports: readonly Report[], requirements: Readon
     return [
       html`<section class="card" id="${problemsAnchor(report)}"><h2>${reportName(report)}: what is not as it has to be</h2>
 ${report.listProblems.map((text) => html`<p class="list-problem">${text}</p>`)}
-${own.map((one, i) => problem(one, requirements, i < mostOpen))}</section>`,
+${own.map((one, i) => problem(one, { subject: report.subject, requirements, isOpen: i < mostOpen }))}</section>`,
     ];
   });
 }
 
-function problem(result: CaseResult, requirements: ReadonlyMap<string, Requirement>, isOpen: boolean): Markup {
+interface ProblemOptions {
+  readonly subject: Subject;
+  readonly requirements: ReadonlyMap<string, Requirement>;
+  readonly isOpen: boolean;
+}
+
+function problem(result: CaseResult, { subject, requirements, isOpen }: ProblemOptions): Markup {
   const outcome = outcomeOf(result);
   const isKnown = outcome === "known failure";
   const specs = result.brokenSpec === "" ? result.specs : [result.brokenSpec];
@@ -40,7 +46,7 @@ ${expected(result)}
 <dt>Observed</dt><dd><pre>${outcome === "unexpected pass" ? "It passes. Take it off the list of known failures." : result.message}</pre></dd>
 <dt>Profile</dt><dd>${profileName(result.profile)}, ${(result.durationMs / 1000).toFixed(2)} s</dd>
 </dl>
-${traceSection(result.trace)}</details>`;
+${traceSection(result.trace, subject)}</details>`;
 }
 
 function expected({ expected: step, step: number, brokenSpec }: CaseResult): Markup | undefined {

@@ -1,4 +1,4 @@
-import { type TraceEntry, TraceKind } from "@fanfare/proto/conformance/v1alpha";
+import { Subject, type TraceEntry, TraceKind } from "@fanfare/proto/conformance/v1alpha";
 import { html, type Markup } from "./markup.ts";
 
 const marks: Readonly<Record<TraceKind, readonly [string, string]>> = {
@@ -10,9 +10,10 @@ const marks: Readonly<Record<TraceKind, readonly [string, string]>> = {
 };
 
 /** What went over the wire in a case, folded up. */
-export function traceSection(trace: readonly TraceEntry[]): Markup | undefined {
+export function traceSection(trace: readonly TraceEntry[], subject: Subject): Markup | undefined {
   if (trace.length === 0) return undefined;
-  return html`<details class="trace"><summary>What went over the wire <small>${trace.length} entries; → the runner sent, ← the implementation did; fields that have their default are left out</small></summary>
+  const ends = subject === Subject.PAIR ? "→ to the client, ← from it" : "→ the runner sent, ← the implementation did";
+  return html`<details class="trace"><summary>What went over the wire <small>${trace.length} entries; ${ends}; fields that have their default are left out</small></summary>
 <ol>${trace.map(entry)}</ol></details>`;
 }
 
