@@ -37,7 +37,7 @@ export class LinkCounters {
   suspensions = 0;
   /** Batches that told a peer of a loss. */
   lossesOut = 0;
-  /** Records by what became of them; those that a newer one has replaced are among them. */
+  /** Records by what became of them. */
   recordsDelivered = 0;
   recordsFailed = 0;
   recordsUnknown = 0;

@@ -4,10 +4,7 @@ import type { Settle } from "./settlements.ts";
 /** A record in a {@link ClassQueue}. */
 export interface QueuedRecord {
   readonly record: LinkRecord;
-  /** Of the record, and of those it stands for. */
-  readonly settles: readonly Settle[];
-  /** How many records it stands for, itself included. */
-  readonly standsFor: number;
+  readonly settle: Settle | undefined;
   /** Grows with every record of the link. */
   readonly order: number;
   /** By the monotonic clock. */

@@ -5,8 +5,8 @@ import type { AppChannel } from "../../broker/route-store.ts";
  *
  * - `live`: held, up to a bound in bytes and time; then the oldest fails, and the peer gets a `Loss` of its channel in its place.
  * - `volatile`: the newest of its `conflation` in its channel replaces an older one, which fails; past the bound the oldest fails, without a Loss.
- * - `durable`: the newest of its channel replaces older ones, which are settled with it: the peer sees the hole and reads the log. Held as long as `live`; then it
- *   fails, and the peer gets a `Loss` of its channel, too.
+ * - `durable`: the newest of its channel replaces an older one, whose outcome is unknown: the peer sees the hole and reads the log. Past a bound the oldest fails,
+ *   and the peer gets a `Loss` of its channel, too.
  * - `control`: held up to a bound of its own; then it fails. Loses nothing silently, because somebody waits for an answer to it.
  */
 export type RecordClass = "live" | "volatile" | "durable" | "control";
@@ -27,7 +27,7 @@ export interface LinkRecord {
  *
  * - `delivered`: the peer has handled it (its batch was acknowledged).
  * - `failed`: the peer has not got it and never will.
- * - `unknown`: it was sent, and no acknowledgement came in time, or the peer is gone. It may still arrive.
+ * - `unknown`: it was sent, and no acknowledgement came in time, or the peer is gone; or the log has it, and a newer one stands for it. It may still arrive.
  */
 export type LinkOutcome = "delivered" | "failed" | "unknown";
 

@@ -2,6 +2,7 @@ import type { LinkCounters } from "../../observe/link-counters.ts";
 import type { Log } from "../../observe/log.ts";
 import type { BatchTail } from "./batch.ts";
 import { encodeAgain, encodeBatch } from "./batch-encoding.ts";
+import type { QueuedRecord } from "./class-queue.ts";
 import type { PublishFailure } from "./lane-health.ts";
 import type { Carrier, LinkLane } from "./link-lane.ts";
 import { initialCreditBytes, type ResolvedLinkOptions } from "./link-options.ts";
@@ -12,7 +13,7 @@ import { RoundTrip } from "./round-trip.ts";
 import { SendWindow, type SentBatch } from "./send-window.ts";
 import type { Settle, Settlements } from "./settlements.ts";
 import { TurnRecords } from "./turn-records.ts";
-import { type TakenRecords, WaitingRecords } from "./waiting-records.ts";
+import { type OutReason, type TakenRecords, WaitingRecords } from "./waiting-records.ts";
 
 /** What an {@link OutboundLink} needs. */
 export interface OutboundParts {
@@ -71,11 +72,9 @@ export class OutboundLink {
       durable: options.maxDurableBytes,
       control: options.maxControlBytes,
     };
-    this.#waiting = new WaitingRecords({ maxBytes, holdMs: options.holdMs }, (given) => {
-      const { class: recordClass, channel } = given.record;
-      if (channel !== undefined && (recordClass === "live" || recordClass === "durable")) this.#loss.add(channel);
-      this.#settle(given.settles, given.standsFor, "failed");
-    });
+    this.#waiting = new WaitingRecords({ maxBytes, holdMs: options.holdMs }, (out, reason) =>
+      this.#notSent(out, reason),
+    );
     this.#loss = new PendingLoss(options.maxLossChannels);
     this.#roundTrip = new RoundTrip(options.minRetransmitMs, options.maxRetransmitMs);
     this.#prober = new LinkProber(options.minProbeMs, options.maxProbeMs, random);
@@ -137,7 +136,7 @@ export class OutboundLink {
     if (done.length === 0) return;
     for (const { batch, wasSettled } of done) {
       if (batch.sends === 1) this.#roundTrip.measured(nowMs - batch.lastSentMs);
-      if (!wasSettled) this.#settle(batch.settles, batch.standFor, "delivered");
+      if (!wasSettled) this.#settle(batch.settles, batch.records, "delivered");
     }
     this.#progressMs = nowMs;
     this.#roundTrip.progressed();
@@ -207,7 +206,7 @@ export class OutboundLink {
     const { lane, options } = this.#parts;
     lane.checkDeadlines(nowMs);
     for (const batch of this.#window.settle(nowMs, options.holdMs)) {
-      this.#settle(batch.settles, batch.standFor, "unknown");
+      this.#settle(batch.settles, batch.records, "unknown");
     }
     const { oldest } = this.#window;
     if (oldest !== undefined && !this.#isSuspended && this.#retransmitMs(oldest) <= nowMs) this.#timedOut(nowMs);
@@ -230,13 +229,20 @@ export class OutboundLink {
     this.#turn.drain((_, settle) => this.#settle(settle === undefined ? [] : [settle], 1, "failed"));
     this.#waiting.clear();
     for (const batch of this.#window.settle(Number.POSITIVE_INFINITY, 0)) {
-      this.#settle(batch.settles, batch.standFor, "unknown");
+      this.#settle(batch.settles, batch.records, "unknown");
     }
     this.#window.acknowledge(this.#window.nextNumber - 1);
     this.#prober.stop();
     if (this.#isSuspended) this.#parts.counters.suspendedLinks--;
     this.#isSuspended = false;
     this.#count();
+  }
+
+  #notSent({ record: { class: recordClass, channel }, settle }: QueuedRecord, reason: OutReason): void {
+    const isStored = recordClass === "durable";
+    const isReplaced = reason === "replaced";
+    if (channel !== undefined && !isReplaced && (isStored || recordClass === "live")) this.#loss.add(channel);
+    this.#settle(settle === undefined ? [] : [settle], 1, isStored && isReplaced ? "unknown" : "failed");
   }
 
   #take(maxBytes: number): TakenRecords {
@@ -253,7 +259,7 @@ export class OutboundLink {
     const batch: SentBatch = {
       number,
       body,
-      standFor: taken.standFor,
+      records: taken.records.length,
       hasLoss: loss !== undefined,
       settles: taken.settles,
       firstSentMs: nowMs,
@@ -384,4 +390,4 @@ export class OutboundLink {
   }
 }
 
-const nothing: TakenRecords = { records: [], bytes: 0, settles: [], standFor: 0 };
+const nothing: TakenRecords = { records: [], bytes: 0, settles: [] };

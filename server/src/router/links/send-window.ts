@@ -5,8 +5,7 @@ export interface SentBatch {
   readonly number: number;
   /** Without its tail. */
   readonly body: Uint8Array;
-  /** How many records are settled with it. */
-  readonly standFor: number;
+  readonly records: number;
   readonly hasLoss: boolean;
   /** Whom to tell; nobody, once they were told that the outcome is not known. */
   readonly settles: readonly Settle[];

@@ -38,7 +38,7 @@ export class TurnRecords {
       bytes = records.reduce((sum, record) => sum + recordCost(record.bytes.length), 0);
     }
     this.#bytes -= bytes;
-    return { records, bytes, settles: settles.filter((settle) => settle !== undefined), standFor: records.length };
+    return { records, bytes, settles: settles.filter((settle) => settle !== undefined) };
   }
 
   /** Takes all of them out, the oldest first. */

@@ -5,18 +5,18 @@ import type { Settle } from "./settlements.ts";
 
 /** What a record counts beside its bytes: about what it takes up in memory. */
 const recordOverheadBytes = 128;
-/** The same of a settle that it has taken over. */
-const settleOverheadBytes = 64;
 
 /** Records that leave in one batch. */
 export interface TakenRecords {
   readonly records: readonly LinkRecord[];
   /** What they count against credit. */
   readonly bytes: number;
+  /** Of those whose outcome somebody wants to know. */
   readonly settles: readonly Settle[];
-  /** How many records are settled with them: those they stand for included. */
-  readonly standFor: number;
 }
+
+/** Why a record is not sent: a newer one stands for it, or a bound was reached. */
+export type OutReason = "replaced" | "given_up";
 
 /** Bounds of {@link WaitingRecords}. */
 export interface WaitingBounds {
@@ -26,19 +26,20 @@ export interface WaitingBounds {
 }
 
 /**
- * Records that a link cannot send now, in their order, within bounds of bytes and time. A volatile one is given up for a newer one of its conflation, a durable one
- * merges into a newer one of its channel; past a bound the oldest of the class is given up.
+ * Records that a link cannot send now, in their order, within bounds of bytes and time. A volatile one is replaced by a newer one of its conflation, a durable
+ * one by a newer one of its channel; past a bound the oldest of the class is given up.
  */
 export class WaitingRecords {
   readonly #bounds: WaitingBounds;
-  readonly #onGivenUp: (given: QueuedRecord) => void;
+  readonly #onOut: (out: QueuedRecord, reason: OutReason) => void;
   readonly #queues: Readonly<Record<RecordClass, ClassQueue>>;
   readonly #all: readonly ClassQueue[];
   #order = 0;
 
-  constructor(bounds: WaitingBounds, onGivenUp: (given: QueuedRecord) => void) {
+  /** @param onOut is told of records that are not sent */
+  constructor(bounds: WaitingBounds, onOut: (out: QueuedRecord, reason: OutReason) => void) {
     this.#bounds = bounds;
-    this.#onGivenUp = onGivenUp;
+    this.#onOut = onOut;
     const queues = {
       live: new ClassQueue(),
       volatile: new ClassQueue(),
@@ -70,19 +71,15 @@ export class WaitingRecords {
     const queue = this.#queues[record.class];
     const key = keyOf(record);
     const replaced = key === undefined ? undefined : queue.takeByKey(key);
-    const merged = record.class === "durable" ? replaced : undefined;
-    const own = settle === undefined ? [] : [settle];
-    const settles = merged === undefined ? own : [...merged.settles, ...own];
     queue.push({
       record,
-      settles,
-      standsFor: 1 + (merged?.standsFor ?? 0),
+      settle,
       order: this.#order++,
       sinceMs: nowMs,
-      bytes: record.bytes.length + recordOverheadBytes + settleOverheadBytes * settles.length,
+      bytes: record.bytes.length + recordOverheadBytes,
       key,
     });
-    if (replaced !== undefined && merged === undefined) this.#onGivenUp(replaced);
+    if (replaced !== undefined) this.#onOut(replaced, "replaced");
     while (queue.bytes > this.#bounds.maxBytes[record.class]) this.#giveUpFirst(queue);
   }
 
@@ -104,18 +101,16 @@ export class WaitingRecords {
     const records: LinkRecord[] = [];
     const settles: Settle[] = [];
     let bytes = 0;
-    let standFor = 0;
     for (let queue = this.#oldest(); queue?.first !== undefined; queue = this.#oldest()) {
       const { first } = queue;
       const cost = recordCost(first.record.bytes.length);
       if (bytes > 0 && bytes + cost > maxBytes) break;
       queue.shift();
       bytes += cost;
-      standFor += first.standsFor;
       records.push(first.record);
-      for (const settle of first.settles) settles.push(settle);
+      if (first.settle !== undefined) settles.push(first.settle);
     }
-    return { records, bytes, settles, standFor };
+    return { records, bytes, settles };
   }
 
   #oldest(): ClassQueue | undefined {
@@ -128,7 +123,7 @@ export class WaitingRecords {
 
   #giveUpFirst(queue: ClassQueue): void {
     const given = queue.shift();
-    if (given !== undefined) this.#onGivenUp(given);
+    if (given !== undefined) this.#onOut(given, "given_up");
   }
 }
 

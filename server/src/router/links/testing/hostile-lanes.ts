@@ -47,7 +47,6 @@ export class HostileNetwork {
   mischief: Mischief = noMischief;
   /** Publishes, of all nodes. */
   publishes = 0;
-  publishedBytes = 0;
   readonly shards: number;
   readonly #simulation: Simulation;
   readonly #random: Random;
@@ -56,9 +55,16 @@ export class HostileNetwork {
   readonly #thawing: (() => void)[][];
   readonly #inboxes = new Map<bigint, Inbox>();
   readonly #cut = new Set<bigint>();
+  readonly #onPublish: (to: bigint, bytes: Uint8Array) => void;
   readonly #arrivals = new Map<string, number>();
 
-  constructor(simulation: Simulation, laneCount: number, shards: number) {
+  constructor(
+    simulation: Simulation,
+    laneCount: number,
+    shards: number,
+    onPublish: (to: bigint, bytes: Uint8Array) => void = () => {},
+  ) {
+    this.#onPublish = onPublish;
     this.#simulation = simulation;
     this.#random = simulation.random("network");
     this.#laneCount = laneCount;
@@ -117,7 +123,7 @@ export class HostileNetwork {
     answer: (receivers: number | undefined) => void,
   ): void {
     this.publishes++;
-    this.publishedBytes += bytes.length;
+    this.#onPublish(to, bytes);
     const random = this.#random;
     const shard = lane % this.shards;
     const state = this.#cut.has(from) ? random.pick(["refusing", "silent"] as const) : this.#states[shard];

@@ -1,10 +1,13 @@
+import type { LinkCounters } from "../../../observe/link-counters.ts";
 import { silentLog } from "../../../observe/log.ts";
 import type { Random } from "../../../testing/random.ts";
 import { SimulatedProcess } from "../../../testing/simulation/simulated-process.ts";
 import { Simulation } from "../../../testing/simulation/simulation.ts";
+import { recordCost } from "../batch.ts";
 import { type ResolvedLinkOptions, resolveLinkOptions } from "../link-options.ts";
 import type { RecordClass } from "../link-port.ts";
 import { Links } from "../links.ts";
+import { CreditWitness } from "./credit-witness.ts";
 import { HostileNetwork, type ShardState } from "./hostile-lanes.ts";
 import { LinkLedger, type SentRecord } from "./link-ledger.ts";
 
@@ -16,6 +19,9 @@ interface Node {
   readonly knows: Set<bigint>;
   /** Its router is behind: it keeps what it gets until then. */
   keepsUntilMs: number;
+  /** How long it stood still, in milliseconds. */
+  frozenMs: number;
+  readonly witness: CreditWitness;
 }
 
 const nodeCount = 3;
@@ -23,6 +29,9 @@ const faultsUntilMs = 4_000;
 /** After everything has healed, by when all must be settled and quiet. */
 const settledAfterMs = 2_000;
 const quietAfterMs = 6_000;
+/** How late a time-out may be: timers are late, and after a standstill what has arrived is read first. */
+const slackMs = 100;
+const largestLength = 30_000;
 
 /** One run of a few nodes whose links go through lanes that fail; everything about it comes from the seed. */
 export class LinksRun {
@@ -47,7 +56,9 @@ export class LinksRun {
       ...(random.chance(0.3) && { maxLossChannels: 2 }),
       holdMs: random.pick([500, 3_000]),
     });
-    this.network = new HostileNetwork(this.simulation, random.pick([1, 3, 6]), random.pick([1, 3]));
+    this.network = new HostileNetwork(this.simulation, random.pick([1, 3, 6]), random.pick([1, 3]), (to, bytes) =>
+      this.#nodes.find(({ incarnation }) => incarnation === to)?.witness.published(bytes),
+    );
     this.#nodes = Array.from({ length: nodeCount }, (_, index) => this.#node(BigInt(index + 1)));
   }
 
@@ -63,6 +74,7 @@ export class LinksRun {
     }
     this.#planFaults();
     this.#planTraffic();
+    for (let atMs = 0; atMs < faultsUntilMs; atMs += 50) this.simulation.at(atMs, () => this.#checkBounds());
     await this.simulation.runUntil(faultsUntilMs);
     this.network.heal();
     for (const { process } of this.#nodes) process.thaw();
@@ -79,6 +91,31 @@ export class LinksRun {
     this.#checkLedgers();
     await this.#checkQuiet();
     return this.faults;
+  }
+
+  /** What the links of each node have counted. */
+  get counters(): LinkCounters[] {
+    return this.#nodes.map(({ links }) => links.counters);
+  }
+
+  #checkBounds(): void {
+    const { maxLiveBytes, maxVolatileBytes, maxDurableBytes, maxControlBytes, maxUnacknowledged } = this.options;
+    const { maxInboundBytes, maxPeerInboundBytes, maxBatchBytes } = this.options;
+    const peers = nodeCount - 1;
+    for (const { incarnation, links, witness } of this.#living) {
+      const { waitingBytes, unacknowledgedBytes, earlyBytes } = links.counters;
+      const waitingBound = maxLiveBytes + maxVolatileBytes + maxDurableBytes + maxControlBytes;
+      const sentBound = Math.max(maxPeerInboundBytes, maxBatchBytes) + largestLength + 100 + maxUnacknowledged * 100;
+      const bounded: [string, number, number][] = [
+        ["waiting", waitingBytes, peers * waitingBound],
+        ["unacknowledged", unacknowledgedBytes, peers * sentBound],
+        ["early", earlyBytes, maxInboundBytes + peers * largestLength],
+        ["on their way", witness.mostBytes, maxInboundBytes],
+      ];
+      for (const [name, bytes, bound] of bounded) {
+        if (bytes > bound) this.#fault(`node ${incarnation} has ${bytes} bytes ${name}`);
+      }
+    }
   }
 
   async #checkQuiet(): Promise<void> {
@@ -107,6 +144,8 @@ export class LinksRun {
       process,
       knows: new Set(),
       keepsUntilMs: 0,
+      frozenMs: 0,
+      witness: new CreditWitness(recordCost(largestLength + 4)),
       links: new Links({
         self: incarnation,
         lanes: this.network.lanesOf(incarnation, process),
@@ -118,8 +157,16 @@ export class LinksRun {
           onRecords: (from, records, keep) => {
             node.knows.add(from);
             for (const bytes of records) this.#ledger(from, incarnation).received(bytes);
+            const bytes = records.reduce((sum, { length }) => sum + recordCost(length), 0);
             const keepMs = node.keepsUntilMs - this.simulation.nowMs;
-            if (keepMs > 0) this.simulation.after(keepMs, keep());
+            if (keepMs <= 0) return node.witness.workedOff(from, bytes);
+            const release = keep();
+            this.simulation.after(keepMs, () => {
+              process.run(() => {
+                node.witness.workedOff(from, bytes);
+                release();
+              });
+            });
           },
           onLoss: (from, channels) => this.#ledger(from, incarnation).lost(channels),
         },
@@ -161,6 +208,7 @@ export class LinksRun {
           );
           break;
         case 1:
+          node.frozenMs += untilMs - fromMs;
           begin(
             () => node.process.freeze(),
             () => node.process.thaw(),
@@ -205,7 +253,7 @@ export class LinksRun {
       const bursts = random.below(30);
       for (let burst = 0; burst < bursts; burst++) {
         const size = random.pick([1, 1, 2, 20]);
-        const length = random.pick([0, 20, 200, random.pick([3_000, 30_000])]);
+        const length = random.pick([0, 20, 200, random.pick([3_000, largestLength])]);
         this.simulation.at(random.between(0, faultsUntilMs), () =>
           from.process.run(() => {
             if (!from.knows.has(to.incarnation)) return;
@@ -229,6 +277,8 @@ export class LinksRun {
     from.links.send(to.incarnation, sent.record, (outcome) => {
       if (!isReturned) this.#fault(`record ${sent.id} was settled before it was sent`);
       sent.outcomes.push(outcome);
+      const ageMs = this.simulation.nowMs - sent.sentMs - from.frozenMs;
+      if (ageMs > 2 * this.options.holdMs + slackMs) this.#fault(`record ${sent.id} was settled after ${ageMs} ms`);
     });
     isReturned = true;
     return sent;
