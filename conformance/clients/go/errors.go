@@ -9,8 +9,12 @@ import (
 	fanfarev1 "fanfare.example/server/gen/fanfare/v1"
 )
 
-// ErrClosed is what everything fails with once the application has closed the client.
-var ErrClosed = errors.New("fanfare: the client is closed")
+var (
+	// ErrClosed is what everything fails with once the application has closed the client.
+	ErrClosed = errors.New("fanfare: the client is closed")
+	// ErrDropped is what Send fails with where a volatile message cannot be sent at once.
+	ErrDropped = errors.New("fanfare: the message cannot be sent at once, and is dropped")
+)
 
 // Error is why the server, or this client in its place, refused something.
 type Error struct {

@@ -109,7 +109,7 @@ func (l *loop) sendVolatile(frame *fanfarev1.ClientFrame) error {
 		c = l.current
 	}
 	if c == nil || l.closing || c.transport.queued() > mostUnwritten {
-		return failure(fanfarev1.ErrorCode_ERROR_CODE_UNAVAILABLE, "the message cannot be sent at once")
+		return ErrDropped
 	}
 	strip(frame.ProtoReflect(), c.has)
 	frame.GetPublish().Seq = l.session.seq + 1

@@ -46,7 +46,7 @@ func (c *Client) StartPublish(channel Channel, payload *Payload, options Publish
 	})
 }
 
-// Send sends a volatile message, without an answer. It fails if the message cannot be sent at once.
+// Send sends a volatile message, without an answer. It fails with ErrDropped if the message cannot be sent at once.
 func (c *Client) Send(channel Channel, payload *Payload, options PublishOptions) error {
 	frame := publishFrame(channel, payload, options)
 	frame.GetPublish().Volatile = true

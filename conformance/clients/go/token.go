@@ -97,12 +97,14 @@ func (l *loop) comeWithNewToken(isWelcomed bool) {
 	former := l.token.value
 	l.token.forget()
 	l.askToken(func(value string, err error) {
-		if err != nil || value == former || !atOnce {
-			l.wait(l.comeBack.backOff(0))
-			return
+		if err == nil && value != former {
+			l.token.value, l.token.refreshAt = value, time.Time{}
 		}
-		l.token.value, l.token.refreshAt = value, time.Time{}
-		l.tryAgain()
+		if l.token.value == "" || !atOnce {
+			l.wait(l.comeBack.backOff(0))
+		} else {
+			l.tryAgain()
+		}
 	})
 }
 

@@ -10,9 +10,9 @@ import (
 )
 
 // observe reports what comes out of the client until it is closed.
-func (p *play) observe() {
+func (p *play) observe(client *fanfare.Client) {
 	for {
-		event, err := p.client.Next(context.Background())
+		event, err := client.Next(context.Background())
 		if err != nil {
 			return
 		}
