@@ -4,7 +4,7 @@ import type { SimulatedProcess } from "../../server/src/testing/simulation/simul
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import { SimulatedSocket } from "./simulated-socket.ts";
-import { Wire } from "./wire.ts";
+import { Wire } from "../../server/src/testing/simulation/wire.ts";
 
 /** The network between clients and nodes, with a balancer in front that gives connections to the nodes in turn. */
 export class Network {

@@ -4,7 +4,7 @@ import type { WritableSocket } from "../../server/src/gateway/send-queue.ts";
 import type { WebSocketEvents, WebSocketPort } from "../../server/src/gateway/web-socket-port.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import { messagesIn } from "./web-socket-frames.ts";
-import type { Wire } from "./wire.ts";
+import type { Wire } from "../../server/src/testing/simulation/wire.ts";
 
 /** Bytes on their way to a client that the network takes before it holds up the node's writes. */
 const windowBytes = 16 * 1024;

@@ -38,7 +38,7 @@ export class SimulatedProcess {
   readonly clock: Clock;
   readonly random: Random;
   #state: "running" | "frozen" | "dead" = "running";
-  #held: (() => void)[] = [];
+  #held: { readonly callback: () => void; readonly source: unknown }[] = [];
   #pendingTimers = 0;
   readonly #onThrown: (reason: unknown) => void;
 
@@ -75,9 +75,13 @@ export class SimulatedProcess {
   /** Bytes of its own chance, as nodes take them. */
   readonly randomBytes: RandomBytes = (length) => this.random.bytes(length);
 
-  /** Has something happen in the program: now, when it has woken up, or never. */
-  run(callback: () => void): void {
-    if (this.#state === "frozen") this.#held.push(callback);
+  /**
+   * Has something happen in the program: now, when it has woken up, or never.
+   * @param source what it comes from, for instance a connection: a program that wakes up reads one source after the other, in the order in
+   *   which they had something first. Default: a source of its own
+   */
+  run(callback: () => void, source: unknown = callback): void {
+    if (this.#state === "frozen") this.#held.push({ callback, source });
     if (this.#state !== "running") return;
     try {
       callback();
@@ -95,9 +99,11 @@ export class SimulatedProcess {
   thaw(): void {
     if (this.#state !== "frozen") return;
     this.#state = "running";
-    const held = this.#held;
+    const bySource = Map.groupBy(this.#held, ({ source }) => source);
     this.#held = [];
-    for (const callback of held) this.simulation.after(0, () => this.run(callback));
+    for (const held of bySource.values()) {
+      for (const { callback, source } of held) this.simulation.after(0, () => this.run(callback, source));
+    }
   }
 
   /** It ends at once, as by SIGKILL. */

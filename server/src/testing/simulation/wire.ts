@@ -1,5 +1,5 @@
-import type { Random } from "../../server/src/testing/random.ts";
-import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
+import type { Random } from "../random.ts";
+import type { Simulation } from "./simulation.ts";
 
 /** One direction of a connection: what is sent arrives in its order, after a while. */
 export class Wire {

@@ -1,0 +1,435 @@
+import type { ValkeyConnector } from "../../valkey/valkey-client.ts";
+import { Random } from "../random.ts";
+import { SimulatedProcess } from "../simulation/simulated-process.ts";
+import type { Simulation } from "../simulation/simulation.ts";
+import { ModelClient } from "./model-client.ts";
+import { ModelSubscriber } from "./model-subscriber.ts";
+import { ClusterView, type ShardView, slotOfKey } from "./slots.ts";
+import { ValkeyServer } from "./valkey-server.ts";
+
+/** What a model is made of. */
+export interface ValkeyModelOptions {
+  readonly simulation: Simulation;
+  /** Primaries of a cluster; 0: no cluster, one primary. */
+  readonly shards: number;
+  /** Replicas of each primary. */
+  readonly replicas: number;
+  /** How long a primary is missed before it is replaced, in milliseconds. Default: 2000. */
+  readonly nodeTimeoutMs?: number;
+  /** How late replicas are, about, in milliseconds. Default: 1. */
+  readonly replicationDelayMs?: number;
+  /** Bytes that wait for one subscriber, past which it is cut off. Default: 32 MiB. */
+  readonly outputBufferBytes?: number;
+  readonly trace: (line: string) => void;
+  /** Told what the model's own code throws. */
+  readonly onThrown: (reason: unknown) => void;
+}
+
+/** How long it takes at most until a server hears of a change of its cluster, in milliseconds. */
+const maxGossipMs = 300;
+/** How long a replica takes at most to be in sync, in milliseconds. */
+const maxSyncMs = 800;
+/** How often it is looked whether a primary can be replaced, in milliseconds. */
+const electionLookMs = 250;
+
+/** One Valkey, or a cluster of them: its servers, and what can happen to them. */
+export class ValkeyModel {
+  readonly simulation: Simulation;
+  readonly random: Random;
+  readonly options: ValkeyModelOptions;
+  readonly servers = new Map<string, ValkeyServer>();
+  /** Something that was acknowledged may be gone, because nobody was left who had it. */
+  hasLostData = false;
+  /** What is true of the cluster, whoever knows it; undefined outside of one. */
+  #truth: ClusterView | undefined;
+  /** Share of what is published that gets lost. */
+  publishedLoss = 0;
+  readonly #clients = new Set<ModelClient | ModelSubscriber>();
+  /** Servers without connection to the others. */
+  readonly #isolated = new Set<string>();
+  /** Pairs of a client's process and a server between which nothing gets through. */
+  readonly #blocked = new Set<string>();
+  /** Servers that are about to be replicas in sync. */
+  readonly #syncing = new Set<ValkeyServer>();
+  #runs = 0;
+
+  constructor(options: ValkeyModelOptions) {
+    const { simulation, shards, replicas } = options;
+    this.simulation = simulation;
+    this.options = options;
+    this.random = simulation.random("valkey");
+    const all = Array.from({ length: Math.max(1, shards) }, (_, shard): ShardView => {
+      const [primary = "", ...others] = Array.from({ length: 1 + replicas }, (_, i) => this.#addServer(shard, i).id);
+      return { epoch: shard + 1, primary, replicas: others };
+    });
+    for (const { primary, replicas: ids } of all)
+      for (const id of ids) this.#link(this.server(primary), this.server(id));
+    if (shards === 0) return;
+    this.#truth = new ClusterView(1, all);
+    for (const server of this.servers.values()) server.view = this.#truth;
+  }
+
+  get isCluster(): boolean {
+    return this.#truth !== undefined;
+  }
+
+  get shardCount(): number {
+    return this.#truth?.shards.length ?? 1;
+  }
+
+  server(id: string): ValkeyServer {
+    const server = this.servers.get(id);
+    if (server === undefined) throw new RangeError(`there is no server ${id}`);
+    return server;
+  }
+
+  /** The primary of a shard, as it truly is. */
+  primary(shard: number): ValkeyServer {
+    const truth = this.#truth?.shards[shard]?.primary;
+    return truth === undefined ? (this.servers.values().next().value as ValkeyServer) : this.server(truth);
+  }
+
+  replicasOf(shard: number): ValkeyServer[] {
+    const ids = this.#truth?.shards[shard]?.replicas;
+    return ids === undefined ? [...this.servers.values()].slice(1) : ids.map((id) => this.server(id));
+  }
+
+  shardOfKey(key: string): number {
+    return this.#truth?.shardOf(slotOfKey(key)) ?? 0;
+  }
+
+  /** Connects clients that run in a process, as GLIDE does. */
+  connectorFor(process: SimulatedProcess): ValkeyConnector {
+    return {
+      connect: async (options) => {
+        const client = new ModelClient(this, process, options, await this.#firstView(process));
+        this.#clients.add(client);
+        return client;
+      },
+      subscribe: async (_options, channels, onPublished) => {
+        const subscriber = new ModelSubscriber(this, process, onPublished, await this.#firstView(process));
+        this.#clients.add(subscriber);
+        subscriber.subscribe(channels);
+        return subscriber;
+      },
+    };
+  }
+
+  clientClosed(client: ModelClient | ModelSubscriber): void {
+    this.#clients.delete(client);
+  }
+
+  /** Clients and subscribers that are open. */
+  get clients(): number {
+    return this.#clients.size;
+  }
+
+  /** What some server that the process reaches knows of the cluster. */
+  viewFor(process: SimulatedProcess): ClusterView | undefined {
+    const known = [...this.servers.values()].filter((server) => this.#answers(process, server));
+    return known[this.random.below(known.length)]?.view;
+  }
+
+  /** Whether what is published at the moment gets lost on its way to a subscriber. */
+  losesPublished(): boolean {
+    return this.publishedLoss > 0 && this.random.chance(this.publishedLoss);
+  }
+
+  /** Whether a client gets through to a server. */
+  reaches(client: SimulatedProcess, server: ValkeyServer): boolean {
+    return !this.#blocked.has(`${client.name} ${server.id}`);
+  }
+
+  /** Lets nothing through between a client and a server, or everything again. */
+  setBlocked(client: SimulatedProcess, server: ValkeyServer, isBlocked: boolean): void {
+    const pair = `${client.name} ${server.id}`;
+    if (isBlocked) this.#blocked.add(pair);
+    else this.#blocked.delete(pair);
+  }
+
+  /** Ends a server without notice. Whoever is connected to it hears that. */
+  kill(server: ValkeyServer): void {
+    if (server.process.isDead) return;
+    this.options.trace(`${nameOf(server)} is killed`);
+    server.process.kill();
+    server.die();
+    for (const other of this.servers.values()) this.#lostConnection(other, server);
+    for (const client of this.#clients) client.serverDied(server);
+    this.#watch(server);
+  }
+
+  /** Starts a killed server again, with nothing in it unless `keepsData`. */
+  restart(dead: ValkeyServer, keepsData: boolean): void {
+    const server = this.#revive(dead);
+    if (keepsData) server.revive(dead);
+    this.options.trace(`${nameOf(server)} is started again`);
+    const shard = this.#shardOf(server);
+    const primary = this.primary(shard);
+    if (primary.id === server.id) {
+      if (!keepsData) this.hasLostData = true;
+      for (const replica of this.replicasOf(shard)) this.#sync(server, replica);
+      return;
+    }
+    server.demote();
+    this.#sync(primary, server);
+  }
+
+  /** A server stands still. */
+  freeze(server: ValkeyServer): void {
+    if (!server.process.isRunning) return;
+    this.options.trace(`${nameOf(server)} stands still`);
+    server.process.freeze();
+    // The others go on writing to it: that is what it reads first when it wakes up.
+    this.simulation.after(this.random.between(0, 500), () => server.process.run(() => {}, "cluster"));
+    this.#watch(server);
+  }
+
+  thaw(server: ValkeyServer): void {
+    if (server.process.isDead) return;
+    this.options.trace(`${nameOf(server)} wakes up`);
+    server.process.thaw();
+    for (const one of this.servers.values()) this.#gossip(one);
+  }
+
+  /** Cuts a server off from all others, or connects it again. Clients still reach it. */
+  setIsolated(server: ValkeyServer, isIsolated: boolean): void {
+    this.options.trace(`${nameOf(server)} is ${isIsolated ? "cut off from" : "connected with"} the others`);
+    const { nodeTimeoutMs = 2000 } = this.options;
+    if (isIsolated) {
+      this.#isolated.add(server.id);
+      for (const link of this.#linksOf(server)) link.hold();
+      this.simulation.after(nodeTimeoutMs, () => {
+        if (this.#isolated.has(server.id)) server.process.run(() => this.#cutOff(server), "cluster");
+      });
+      this.#watch(server);
+      return;
+    }
+    this.#isolated.delete(server.id);
+    this.simulation.after(this.random.between(50, maxGossipMs), () =>
+      server.process.run(() => {
+        server.isCutOff = false;
+      }, "cluster"),
+    );
+    this.#gossip(server);
+    for (const link of this.#linksOf(server)) link.resume();
+  }
+
+  /** Hands a shard over to its replica, without loss. */
+  failOver(shard: number): void {
+    const primary = this.primary(shard);
+    const [replica] = this.replicasOf(shard).filter((one) => this.#takesPart(one));
+    if (replica === undefined || !this.#takesPart(primary)) return;
+    this.options.trace(`${nameOf(primary)} hands over to ${nameOf(replica)}`);
+    // The primary holds writes up until the replica has everything.
+    primary.process.freeze();
+    this.simulation.after(5 + 4 * (this.options.replicationDelayMs ?? 1), () => {
+      if (primary.process.isDead) return;
+      if (this.#takesPart(replica) && replica.offset === primary.offset) {
+        this.#promote(shard, replica);
+        primary.view = this.#truth;
+        this.#demote(primary);
+      }
+      primary.process.thaw();
+    });
+  }
+
+  /** Moves the slot of a key to another shard, key by key, within a time in milliseconds. */
+  migrate(slot: number, toShard: number, forMs: number): void {
+    const truth = this.#truth;
+    if (truth === undefined || truth.shardOf(slot) === toShard) return;
+    const [source, target] = [this.primary(truth.shardOf(slot)), this.primary(toShard)];
+    if (!this.#takesPart(source) || !this.#takesPart(target)) return;
+    this.options.trace(`slot ${slot} moves from ${nameOf(source)} to ${nameOf(target)}`);
+    target.importing.set(slot, source.id);
+    source.migrating.set(slot, target.id);
+    const isStill = () =>
+      this.#takesPart(source) &&
+      this.#takesPart(target) &&
+      !source.isReplica &&
+      !target.isReplica &&
+      source.migrating.has(slot);
+    const giveUp = (): void => {
+      source.migrating.delete(slot);
+      target.importing.delete(slot);
+    };
+    const keys = [...source.database.keys].filter((key) => slotOfKey(key) === slot);
+    for (const [i, key] of keys.entries()) {
+      this.simulation.after((forMs * (i + 1)) / (keys.length + 2), () => {
+        if (isStill()) source.moveKey(key, target);
+      });
+    }
+    this.simulation.after(forMs, () => {
+      if (!isStill()) return giveUp();
+      for (const key of [...source.database.keys]) if (slotOfKey(key) === slot) source.moveKey(key, target);
+      giveUp();
+      this.#truth = (this.#truth as ClusterView).withSlot(slot, toShard);
+      source.view = this.#truth;
+      target.view = this.#truth;
+      source.dropChannels();
+      this.options.trace(`slot ${slot} has moved`);
+      for (const server of this.servers.values()) this.#gossip(server);
+    });
+  }
+
+  #answers(process: SimulatedProcess, server: ValkeyServer): boolean {
+    return server.process.isRunning && this.reaches(process, server);
+  }
+
+  /** Connecting takes longer while a server does not answer. @throws if none does */
+  async #firstView(process: SimulatedProcess): Promise<ClusterView | undefined> {
+    const isStuck = [...this.servers.values()].some((server) => !this.#answers(process, server));
+    const random = this.simulation.random(`connect ${++this.#runs}`);
+    const delayMs = random.between(2, 20) + (isStuck ? random.between(0, 1000) : 0);
+    await new Promise<void>((resolve) => this.simulation.after(delayMs, () => process.run(resolve)));
+    const reached = this.isCluster ? [...this.servers.values()] : [this.primary(0)];
+    if (!reached.some((server) => this.#answers(process, server))) throw new Error("connection error: nobody answers");
+    return this.viewFor(process);
+  }
+
+  #addServer(shard: number, index: number): ValkeyServer {
+    const id = Buffer.from(Random.named(this.simulation.seed, `server ${shard} ${index}`).bytes(20)).toString("hex");
+    const server = new ValkeyServer(id, `v${shard}${"abc"[index] ?? index}`, this.#process(`v${shard}.${index}`));
+    this.servers.set(id, server);
+    return server;
+  }
+
+  #process(name: string): SimulatedProcess {
+    const { simulation, options } = this;
+    const run = `${name}.${++this.#runs}`;
+    const skewMs = simulation.random(`${run} clock`).between(-20, 20);
+    return new SimulatedProcess({ simulation, name: run, skewMs, onThrown: options.onThrown });
+  }
+
+  /** A new process in the place of a dead one. */
+  #revive(dead: ValkeyServer): ValkeyServer {
+    const server = new ValkeyServer(dead.id, dead.label, this.#process(dead.label));
+    server.view = this.#truth;
+    this.servers.set(dead.id, server);
+    return server;
+  }
+
+  #link(primary: ValkeyServer, replica: ValkeyServer): void {
+    primary.addReplica(replica, this.options.replicationDelayMs ?? 1);
+  }
+
+  #linksOf(server: ValkeyServer) {
+    return [...this.servers.values()]
+      .flatMap((one) => [...one.replicaLinks])
+      .filter(({ primary, replica }) => primary === server || replica === server);
+  }
+
+  /** A server is there, and the others can reach it. */
+  #takesPart(server: ValkeyServer): boolean {
+    return server.process.isRunning && !this.#isolated.has(server.id) && this.servers.get(server.id) === server;
+  }
+
+  #shardOf(server: ValkeyServer): number {
+    const shards = this.#truth?.shards ?? [];
+    return Math.max(
+      0,
+      shards.findIndex(({ primary, replicas }) => primary === server.id || replicas.includes(server.id)),
+    );
+  }
+
+  /** Brings a server in sync as a replica, when both can. */
+  #sync(primary: ValkeyServer, replica: ValkeyServer): void {
+    if (this.#syncing.has(replica)) return;
+    this.#syncing.add(replica);
+    this.simulation.after(this.random.between(50, maxSyncMs), () => {
+      this.#syncing.delete(replica);
+      const isCurrent = this.servers.get(replica.id) === replica && this.primary(this.#shardOf(replica)) === primary;
+      if (replica.process.isDead) return;
+      const current = this.primary(this.#shardOf(replica));
+      if (!isCurrent || !this.#takesPart(primary) || !this.#takesPart(replica)) {
+        if (current !== replica && this.servers.get(replica.id) === replica) this.#sync(current, replica);
+        return;
+      }
+      for (const link of [...primary.replicaLinks]) if (link.replica === replica) primary.dropReplica(link);
+      this.#link(primary, replica);
+      this.options.trace(`${nameOf(replica)} is a replica of ${nameOf(primary)}, in sync`);
+    });
+  }
+
+  /** A server hears that another is gone, because its connection is. */
+  #lostConnection(server: ValkeyServer, dead: ValkeyServer): void {
+    for (const link of [...server.replicaLinks]) {
+      if (link.replica === dead) server.process.run(() => server.dropReplica(link), "cluster");
+    }
+  }
+
+  #cutOff(server: ValkeyServer): void {
+    server.isCutOff = true;
+    for (const { id } of this.servers.values()) if (id !== server.id) server.suspects.add(id);
+  }
+
+  /** Replaces a primary that is missed for too long. */
+  #watch(server: ValkeyServer): void {
+    if (this.#truth === undefined) return;
+    const { nodeTimeoutMs = 2000 } = this.options;
+    const look = (): void => {
+      if (this.#takesPart(server) || this.servers.get(server.id) !== server) return;
+      for (const other of this.servers.values()) {
+        if (this.#takesPart(other)) other.process.run(() => other.suspects.add(server.id), "cluster");
+      }
+      const shard = this.#shardOf(server);
+      const truth = this.#truth as ClusterView;
+      if (truth.shards[shard]?.primary !== server.id) return;
+      const voters = truth.shards.filter(({ primary }) => this.#takesPart(this.server(primary))).length;
+      const replicas = this.replicasOf(shard).filter((one) => this.#takesPart(one));
+      const [best] = replicas.sort((a, b) => b.offset - a.offset);
+      if (best !== undefined && voters * 2 > truth.shards.length) this.#elect(shard, best, server);
+      else this.simulation.after(electionLookMs, look);
+    };
+    this.simulation.after(nodeTimeoutMs + this.random.between(0, nodeTimeoutMs), look);
+  }
+
+  #elect(shard: number, replica: ValkeyServer, former: ValkeyServer): void {
+    this.options.trace(`${nameOf(replica)} is elected in the place of ${nameOf(former)}`);
+    this.#promote(shard, replica);
+  }
+
+  #promote(shard: number, replica: ValkeyServer): void {
+    const former = this.primary(shard);
+    this.#truth = (this.#truth as ClusterView).withPrimary(shard, replica.id);
+    for (const link of [...former.replicaLinks]) {
+      if (link.replica !== replica) continue;
+      link.close();
+      if (!this.#isolated.has(former.id)) former.process.run(() => former.dropReplica(link), link);
+    }
+    replica.view = this.#truth;
+    replica.promote();
+    for (const server of this.servers.values()) this.#gossip(server);
+  }
+
+  /** A server hears what is true, if it can. */
+  #gossip(server: ValkeyServer): void {
+    if (this.#truth === undefined) return;
+    this.simulation.after(this.random.between(1, maxGossipMs), () => {
+      if (this.#isolated.has(server.id)) return;
+      server.process.run(() => this.#learn(server), "cluster");
+    });
+  }
+
+  #learn(server: ValkeyServer): void {
+    const truth = this.#truth as ClusterView;
+    if (this.servers.get(server.id) !== server || this.#isolated.has(server.id)) return;
+    server.view = truth;
+    for (const id of server.suspects) if (this.#takesPart(this.server(id))) server.suspects.delete(id);
+    server.dropChannels();
+    const primary = this.primary(this.#shardOf(server));
+    if (primary === server) return;
+    if (!server.isReplica) this.#demote(server);
+    else if (![...primary.replicaLinks].some(({ replica }) => replica === server)) this.#sync(primary, server);
+  }
+
+  #demote(server: ValkeyServer): void {
+    this.options.trace(`${nameOf(server)} hears that it is a primary no more`);
+    server.demote();
+    server.dropChannels();
+    this.#sync(this.primary(this.#shardOf(server)), server);
+  }
+}
+
+function nameOf({ label }: ValkeyServer): string {
+  return label;
+}
