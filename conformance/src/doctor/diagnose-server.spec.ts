@@ -13,7 +13,7 @@ describe("diagnoseServer", () => {
   it("finds nothing wrong with the reference server", async () => {
     await using environment = await openReference();
     const found = await findings(environment);
-    expect(found.length).toBe(8); // it has no control API
+    expect(found.length).toBe(9);
     expect(found.filter(({ problem }) => problem !== undefined)).toEqual([]);
   });
 

@@ -1,13 +1,12 @@
 import { Access, type ChannelRules } from "@fanfare/proto/config/v1";
 import { type Channel, ErrorCode } from "@fanfare/proto/v1";
-import { keyOf } from "./channel.ts";
+import { keyOf, namespaceOf } from "./channel.ts";
 import { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
 
 /** The rules of a group's namespace. @throws Refusal UNKNOWN_NAMESPACE */
 export function rulesOf(session: Session, group: string, field: string): ChannelRules {
-  const colon = group.indexOf(":");
-  const name = colon === -1 ? "default" : group.slice(0, colon);
+  const name = namespaceOf(group);
   const rules = session.app.namespaces.get(name);
   if (rules !== undefined) return rules;
   const denied = field.startsWith("publish") && session.app.breaks.has("unknown-namespace-as-denied");

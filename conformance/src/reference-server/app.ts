@@ -1,7 +1,10 @@
 import type { ChannelRules } from "@fanfare/proto/config/v1";
-import type { CloseCode } from "@fanfare/proto/v1";
+import { type Channel, type CloseCode, DeliveryClass } from "@fanfare/proto/v1";
 import type { Breaks } from "../mutants/mutants.ts";
-import { type ChannelTable, keyOf } from "./channel.ts";
+import { type ChannelTable, keyOf, namespaceOf } from "./channel.ts";
+import type { ChannelLog } from "./durable/channel-log.ts";
+import { LogTable } from "./durable/log-table.ts";
+import { Members } from "./members.ts";
 import { leavePresence } from "./presence.ts";
 import type { Session } from "./session.ts";
 import type { Settings } from "./settings.ts";
@@ -13,23 +16,50 @@ export type LeaveCause = "left" | "timeout" | "kicked";
 export class App {
   readonly id: string;
   readonly settings: Settings;
-  readonly namespaces: ReadonlyMap<string, ChannelRules>;
+  readonly namespaces: Map<string, ChannelRules>;
   readonly breaks: Breaks;
   readonly channels: ChannelTable;
+  readonly logs: LogTable;
+  readonly members = new Members();
   readonly sessions = new Map<string, Session>();
   /** Close codes of sessions that were ended, for the resume window. */
   readonly tombstones = new Map<string, CloseCode>();
+  /** Until when players are banned, in milliseconds. */
+  readonly bans = new Map<string, number>();
+  /** Tokens of a player that were issued before a time, in milliseconds, are revoked. */
+  readonly revocations = new Map<string, number>();
 
   constructor(id: string, settings: Settings, breaks: Breaks, channels: ChannelTable) {
     this.id = id;
     this.settings = settings;
-    this.namespaces = settings.apps.get(id) ?? new Map();
+    this.namespaces = new Map(settings.apps.get(id));
     this.breaks = breaks;
     this.channels = channels;
+    this.logs = new LogTable(breaks);
   }
 
   sessionsOf(player: string): Session[] {
     return [...this.sessions.values()].filter((session) => session.player === player);
+  }
+
+  isDurable({ kind }: Channel): boolean {
+    if (kind.case !== "group") return false;
+    return this.namespaces.get(namespaceOf(kind.value))?.deliveryClass === DeliveryClass.DURABLE;
+  }
+
+  /** The log of a durable channel. */
+  durable(channel: Channel): { log: ChannelLog; maxRewind: number } {
+    const group = channel.kind.case === "group" ? channel.kind.value : "";
+    const { retention, maxRewind = 0 } = this.namespaces.get(namespaceOf(group)) ?? {};
+    return { log: this.logs.open(keyOf(channel), retention), maxRewind };
+  }
+
+  isBanned(player: string): boolean {
+    return (this.bans.get(player) ?? 0) > Date.now();
+  }
+
+  isRevoked({ player, issuedAtMs }: { player: string; issuedAtMs: number }): boolean {
+    return issuedAtMs < (this.revocations.get(player) ?? 0);
   }
 
   /** The connection is gone, and the session waits for its resume, if it can. */
@@ -55,7 +85,8 @@ export class App {
       this.tombstones.set(session.id, tombstone);
       setTimeout(() => this.tombstones.delete(session.id), this.settings.timing.resumeWindowMs).unref();
     }
-    for (const { channel } of [...session.subscriptions.values()]) {
+    for (const { channel, reader } of [...session.subscriptions.values()]) {
+      reader?.stop();
       this.channels.close(keyOf(channel), session);
       leavePresence(this, session, channel, cause);
     }

@@ -1,10 +1,17 @@
 import { type Channel, ErrorCode, type Payload } from "@fanfare/proto/v1";
+import type { Reader } from "./durable/reader.ts";
 import { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
 
 /** A channel as a key. */
 export function keyOf({ kind }: Channel): string {
   return `${kind.case} ${kind.value}`;
+}
+
+/** The namespace of a group. */
+export function namespaceOf(group: string): string {
+  const colon = group.indexOf(":");
+  return colon === -1 ? "default" : group.slice(0, colon);
 }
 
 /** A session's subscription of a channel. */
@@ -15,12 +22,16 @@ export interface Subscription {
   /** The session is told presence. */
   presence: boolean;
   data: Payload | undefined;
+  /** Serves it from the log; undefined where it is served as a live one. */
+  reader: Reader | undefined;
 }
 
 /** Who subscribes a channel, and how many changes of presence there were. */
 export class ChannelState {
   readonly subscribers = new Map<Session, Subscription>();
   presenceNumber = 0n;
+  /** Counts alone were told last, and no lists. */
+  counted = false;
 }
 
 /** Channels that somebody subscribes; one that nobody does is forgotten. */

@@ -1,4 +1,4 @@
-import { CloseCode, GoawayReason } from "@fanfare/proto/v1";
+import { CloseCode, type GoawayReason } from "@fanfare/proto/v1";
 import type { Connection } from "./connection.ts";
 
 /** How clients are sent away. */
@@ -8,19 +8,23 @@ export interface MoveRequest {
 }
 
 /** Sends connections away: each is told a time of its own within the window, and closed at the deadline. */
-export function sendAway(connections: readonly Connection[], { windowMs, deadlineMs }: MoveRequest, url: string): void {
+export function sendAway(
+  connections: readonly Connection[],
+  { windowMs, deadlineMs }: MoveRequest,
+  { reason, url }: { readonly reason: GoawayReason; readonly url: string },
+): void {
   for (const [i, connection] of connections.entries()) {
     const { breaks, session } = connection;
     const share = breaks.has("all-leave-at-once") ? 0.5 : i / connections.length;
     const reconnectAfterMs = Math.floor(windowMs * share);
     connection.goingAway = true;
     if (!breaks.has("no-goaway")) {
-      const value = { reason: GoawayReason.REBALANCING, deadlineMs, reconnectAfterMs, url };
+      const value = { reason, deadlineMs, reconnectAfterMs, url };
       connection.send({ case: "goaway", value });
     }
     if (breaks.has("no-deadline")) continue;
     const closeMs = session?.features.has("hand_over") ? deadlineMs : reconnectAfterMs;
-    connection.timer("goaway", closeMs, () => connection.close(CloseCode.GOING_AWAY, "this node is going away"));
+    connection.timers.set("goaway", closeMs, () => connection.close(CloseCode.GOING_AWAY, "this node is going away"));
   }
 }
 
@@ -34,7 +38,7 @@ export function leaveFormer(former: Connection, handsOver: boolean): void {
   if (!breaks.has("no-handed-over")) former.send({ case: "handedOver", value: {} });
   if (breaks.has("frames-after-handed-over")) former.send({ case: "ping", value: { sentAtUs: 1n } }, 99);
   former.handedOver = true;
-  if (!breaks.has("handled-after-handed-over")) former.session = undefined;
-  else return void setTimeout(() => former.close(CloseCode.HANDED_OVER), 100);
+  // Broken, it handles one message more before it closes.
+  if (breaks.has("handled-after-handed-over")) return;
   former.close(CloseCode.HANDED_OVER, "the session has moved");
 }

@@ -10,7 +10,6 @@ export class Heartbeat {
   #sentAtMs = performance.now();
   #receivedAtMs = performance.now();
   #pingedAtMs = Number.NEGATIVE_INFINITY;
-  #id = 0;
 
   constructor(connection: Connection, intervalMs: number, timeoutMs: number) {
     const { breaks } = connection;
@@ -44,8 +43,7 @@ export class Heartbeat {
     const isEager = breaks.has("pings-too-often") && nowMs - this.#pingedAtMs >= this.#intervalMs / 2;
     if (breaks.has("no-ping") || !((isDue && (isSilent || isUnheard)) || isEager)) return;
     this.#pingedAtMs = nowMs;
-    const id = breaks.has("ping-under-id-0") ? 0 : ++this.#id;
-    this.#connection.pings.add(id);
+    const id = breaks.has("ping-under-id-0") ? 0 : this.#connection.nextId();
     this.#connection.send({ case: "ping", value: { sentAtUs: BigInt(Date.now()) * 1000n } }, id);
   }
 }

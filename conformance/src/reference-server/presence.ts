@@ -12,9 +12,10 @@ import {
 } from "@fanfare/proto/v1";
 import { checkSubscribe } from "./access.ts";
 import type { App, LeaveCause } from "./app.ts";
-import { type ChannelState, keyOf, required, type Subscription } from "./channel.ts";
+import { type ChannelState, keyOf, namespaceOf, required, type Subscription } from "./channel.ts";
 import { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
+import { checkPresenceData } from "./subscribe.ts";
 
 type Event = MessageInitShape<typeof PresenceEventSchema>["event"];
 type Member = MessageInitShape<typeof PresenceMemberSchema>;
@@ -32,9 +33,7 @@ const reasons: Record<LeaveCause, LeaveReason> = {
 /** What a channel tells. */
 export function presenceMode(app: App, { kind }: Channel): PresenceMode {
   if (kind.case !== "group") return PresenceMode.OFF;
-  const colon = kind.value.indexOf(":");
-  const rules = app.namespaces.get(colon === -1 ? "default" : kind.value.slice(0, colon));
-  return rules?.presence || PresenceMode.OFF;
+  return app.namespaces.get(namespaceOf(kind.value))?.presence || PresenceMode.OFF;
 }
 
 /** A session is in a channel now, or shows something else there. */
@@ -52,7 +51,8 @@ export function leavePresence(app: App, session: Session, channel: Channel, caus
   const state = app.channels.get(keyOf(channel));
   state.presenceNumber++;
   const reason = app.breaks.has("leave-reason-always-left") ? LeaveReason.LEFT : reasons[cause];
-  const left = [{ origin: session.origin, generation: 1, playerId: session.player, reason }];
+  const { origin, generation, player } = session;
+  const left = [{ origin, generation, playerId: player, reason }];
   tell(app, state, channel, { case: "diff", value: { section, number: state.presenceNumber, left } }, session);
 }
 
@@ -92,9 +92,13 @@ export function queryPresence(session: Session, query: PresenceQuery): Result {
 /** Answers `presence_update`. @throws Refusal */
 export function updatePresence(session: Session, update: PresenceUpdate): Result {
   const channel = required(update.channel);
+  checkPresenceData(session, update.data, "presence_update.data");
   const subscription = session.subscriptions.get(keyOf(channel));
   if (subscription === undefined && !session.app.breaks.has("update-without-subscription")) {
     throw new Refusal(ErrorCode.NOT_SUBSCRIBED, "the channel is not subscribed", "presence_update.channel");
+  }
+  if (presenceMode(session.app, channel) === PresenceMode.OFF && !session.app.breaks.has("update-where-none-is-told")) {
+    throw new Refusal(ErrorCode.FAILED_PRECONDITION, "the channel tells no presence", "presence_update.channel");
   }
   if (subscription !== undefined) subscription.data = update.data;
   showPresence(session.app, session, channel, "updated");
@@ -104,10 +108,16 @@ export function updatePresence(session: Session, update: PresenceUpdate): Result
 function tell(app: App, state: ChannelState, channel: Channel, event: Event, except: Session | undefined): void {
   const mode = presenceMode(app, channel);
   if (mode === PresenceMode.OFF) return;
-  const told = isCounted(app, state, channel) ? counts(state) : event;
+  const isCountedNow = isCounted(app, state, channel);
+  const wasCounted = state.counted;
+  state.counted = isCountedNow;
+  const told = isCountedNow ? counts(state) : event;
   for (const [session, { presence }] of state.subscribers) {
     const isWanted = presence && session !== except;
-    if (isWanted || app.breaks.has("presence-without-feature")) {
+    // What was not told while counts were is made up for by a snapshot.
+    if (isWanted && wasCounted && !isCountedNow && !app.breaks.has("listed-again-without-snapshot")) {
+      snapshot(session, channel);
+    } else if (isWanted || app.breaks.has("presence-without-feature")) {
       session.connection?.send({ case: "presenceEvent", value: { channel, event: told } });
     }
   }
@@ -116,7 +126,7 @@ function tell(app: App, state: ChannelState, channel: Channel, event: Event, exc
 function isCounted(app: App, state: ChannelState, channel: Channel): boolean {
   if (app.breaks.has("lists-instead-of-counts")) return false;
   if (presenceMode(app, channel) === PresenceMode.COUNTS) return true;
-  const name = channel.kind.case === "group" ? (channel.kind.value.split(":")[0] ?? "") : "";
+  const name = channel.kind.case === "group" ? namespaceOf(channel.kind.value) : "";
   return state.subscribers.size > (app.namespaces.get(name)?.maxPresenceMembers || 1000);
 }
 
@@ -132,8 +142,8 @@ function page(state: ChannelState, members: Member[], nextPageToken: string): Re
   return { case: "presencePage", value: { ...numbers(state), members, nextPageToken } };
 }
 
-function memberOf({ origin, player }: Session, { data }: Subscription): Member {
-  return { origin, generation: 1, playerId: player, ...(data === undefined ? {} : { data }) };
+function memberOf({ origin, generation, player }: Session, { data }: Subscription): Member {
+  return { origin, generation, playerId: player, ...(data === undefined ? {} : { data }) };
 }
 
 function without(state: ChannelState, session: Session): ChannelState {

@@ -1,18 +1,9 @@
-import { clone, create, type MessageInitShape } from "@bufbuild/protobuf";
-import {
-  type Channel,
-  ErrorCode,
-  type MessageSchema,
-  Outcome,
-  type Payload,
-  PayloadSchema,
-  type Publish,
-  type PublishResult,
-  PublishResultSchema,
-  type ReplySchema,
-} from "@fanfare/proto/v1";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Channel, ErrorCode, Outcome, type Payload, type Publish, type ReplySchema } from "@fanfare/proto/v1";
 import { checkPublish, rulesOf } from "./access.ts";
-import { type ChannelState, keyOf, required } from "./channel.ts";
+import { keyOf, required } from "./channel.ts";
+import { deliver, type Publication } from "./deliver.ts";
+import { payloadBytes } from "./payload-bytes.ts";
 import { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -29,23 +20,35 @@ export function publish(session: Session, request: Publish): Result {
   if (request.seq <= highest) return repeat(session, request, channel);
   session.highest.set(counter, request.seq);
   try {
-    const result = admit(session, request, channel);
+    admit(session, request, channel);
+    const result = deliver(session.app, publicationOf(session, request, channel));
     session.remember(request.seq, { result });
     return { case: "publishResult", value: result };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     session.remember(request.seq, { refused: error.code });
-    if (breaks.has("refused-and-done")) deliver(session, request, channel);
+    if (breaks.has("refused-and-done")) deliver(session.app, publicationOf(session, request, channel));
     throw error;
   }
 }
 
+function publicationOf(session: Session, request: Publish, channel: Channel): Publication {
+  const isAsked = session.features.has("report") || session.app.breaks.has("fields-without-feature");
+  const { origin, player } = session;
+  return { ...request, wantReport: request.wantReport && isAsked, channel, origin, from: player, session };
+}
+
 /** A repeat is not delivered, and answered with what is known of its first. @throws Refusal */
 function repeat(session: Session, request: Publish, channel: Channel): Result {
-  const { breaks } = session.app;
-  if (breaks.has("repeats-delivered")) deliver(session, request, channel);
+  const { app } = session;
+  const { breaks } = app;
+  const isAgain = breaks.has("repeats-delivered") || (app.isDurable(channel) && breaks.has("repeats-stored-twice"));
+  const again = isAgain ? deliver(app, publicationOf(session, request, channel)) : undefined;
+  if (again !== undefined && app.isDurable(channel)) return { case: "publishResult", value: again };
   const answer = session.answers.get(request.seq);
   const repeated = !breaks.has("repeats-not-marked");
+  const stored = app.isDurable(channel) ? storedBefore(session, request, channel) : undefined;
+  if (stored !== undefined) return { case: "publishResult", value: { ...stored, repeated } };
   if (answer === undefined) {
     const outcome = breaks.has("unknown-first-delivered") ? Outcome.DELIVERED : Outcome.UNKNOWN;
     return { case: "publishResult", value: { outcome, repeated } };
@@ -57,24 +60,31 @@ function repeat(session: Session, request: Publish, channel: Channel): Result {
   throw new Refusal(answer.refused, "it was refused before");
 }
 
+/** What the log knows of a repeat's first, which is more than the session remembers. */
+function storedBefore({ app, origin }: Session, { seq }: Publish, channel: Channel) {
+  if (app.breaks.has("repeats-known-to-sessions-alone")) return undefined;
+  const position = app.durable(channel).log.find(origin, seq);
+  return position && { outcome: Outcome.STORED, position };
+}
+
 /** @throws Refusal */
-function admit(session: Session, request: Publish, channel: Channel): PublishResult {
+function admit(session: Session, request: Publish, channel: Channel): void {
   const { app } = session;
   if (request.conflationKey !== "" && !request.volatile && !app.breaks.has("conflation-key-of-any-message")) {
     throw new Refusal(ErrorCode.INVALID_ARGUMENT, "only volatile messages have a key", "publish.conflation_key");
   }
   checkPublish(session, channel);
+  if (request.volatile && app.isDurable(channel) && !app.breaks.has("volatile-stored")) {
+    throw new Refusal(ErrorCode.INVALID_ARGUMENT, "a volatile message is never stored", "publish.volatile");
+  }
   checkSize(session, channel, request.payload);
   checkRate(session, channel);
-  return deliver(session, request, channel);
 }
 
 /** @throws Refusal TOO_LARGE */
 function checkSize(session: Session, channel: Channel, payload: Payload | undefined): void {
   const { breaks, settings } = session.app;
-  const data = payload?.data;
-  const length =
-    data?.case === undefined ? 0 : data.case === "binary" ? data.value.length : Buffer.byteLength(data.value);
+  const length = payloadBytes(payload);
   const own = channel.kind.case === "group" ? rulesOf(session, channel.kind.value, "").maxPayloadBytes : 0;
   const most = settings.limits.maxPayloadBytes;
   const isTooLong = length > most && !breaks.has("payload-limit-unchecked");
@@ -100,73 +110,4 @@ function namespaceWaitMs(session: Session, channel: Channel): number {
   const bucket = session.namespaceBuckets.get(key) ?? new TokenBucket(publishesPerSecond, publishesPerSecond);
   session.namespaceBuckets.set(key, bucket);
   return bucket.admit();
-}
-
-function deliver(session: Session, request: Publish, channel: Channel): PublishResult {
-  const { app } = session;
-  const { breaks } = app;
-  const { kind } = channel;
-  const targets = kind.case === "player" ? app.sessionsOf(kind.value) : [];
-  if (kind.case === "player" && targets.length === 0) return answered(session, request, Outcome.OFFLINE);
-  const state = app.channels.get(keyOf(channel));
-  const body = bodyOf(session, request, channel);
-  const counts = { reached: 0, detached: 0, excluded: 0 };
-  for (const receiver of receiversOf(state)) {
-    if (isExcluded(session, receiver, request)) {
-      counts[breaks.has("report-counts-excluded") ? "reached" : "excluded"]++;
-    } else if (receiver.connection === undefined) counts.detached++;
-    else {
-      if (!(breaks.has("self-never-served") && receiver === session)) receiver.connection.message(body);
-      counts.reached++;
-      if (breaks.has("subscribed-twice") && receiver.subscriptions.get(keyOf(channel))?.byClient) {
-        receiver.connection.message({ ...body, seq: request.seq + 1n });
-      }
-    }
-  }
-  const isDetached = kind.case === "player" && counts.reached === 0 && breaks.has("detached-as-offline");
-  return answered(session, request, isDetached ? Outcome.OFFLINE : Outcome.DELIVERED, counts);
-}
-
-function receiversOf({ subscribers }: ChannelState): Session[] {
-  return [...subscribers.keys()];
-}
-
-function isExcluded(session: Session, receiver: Session, { excludeSelf }: Publish): boolean {
-  const { breaks } = session.app;
-  if (!excludeSelf || breaks.has("exclude-self-ignored")) return false;
-  return breaks.has("exclude-self-excludes-the-player") ? receiver.player === session.player : receiver === session;
-}
-
-function bodyOf(session: Session, request: Publish, channel: Channel): MessageInitShape<typeof MessageSchema> {
-  const { breaks } = session.app;
-  const sentAtMs = BigInt(Date.now());
-  const expiresAtMs = request.ttlMs === 0 || breaks.has("no-expiry") ? 0n : sentAtMs + BigInt(request.ttlMs);
-  const payload = request.payload && clone(PayloadSchema, request.payload);
-  if (payload?.data.case === "text" && breaks.has("payload-trimmed")) payload.data.value = payload.data.value.trimEnd();
-  if (payload?.data.case === "json" && breaks.has("payload-trimmed"))
-    payload.data.value = payload.data.value.replaceAll(" ", "");
-  return {
-    channel,
-    origin: breaks.has("origin-changed") ? 1n : session.origin,
-    seq: request.seq,
-    from: breaks.has("from-empty") ? "" : session.player,
-    sentAtMs: breaks.has("no-sent-at") ? 0n : sentAtMs,
-    expiresAtMs,
-    volatile: request.volatile && !breaks.has("volatile-lost"),
-    conflationKey: request.conflationKey,
-    ...(payload === undefined ? {} : { payload }),
-  };
-}
-
-function answered(
-  session: Session,
-  { wantReport }: Publish,
-  outcome: Outcome,
-  report = { reached: 0, detached: 0, excluded: 0 },
-): PublishResult {
-  const { breaks } = session.app;
-  const isAsked = wantReport && (session.features.has("report") || breaks.has("fields-without-feature"));
-  const told = isAsked && !breaks.has("report-not-given");
-  const said = outcome === Outcome.OFFLINE && breaks.has("offline-as-delivered") ? Outcome.DELIVERED : outcome;
-  return create(PublishResultSchema, { outcome: said, ...(told ? { report } : {}) });
 }

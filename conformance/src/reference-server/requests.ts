@@ -6,16 +6,19 @@ import {
   ErrorCode,
   feature as featureOption,
   type ReplySchema,
+  type RpcResult,
 } from "@fanfare/proto/v1";
 import { validatorFor } from "@fanfare/proto/validate";
-import { required } from "./channel.ts";
+import { keyOf, required } from "./channel.ts";
 import type { Connection } from "./connection.ts";
+import { commitCursor, history } from "./durable/history.ts";
 import { shakeHands } from "./handshake.ts";
 import { queryPresence, snapshot, updatePresence } from "./presence.ts";
 import { publish } from "./publish.ts";
 import { Refusal } from "./refusal.ts";
 import type { Session } from "./session.ts";
-import { applyClaims, subscribe, unsubscribe } from "./subscribe.ts";
+import { applyClaims } from "./standing.ts";
+import { subscribe, unsubscribe } from "./subscribe.ts";
 import { verifyToken } from "./verify-token.ts";
 
 type Result = MessageInitShape<typeof ReplySchema>["result"];
@@ -41,8 +44,9 @@ export function handleFrame(connection: Connection, session: Session, frame: Cli
     if (result === undefined || (id === 0 && !breaks.has("reply-to-no-id"))) return;
     connection.send({ case: "reply", value: { result } }, id);
     if (breaks.has("reply-twice")) connection.send({ case: "reply", value: { result } }, id);
-    if (kind.case === "subscribe" && result.case === "subscribed" && result.value.presence && kind.value.channel) {
-      snapshot(session, kind.value.channel);
+    if (kind.case === "subscribe" && result.case === "subscribed" && kind.value.channel) {
+      if (result.value.presence) snapshot(session, kind.value.channel);
+      session.subscriptions.get(keyOf(kind.value.channel))?.reader?.wake();
     }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
@@ -55,7 +59,7 @@ function check(connection: Connection, session: Session, frame: ClientFrame): vo
   const { breaks } = connection;
   const { id, kind } = frame;
   const feature = featureOf.get(kind.case ?? "");
-  if (feature !== undefined && !session.features.has(feature)) {
+  if (feature !== undefined && !session.features.has(feature) && kind.case !== "rpcResult") {
     if (breaks.has("unserved-kind-ignored")) throw new Refusal(ErrorCode.FAILED_PRECONDITION, "not now");
     throw new Refusal(ErrorCode.UNIMPLEMENTED, `the feature ${feature} is not in force`);
   }
@@ -83,7 +87,9 @@ function handle(connection: Connection, session: Session, { id, kind }: ClientFr
       pong(connection, id, kind.value.sentAtUs);
       return undefined;
     case "pong":
-      connection.pings.delete(id);
+      return undefined;
+    case "rpcResult":
+      answerCall(connection, id, kind.value);
       return undefined;
     case "subscribe":
       return { case: "subscribed", value: subscribe(session, kind.value, "subscribe") };
@@ -96,13 +102,19 @@ function handle(connection: Connection, session: Session, { id, kind }: ClientFr
       return queryPresence(session, kind.value);
     case "presenceUpdate":
       return updatePresence(session, kind.value);
+    case "rpc":
+      if (breaks.has("call-of-a-player-answered-by-itself"))
+        return { case: "rpcResult", value: { result: { case: "payload", value: {} } } };
+      throw new Refusal(ErrorCode.BACKEND_UNAVAILABLE, "no backend answers calls");
+    case "history":
+      return history(session, kind.value);
+    case "cursorCommit":
+      return commitCursor(session, kind.value);
     case "refresh":
       return refresh(connection, session, kind.value.token);
     case "disconnect":
       disconnect(connection);
       return undefined;
-    default:
-      throw new Refusal(ErrorCode.UNIMPLEMENTED, `${kind.case} is not served`);
   }
 }
 
@@ -122,6 +134,7 @@ function refresh(connection: Connection, session: Session, token: string): Resul
     if (!isOwn && !breaks.has("refresh-of-another-player")) {
       throw new Refusal(ErrorCode.PERMISSION_DENIED, "the token is of another player", "refresh.token");
     }
+    if (session.app.isRevoked(claims)) throw new Refusal(ErrorCode.TOKEN_REVOKED, "the token was revoked");
     connection.expireAt(claims.expiresAtMs);
     setImmediate(() => applyClaims(session, claims));
     return { case: "refreshed", value: { tokenExpiresAtMs: BigInt(Math.round(claims.expiresAtMs)) } };
@@ -129,6 +142,15 @@ function refresh(connection: Connection, session: Session, token: string): Resul
     if (breaks.has("bad-refresh-closes")) connection.close(CloseCode.UNAUTHENTICATED);
     throw error;
   }
+}
+
+function answerCall(connection: Connection, id: number, result: RpcResult): void {
+  const isAwaited = connection.calls.answer(id, result);
+  if (!isAwaited && connection.breaks.has("late-results-are-errors")) {
+    connection.fail(0, new Refusal(ErrorCode.FAILED_PRECONDITION, "nobody waits for this"));
+  }
+  if (connection.breaks.has("results-have-a-reply"))
+    connection.send({ case: "reply", value: { result: { case: "unsubscribed", value: {} } } }, id);
 }
 
 function disconnect(connection: Connection): void {

@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TokenSource } from "@fanfare/proto/conformance/v1alpha";
 import { closeDecision } from "@fanfare/proto/policy";
-import { CloseCode, CloseCodeSchema } from "@fanfare/proto/v1";
+import { CloseCode, CloseCodeSchema, GoawayReason } from "@fanfare/proto/v1";
 import { WebSocketServer } from "ws";
 import { type Breaks, noBreaks } from "../mutants/mutants.ts";
 import type { Form } from "../run/frame-form.ts";
@@ -13,6 +13,7 @@ import { fixtureTokens } from "../target/fixtures.ts";
 import { App } from "./app.ts";
 import { ChannelTable } from "./channel.ts";
 import { Connection } from "./connection.ts";
+import { ControlApi } from "./control/control-api.ts";
 import { type MoveRequest, sendAway } from "./going-away.ts";
 import { fixtureSettings, type Settings } from "./settings.ts";
 
@@ -20,8 +21,8 @@ const path = "/v1/connect";
 const forms: Record<string, Form> = { "fanfare.v1.proto": "binary", "fanfare.v1.json": "json" };
 
 /**
- * A small server with the fixtures, for tests of the runner: it keeps the rules of the profiles core, groups, presence, lifecycle,
- * limits and JSON, in the plainest way there is, except those that it is told to break. No control API, and no queues.
+ * A small server with the fixtures, for tests of the runner: it keeps the rules of every profile in the plainest way there is, except those
+ * that it is told to break. It plays two nodes, one at each address, that share everything they know.
  */
 export class ReferenceServer implements DisposableServer {
   readonly settings: Settings;
@@ -29,12 +30,15 @@ export class ReferenceServer implements DisposableServer {
   readonly breaks: Breaks;
   readonly apps: ReadonlyMap<string, App>;
   readonly connections = new Set<Connection>();
-  readonly control = undefined;
+  readonly control = new ControlApi(this);
+  /** Who publishes for the backend. */
+  readonly producer = { origin: randomOrigin(), seq: 0n };
   /** Close codes of the server that end a session. */
   readonly endingCodes: number[];
   readonly #listeners: Server[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #webSockets: WebSocketServer;
+  #isDraining = false;
 
   private constructor(breaks: Breaks) {
     this.breaks = breaks;
@@ -48,8 +52,8 @@ export class ReferenceServer implements DisposableServer {
       .filter((code) => code !== 0 && closeDecision(code).sessionEnds);
     this.#webSockets = new WebSocketServer({
       noServer: true,
-      perMessageDeflate: false,
-      maxPayload: 4 * 1024 * 1024,
+      perMessageDeflate: true,
+      maxPayload: breaks.has("inflated-unbounded") ? 0 : 4 * 1024 * 1024,
       handleProtocols: (offered) => this.#select([...offered]),
     });
   }
@@ -65,12 +69,20 @@ export class ReferenceServer implements DisposableServer {
   }
 
   newOrigin(): bigint {
-    return randomBytes(8).readBigUInt64LE() | 1n;
+    return randomOrigin();
   }
 
   move(request: MoveRequest): void {
     const leaving = [...this.connections].filter(({ address, session }) => address === 0 && session !== undefined);
-    sendAway(leaving, request, this.addresses[1] ?? "");
+    sendAway(leaving, request, { reason: GoawayReason.REBALANCING, url: this.addresses[1] ?? "" });
+  }
+
+  /** Sends everybody away and takes nobody new. Returns how many sessions have to go. */
+  drain(request: MoveRequest): number {
+    this.#isDraining = !this.breaks.has("draining-welcomes");
+    const leaving = [...this.connections].filter(({ session }) => session !== undefined);
+    sendAway(leaving, request, { reason: GoawayReason.DRAINING, url: "" });
+    return leaving.length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -103,6 +115,7 @@ export class ReferenceServer implements DisposableServer {
       if (origin !== undefined && !this.settings.allowedOrigins.has(origin) && !this.breaks.has("origin-unchecked")) {
         return webSocket.close(CloseCode.ORIGIN_REFUSED, "this origin is not on the list");
       }
+      if (this.#isDraining) return webSocket.close(CloseCode.GOING_AWAY, "this node is going away");
       this.connections.add(new Connection(this, webSocket, form, address));
     });
   }
@@ -112,6 +125,10 @@ export class ReferenceServer implements DisposableServer {
     const chosen = this.breaks.has("last-subprotocol-selected") ? spoken.at(-1) : spoken[0];
     return chosen ?? offered[0] ?? false;
   }
+}
+
+function randomOrigin(): bigint {
+  return randomBytes(8).readBigUInt64LE() | 1n;
 }
 
 function refuse(socket: Duplex, status: string): void {

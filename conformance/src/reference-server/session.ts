@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Channel, ErrorCode, PublishResult, Resume } from "@fanfare/proto/v1";
+import type { Channel, ErrorCode, PublishResult, Resume, Rpc } from "@fanfare/proto/v1";
 import type { App } from "./app.ts";
 import type { Subscription } from "./channel.ts";
 import type { Connection } from "./connection.ts";
@@ -18,6 +18,12 @@ export class Session {
   claims: Claims;
   features: ReadonlySet<string> = new Set();
   attempt = 0;
+  /** Counts the nodes it has been at. */
+  generation = 1;
+  /** Index of the address of its last connection, which stands for a node. */
+  node = 0;
+  /** The backend's newest call; with a mutant alone. */
+  lastCall: Rpc | undefined;
   connection: Connection | undefined;
   readonly subscriptions = new Map<string, Subscription>();
   /** Keys of the server's own channels that the client has unsubscribed. */
@@ -58,10 +64,21 @@ export class Session {
     return breaks.has("newest-secret-only") ? this.#secrets.at(-1) === secret : this.#secrets.includes(secret);
   }
 
+  /** The send queue of its connection has room again. */
+  wakeReaders(connection: Connection): void {
+    if (connection !== this.connection) return;
+    for (const { reader } of this.subscriptions.values()) reader?.wake();
+  }
+
   /** Whether a channel is subscribed by the server's own doing. */
   isServers({ kind }: Channel): boolean {
     if (kind.case === "player") return kind.value === this.player;
-    return kind.case === "broadcast" || (kind.case === "group" && this.claims.groups.includes(kind.value));
+    return kind.case === "broadcast" || (kind.case === "group" && this.isMember(kind.value));
+  }
+
+  /** Whether the player is a member of a group: by the token, or by the backend's word. */
+  isMember(group: string): boolean {
+    return this.claims.groups.includes(group) || this.app.members.has(group, this.player);
   }
 
   /** The answer is kept for the last publishes, as many as may be pending. */

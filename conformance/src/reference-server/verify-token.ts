@@ -9,6 +9,8 @@ export interface Claims {
   readonly app: string;
   readonly player: string;
   readonly expiresAtMs: number;
+  /** 0 where the token does not say it. */
+  readonly issuedAtMs: number;
   readonly groups: readonly string[];
   readonly caps: readonly string[];
 }
@@ -23,7 +25,7 @@ export function verifyToken(token: string, source: TokenSource, breaks: Breaks):
   const header = jsonOf(head);
   const claims = jsonOf(body);
   if (parts.length !== 3 || header === undefined || claims === undefined) throw refused("it is no token");
-  const { app, sub, exp, groups = [], caps = [] } = claims;
+  const { app, sub, exp, iat, groups = [], caps = [] } = claims;
   if (typeof app !== "string" || typeof sub !== "string" || !playerId.test(sub)) throw refused("it lacks a claim");
   if (typeof exp !== "number" && !breaks.has("token-without-exp")) throw refused("it lacks exp");
   const owner = Object.keys(source.apps).find((name) => source.apps[name]?.keys.some((one) => one.id === header.kid));
@@ -38,7 +40,8 @@ export function verifyToken(token: string, source: TokenSource, breaks: Breaks):
   if (expiresAtMs <= Date.now() && !breaks.has("token-expired-accepted")) {
     throw new Refusal(ErrorCode.TOKEN_EXPIRED, "the token has expired");
   }
-  return { app, player: sub, expiresAtMs, groups: groups as string[], caps: caps as string[] };
+  const issuedAtMs = typeof iat === "number" ? iat * 1000 : 0;
+  return { app, player: sub, expiresAtMs, issuedAtMs, groups: groups as string[], caps: caps as string[] };
 }
 
 function isSigned(
