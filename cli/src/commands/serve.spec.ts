@@ -73,6 +73,14 @@ describe("fanfare serve --dev", () => {
   });
 });
 
+describe("fanfare serve --workers", () => {
+  it("refuses several workers without what connects them, and says what to do", async () => {
+    const { code, stderr } = await runCli(["serve", "--dev", "--port", "0", "--workers", "2"]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/2 workers are 2 nodes.*Valkey.*\n.*set valkey\.addresses/);
+  });
+});
+
 describe("fanfare serve --config", () => {
   const config = `
 listen: {port: 0}

@@ -7,7 +7,9 @@ import { devCredentials } from "../server/dev-credentials.ts";
 import { developmentBanner } from "../server/development-banner.ts";
 import { openServer } from "../server/open-server.ts";
 import { readServerConfig, type ServeOptions } from "../server/read-server-config.ts";
+import { reportServing, runWorkers } from "../server/run-workers.ts";
 import { drainOnSignal } from "../server/signals.ts";
+import { checkWorkers, workerConfig, workerNumber } from "../server/worker-number.ts";
 import { wholeNumber } from "../terminal/number-option.ts";
 import { Output } from "../terminal/output.ts";
 
@@ -29,6 +31,11 @@ export function addServe(program: Command): void {
     )
     .option("--host <address>", "where to listen (HOST, FANFARE_LISTEN_HOST; default 127.0.0.1)")
     .option("--port <number>", "0: one that is free (PORT, FANFARE_LISTEN_PORT; default 8080)", wholeNumber(0, 65_535))
+    .option(
+      "--workers <number>",
+      "processes that share the address, each a node; needs Valkey (default 1)",
+      wholeNumber(1, 256),
+    )
     .option("--json", "print one line of JSON when it serves, instead of text for people")
     .addHelpText(
       "after",
@@ -37,6 +44,7 @@ Examples:
   fanfare serve --dev
   fanfare serve --dev --port 9000
   fanfare serve --config fanfare.yaml
+  fanfare serve --config fanfare.yaml --workers 4
   FANFARE_OBSERVE_LOG_LEVEL=debug fanfare serve --config fanfare.yaml
 
 Every single value of the configuration can be set by a variable named like it: FANFARE_TIMING_DRAIN_WINDOW_MS
@@ -48,9 +56,27 @@ ${exitCodeHelp}`,
 }
 
 async function serve(options: ServeOptions, output: Output): Promise<void> {
-  const { config, devSecrets } = readServerConfig(options);
+  const { config: given, devSecrets } = readServerConfig(options);
+  const { workers = 1 } = options;
+  const worker = workerNumber();
+  if (worker === undefined && workers > 1) {
+    checkWorkers(given, workers);
+    const { dev, nodeId: node } = given;
+    return await runWorkers(workers, output, (urls) => {
+      const [url] = urls;
+      if (output.json) output.object({ event: "serving", url, urls, dev, node, version, pid: process.pid, workers });
+      else output.line(`Fanfare ${version} serves on ${urls.join(", ")} with ${workers} workers`);
+    });
+  }
+  const config = worker === undefined ? given : workerConfig(given, worker);
   await using server = await openServer({ config, devSecrets, pages: config.dev ? playground : undefined });
   using _ = drainOnSignal(server, { isShort: config.dev, output });
+  if (worker !== undefined) {
+    reportServing(server.urls);
+    await server.closed;
+    if (server.failure !== undefined) throw new CliError("failed", server.failure);
+    return;
+  }
   const credentials = devSecrets && (await devCredentials(server.url, "alice", ""));
   if (output.json) output.object({ ...servingLine(server, config.dev), ...credentials });
   else if (credentials === undefined) output.line(`Fanfare ${version} serves on ${server.urls.join(", ")}`);

@@ -9,6 +9,7 @@ export interface ServeOptions {
   readonly dev?: true;
   readonly host?: string;
   readonly port?: number;
+  readonly workers?: number;
   readonly json?: true;
 }
 

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { CliError } from "../cli-error.ts";
+import { workerVariable } from "./worker-number.ts";
 
 /** Options of every command that talks to a server. */
 export interface ServerOptions {
@@ -11,7 +12,13 @@ export interface ServerOptions {
 export const defaultUrl = "http://127.0.0.1:8080";
 
 /** Environment variables of the command line; the server's own configuration leaves them alone. */
-export const cliVariables = ["FANFARE_URL", "FANFARE_API_KEY", "FANFARE_TOKEN", "FANFARE_CHROMIUM"] as const;
+export const cliVariables = [
+  "FANFARE_URL",
+  "FANFARE_API_KEY",
+  "FANFARE_TOKEN",
+  "FANFARE_CHROMIUM",
+  workerVariable,
+] as const;
 
 /** Adds `--url` and `--json`. */
 export function withServerOptions(command: Command): Command {

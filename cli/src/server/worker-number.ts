@@ -1,0 +1,40 @@
+import type { ResolvedConfig } from "@fanfare/server";
+import { CliError } from "../cli-error.ts";
+
+/** The id of the key that a server makes for itself when none is configured. */
+const randomKeyId = "random";
+
+/** Names a worker to itself; set by the process that starts it. */
+export const workerVariable = "FANFARE_WORKER";
+
+/** Which worker this process is, from 1 on; undefined: none. */
+export function workerNumber(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): number | undefined {
+  const text = environment[workerVariable];
+  return text === undefined ? undefined : Number(text);
+}
+
+/** The configuration of one worker: a node of its own. */
+export function workerConfig(config: ResolvedConfig, worker: number): ResolvedConfig {
+  return { ...config, nodeId: `${config.nodeId}-${worker}` };
+}
+
+/** @throws CliError if several processes could not work together */
+export function checkWorkers(config: ResolvedConfig, workers: number): void {
+  if (workers === 1) return;
+  if (config.valkey === undefined) {
+    throw new CliError(
+      "usage",
+      `${workers} workers are ${workers} nodes, and what connects nodes is Valkey, which is not configured`,
+      "set valkey.addresses in the configuration (FANFARE_VALKEY_ADDRESSES), or leave out --workers",
+    );
+  }
+  if (config.clusterKeys.some(({ id }) => id === randomKeyId)) {
+    throw new CliError(
+      "usage",
+      "workers without cluster_keys have different ones, and no session could be resumed at another worker",
+      "set cluster_keys in the configuration",
+    );
+  }
+}
