@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { CaseFailure } from "./failure.ts";
 import { matches, mismatch, shown } from "./match.ts";
@@ -88,13 +89,14 @@ export class Inbox {
     }
   }
 
-  /** Settles at the next change, or at the deadline. */
+  /** Settles after the next change, or at the deadline. What comes in one turn of the loop is one change: a burst is not looked through for each item. */
   async changed(deadlineMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
     const timer = setTimeout(resolve, Math.max(0, deadlineMs - performance.now()));
     await promise;
     clearTimeout(timer);
+    await nextTurn();
   }
 
   get hasEnded(): boolean {
