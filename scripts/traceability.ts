@@ -8,7 +8,7 @@ import { countMusts, traceabilityPage } from "../conformance/src/traceability/ta
 import { readUntestable } from "../conformance/src/traceability/untestable.ts";
 import { writeOrCheck } from "./generated-file.ts";
 
-// Says which case proves which requirement; with --pending also which requirements have none. Fails for a MUST of a gated side that has none and
+// Says which case proves which requirement; with --pending also which requirements have none. Fails for a MUST that has none and
 // is not called untestable.
 const gated = ["server", "client"] as const;
 const requirements = readRequirements();
