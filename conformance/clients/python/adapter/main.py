@@ -13,6 +13,7 @@ from fanfare.conformance.v1alpha.adapter_pb2 import (
     ConnectCommand,
     Done,
     HistoryCommand,
+    PresenceCommand,
     PublishCommand,
     Ready,
     RpcCommand,
@@ -27,11 +28,11 @@ from fanfare_client.client import CALL_TIMEOUT_S, NAME, REQUEST_TIMEOUT_S, VERSI
 from fanfare_client.codec import CODECS
 
 from .json_lines import read_commands, write_report
-from .reports import Reporter, page_report
+from .reports import Reporter, page_report, roster_report
 
 VERBS = (
     *("connect", "close", "drop_transport", "subscribe", "unsubscribe", "publish"),
-    *("rpc", "answer_rpc", "history", "commit", "reset"),
+    *("presence", "roster", "update_presence", "rpc", "answer_rpc", "history", "commit", "reset"),
 )
 
 
@@ -73,6 +74,13 @@ class Adapter:
                 return Done()
             case "publish":
                 return await self._publish(command.publish)
+            case "presence":
+                return await self._ask_presence(command.presence)
+            case "roster":
+                return Done(roster=roster_report(self._required.present(_channel(command.roster.channel))))
+            case "update_presence":
+                await self._required.show(_channel(command.update_presence.channel), command.update_presence.data)
+                return Done()
             case "rpc":
                 return await self._call(command.rpc)
             case "answer_rpc":
@@ -135,6 +143,8 @@ class Adapter:
             rewind=command.rewind if start == "rewind" else None,
             cursor=start == "cursor",
             head=start == "head",
+            presence=command.presence,
+            presence_data=command.presence_data if command.HasField("presence_data") else None,
         )
         return Done(subscribed=subscribed)
 
@@ -158,6 +168,15 @@ class Adapter:
             timeout_s=command.deadline_ms / 1000 or REQUEST_TIMEOUT_S,
         )
         return Done(published=result)
+
+    async def _ask_presence(self, command: PresenceCommand) -> Done:
+        page = await self._required.ask_presence(
+            _channel(command.channel),
+            page_size=command.page_size,
+            page_token=command.page_token,
+            counts_only=command.counts_only,
+        )
+        return Done(presence=page)
 
     async def _call(self, command: RpcCommand) -> Done:
         timeout_s = command.deadline_ms / 1000 or CALL_TIMEOUT_S

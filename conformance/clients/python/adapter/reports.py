@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from fanfare.conformance.v1alpha import adapter_pb2
-from fanfare.conformance.v1alpha.adapter_pb2 import ClientReport, History
+from fanfare.conformance.v1alpha.adapter_pb2 import ClientReport, History, Roster
 from fanfare.v1.subscription_pb2 import Gap, SubscriptionCloseReason
 
-from fanfare_client import Channel, FanfareError, Listener, Page, Position, Received, State, Status
+from fanfare_client import (
+    Change,
+    Channel,
+    Counted,
+    FanfareError,
+    Joined,
+    Left,
+    Listener,
+    Page,
+    Position,
+    Present,
+    Received,
+    State,
+    Status,
+    Updated,
+)
 
 from .json_lines import write_report
 
@@ -49,6 +64,19 @@ class Reporter(Listener):
         report = adapter_pb2.ToldCaughtUp(channel=channel.to_wire(), position=position)
         self._report(ClientReport(caught_up=report))
 
+    def on_presence(self, channel: Channel, change: Change) -> None:
+        report = adapter_pb2.PresenceChanged(channel=channel.to_wire())
+        match change:
+            case Joined(member):
+                report.joined.CopyFrom(member)
+            case Updated(member):
+                report.updated.CopyFrom(member)
+            case Left(leave):
+                report.left.CopyFrom(leave)
+            case Counted(counts):
+                report.counts.CopyFrom(counts)
+        self._report(ClientReport(presence=report))
+
     def on_dropped(self, count: int) -> None:
         self._report(ClientReport(dropped=adapter_pb2.ToldDropped(count=count)))
 
@@ -60,6 +88,16 @@ class Reporter(Listener):
 def page_report(page: Page) -> History:
     """A page of a log, as the runner reads it."""
     return History(messages=map(_received, page.messages), next=page.next, head=page.head, tail=page.tail)
+
+
+def roster_report(present: Present) -> Roster:
+    """Who is in a channel, as the runner reads it."""
+    return Roster(
+        members=present.members,
+        counts_only=not present.has_list,
+        sessions=present.sessions,
+        players=present.players,
+    )
 
 
 def _received(message: Received) -> adapter_pb2.Received:

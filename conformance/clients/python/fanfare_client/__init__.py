@@ -14,18 +14,25 @@ from .errors import FanfareError
 from .life import FEATURES
 from .listener import Listener, State, Status
 from .received import Page, Received
+from .roster import Change, Counted, Joined, Left, Present, Updated
 
 __all__ = [
     "FEATURES",
+    "Change",
     "Channel",
     "Client",
+    "Counted",
     "FanfareError",
+    "Joined",
+    "Left",
     "Listener",
     "Page",
     "Payload",
     "Position",
+    "Present",
     "Received",
     "State",
     "Status",
+    "Updated",
     "connect",
 ]

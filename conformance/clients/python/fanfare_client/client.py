@@ -16,6 +16,7 @@ from fanfare.v1.channel_pb2 import Position
 from fanfare.v1.frames_pb2 import ClientFrame, Reply
 from fanfare.v1.history_pb2 import CursorCommit, HistoryQuery
 from fanfare.v1.message_pb2 import Payload
+from fanfare.v1.presence_pb2 import PresencePage, PresenceQuery, PresenceUpdate
 from fanfare.v1.publish_pb2 import Publish, PublishResult
 from fanfare.v1.rpc_pb2 import Rpc
 from fanfare.v1.session_pb2 import ClientInfo
@@ -34,6 +35,7 @@ from .listener import Listener
 from .outbox import unknown
 from .received import Page
 from .returning import Returning
+from .roster import Present
 
 NAME = "fanfare-python"
 VERSION = "0.1.0"
@@ -119,6 +121,8 @@ class Client:
         rewind: int | None = None,
         cursor: bool = False,
         head: bool = False,
+        presence: bool = False,
+        presence_data: Payload | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Subscribed:
         """Receives a channel from now on, also after reconnects, until it is unsubscribed or closed by the server.
@@ -126,8 +130,11 @@ class Client:
         At most one of the next four says where to begin in a durable channel: after a position, with the last n
         messages, after the player's cursor, or with the next message. By default the server decides: after the cursor,
         or with the next message. Raises why the server refused, and DEADLINE_EXCEEDED.
+
+        `presence` asks to be told who is there, as far as the channel tells; `presence_data` is what others see beside
+        this player.
         """
-        request = Subscribe(channel=channel.to_wire())
+        request = Subscribe(channel=channel.to_wire(), presence=presence, presence_data=presence_data)
         if after is not None:
             request.after.CopyFrom(after)
         if rewind is not None:
@@ -257,6 +264,39 @@ class Client:
         check_bounds(commit, "cursor_commit.")
         reply = await self._ask("cursor", ClientFrame(cursor_commit=commit), "cursor_committed", timeout_s)
         return reply.cursor_committed.cursor
+
+    def present(self, channel: Channel) -> Present:
+        """Who is in a channel, as this client knows it. Raises NOT_SUBSCRIBED where it is not told."""
+        subscription = self._life.subscriptions.get(channel)
+        if subscription is None or subscription.roster is None:
+            raise FanfareError(error_pb2.ERROR_CODE_NOT_SUBSCRIBED, "the channel is not subscribed with presence")
+        return subscription.roster.present()
+
+    async def ask_presence(
+        self,
+        channel: Channel,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        counts_only: bool = False,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> PresencePage:
+        """Asks the server who is in a channel, subscribed or not. Its `next_page_token` asks for the next page."""
+        query = PresenceQuery(
+            channel=channel.to_wire(), page_size=page_size, page_token=page_token, counts_only=counts_only
+        )
+        check_bounds(query, "presence.")
+        reply = await self._ask("presence", ClientFrame(presence=query), "presence_page", timeout_s)
+        return reply.presence_page
+
+    async def show(self, channel: Channel, data: Payload, *, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+        """Changes what others see beside this player in a subscribed channel, also after reconnects."""
+        update = PresenceUpdate(channel=channel.to_wire(), data=data)
+        check_bounds(update, "presence_update.")
+        await self._ask("presence", ClientFrame(presence_update=update), "presence_updated", timeout_s)
+        subscription = self._life.subscriptions.get(channel)
+        if subscription is not None and subscription.wanted is not None:
+            subscription.wanted.presence_data.CopyFrom(data)
 
     async def call(self, method: str, payload: Payload, *, timeout_s: float = CALL_TIMEOUT_S) -> Payload:
         """Calls the game's backend. Raises its error; DEADLINE_EXCEEDED also where the connection ended, because a call

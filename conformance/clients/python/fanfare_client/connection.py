@@ -12,7 +12,7 @@ from fanfare.v1 import close_pb2, error_pb2
 from fanfare.v1.error_pb2 import Error
 from fanfare.v1.frames_pb2 import ClientFrame, ClientFrames, Reply, ServerFrame
 from fanfare.v1.rpc_pb2 import RpcResult
-from fanfare.v1.session_pb2 import Goaway, Hello, Ping, Pong, Welcome
+from fanfare.v1.session_pb2 import Goaway, Hello, Limits, Ping, Pong, Welcome
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -120,10 +120,16 @@ class Connection:
         return self.welcome is not None and feature in self.welcome.features
 
     @property
+    def _limits(self) -> Limits:
+        """0 stands for what the server has not told, though FF-HS-013 demands it."""
+        return self.welcome.limits if self.welcome is not None else Limits()
+
+    @property
     def has_room(self) -> bool:
         """Whether one more request may wait for its reply (FF-FR-015). Whoever waits for room comes first."""
-        most = self.welcome.limits.max_pending_requests if self.welcome is not None else 0
-        return not self._holds_requests and len(self._pending) + len(self._room_waiters) < most
+        most = self._limits.max_pending_requests
+        is_full = most != 0 and len(self._pending) + len(self._room_waiters) >= most
+        return self.welcome is not None and not self._holds_requests and not is_full
 
     def hold_requests(self, holds: bool) -> None:
         """Lets requests wait, or go on."""
@@ -179,7 +185,8 @@ class Connection:
             return
         data = self._codec.encode(ClientFrames(frames=[frame]))
         size = len(data) if isinstance(data, bytes) else len(data.encode())
-        if self.welcome is not None and size > self.welcome.limits.max_frame_bytes:
+        most = self._limits.max_frame_bytes
+        if most != 0 and size > most:
             raise FanfareError(
                 error_pb2.ERROR_CODE_TOO_LARGE, f"a message of {size} bytes is larger than the server takes"
             )

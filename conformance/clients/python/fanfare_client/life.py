@@ -27,7 +27,7 @@ from .subscribing import Subscribing
 from .subscriptions import Subscription, Subscriptions
 from .token_refresh import keep_token_fresh
 
-FEATURES = ("resume", "hand_over", "report", "server_rpc", "client_rpc", "durable", "history", "cursor")
+FEATURES = ("resume", "hand_over", "report", "server_rpc", "client_rpc", "durable", "history", "cursor", "presence")
 REVISION = 1
 
 # How long the server may take to close after `disconnect`, and a former connection after `handed_over`, in seconds.
@@ -282,6 +282,8 @@ class Life:
                 self.subscriptions.take_skip(frame.skip)
             case "subscription":
                 self.subscriptions.take_event(frame.subscription)
+            case "presence_event":
+                self.subscriptions.take_presence(frame.presence_event)
             case "rpc":
                 self.handlers.take(connection, frame)
             case "dropped":

@@ -11,6 +11,7 @@ from fanfare.v1.subscription_pb2 import Gap, SubscriptionCloseReason
 from .channel import Channel
 from .errors import FanfareError
 from .received import Received
+from .roster import Change
 
 
 class State(Enum):
@@ -57,6 +58,9 @@ class Listener:
 
     def on_caught_up(self, channel: Channel, position: Position) -> None:
         """The replay of a durable channel has ended: what follows comes as it is published."""
+
+    def on_presence(self, channel: Channel, change: Change) -> None:
+        """Somebody came, shows something else, or went, in a channel that was subscribed with presence."""
 
     def on_dropped(self, count: int) -> None:
         """The server has left out volatile messages, because they were not read fast enough."""

@@ -137,7 +137,8 @@ def _check_payload(connection: Connection, publish: Publish) -> None:
     kind = publish.payload.WhichOneof("data")
     data = getattr(publish.payload, kind) if kind is not None else b""
     size = len(data.encode() if isinstance(data, str) else data)
-    if connection.welcome is not None and size > connection.welcome.limits.max_payload_bytes:
+    most = connection.welcome.limits.max_payload_bytes if connection.welcome is not None else 0
+    if most != 0 and size > most:
         raise FanfareError(
             error_pb2.ERROR_CODE_TOO_LARGE,
             f"a payload of {size} bytes is larger than the server takes",

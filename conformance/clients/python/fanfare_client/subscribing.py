@@ -96,7 +96,7 @@ class Subscribing:
             while True:
                 await asyncio.sleep(delay_s)
                 is_current = connection is self._connected.connection and self._subscriptions.get(one.channel) is one
-                if not is_current or one.is_leaving:
+                if not is_current or one.is_leaving or not one.needs_asking:
                     return
                 try:
                     await self._ask(connection, one)
@@ -121,6 +121,9 @@ class Subscribing:
         start = request.WhichOneof("start")
         if start is not None and not connection.offers("cursor" if start == "cursor" else "durable"):
             request.ClearField("start")
+        if not connection.offers("presence"):
+            request.ClearField("presence")
+            request.ClearField("presence_data")
         try:
             reply = await connection.call(ClientFrame(subscribe=request), "subscribed", on_reply)
         except ConnectionEndedError:

@@ -10,6 +10,7 @@ from fanfare.v1 import channel_pb2, error_pb2, subscription_pb2
 from fanfare.v1.channel_pb2 import Position
 from fanfare.v1.error_pb2 import Error
 from fanfare.v1.message_pb2 import Message, Skip
+from fanfare.v1.presence_pb2 import PresenceEvent
 from fanfare.v1.session_pb2 import Dropped, Welcome
 from fanfare.v1.subscription_pb2 import Gap, Subscribe, Subscribed, SubscriptionCloseReason, SubscriptionEvent
 
@@ -19,6 +20,7 @@ from .listener import Listener
 from .log_position import Step, step_of_message, step_of_skip
 from .received import Received
 from .repeats import Repeats
+from .roster import Roster
 
 _log = logging.getLogger("fanfare")
 
@@ -26,6 +28,9 @@ _log = logging.getLogger("fanfare")
 # for after the welcome.
 _MAX_NAMED = 256
 _MAX_NAMED_BYTES = 48 * 1024
+
+# How long the server has to send a new snapshot by itself, in seconds.
+_PRESENCE_PATIENCE_S = 0.5
 
 _REASON_OF_ERROR: dict[int, SubscriptionCloseReason] = {
     error_pb2.ERROR_CODE_PERMISSION_DENIED: subscription_pb2.SUBSCRIPTION_CLOSE_REASON_PERMISSION,
@@ -52,8 +57,15 @@ class Subscription:
     is_lost: bool = False
     # The application has asked to end it, and the server has not answered yet.
     is_leaving: bool = False
+    # Who is there, if the server tells.
+    roster: Roster | None = None
     # Applications that wait for the answer to what they have asked for last.
     waiters: list[Waiter] = field(default_factory=list)
+
+    @property
+    def needs_asking(self) -> bool:
+        """Whether the server has to be asked for it again."""
+        return not self.is_open or self.is_lost or (self.roster is not None and self.roster.is_out_of_date)
 
 
 class Subscriptions:
@@ -129,6 +141,9 @@ class Subscriptions:
         one.is_durable = subscribed.delivery_class == channel_pb2.DELIVERY_CLASS_DURABLE
         if one.is_durable and not (has_moved and _is_further(one.position, subscribed)):
             one.position = subscribed.position
+        one.roster = (one.roster or Roster()) if subscribed.presence else None
+        if one.roster is not None:
+            one.roster.forget()
         waiters, one.waiters = one.waiters, []
         if waiters and one.wanted is not None:
             # The application has chosen where to begin, and may read again what it had: FF-DU-005. Later the position
@@ -196,6 +211,17 @@ class Subscriptions:
             self._tell(self._listener.on_gap, channel, event.gap)
         elif kind == "caught_up":
             self._tell(self._listener.on_caught_up, channel, event.caught_up.position)
+
+    def take_presence(self, event: PresenceEvent) -> None:
+        one = self._open(event.channel)
+        if one is None or one.roster is None:
+            return
+        was_out_of_date = one.roster.is_out_of_date
+        for change in one.roster.take(event):
+            self._tell(self._listener.on_presence, one.channel, change)
+        if one.roster.is_out_of_date and event.WhichOneof("event") == "diff" and not was_out_of_date:
+            # FF-PR-014, unless the server does it by itself at once.
+            self._ask_again(one, _PRESENCE_PATIENCE_S)
 
     def take_dropped(self, dropped: Dropped) -> None:
         self._tell(self._listener.on_dropped, dropped.count)
