@@ -23,7 +23,7 @@ func (l *loop) onCall(c *connection, id uint32, call *fanfarev1.Rpc) {
 		refusal = failure(fanfarev1.ErrorCode_ERROR_CODE_LIMIT_EXCEEDED, "%d calls are being answered", mostCalls)
 	}
 	if refusal != nil {
-		c.send(result(id, nil, refusal))
+		c.tell(result(id, nil, refusal))
 		return
 	}
 	l.calls++
@@ -48,10 +48,10 @@ func (l *loop) answerCall(c *connection, id uint32, payload *Payload, err error)
 	frame := result(id, payload, err)
 	if broken := checkFrame(frame); broken != nil {
 		frame = result(id, nil, broken)
-	} else if !c.takes(frame) {
-		frame = result(id, nil, failure(fanfarev1.ErrorCode_ERROR_CODE_TOO_LARGE, "the result is larger than the server takes"))
 	}
-	c.send(frame)
+	if err := c.send(frame); err != nil {
+		c.tell(result(id, nil, err))
+	}
 }
 
 func result(id uint32, payload *Payload, err error) *fanfarev1.ClientFrame {

@@ -29,6 +29,8 @@ type Config struct {
 	AllowedOrigins []string
 	// Features to name to the server. Nil: all of Features.
 	Features []string
+	// Subprotocols to offer, by preference. Nil: SubprotocolBinary.
+	Subprotocols []string
 	// HTTPClient opens the WebSocket. Nil: http.DefaultTransport. Its CheckRedirect is not used: redirects are not followed.
 	HTTPClient *http.Client
 }
@@ -46,7 +48,10 @@ func New(config Config) *Client {
 	if config.Features == nil {
 		config.Features = slices.Clone(Features)
 	}
-	return newClient(config, dialWebSocket(config.HTTPClient), rand.Float64)
+	if config.Subprotocols == nil {
+		config.Subprotocols = []string{SubprotocolBinary}
+	}
+	return newClient(config, dialWebSocket(config.HTTPClient, config.Subprotocols), rand.Float64)
 }
 
 func newClient(config Config, dial dialer, jitter func() float64) *Client {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	fanfarev1 "fanfare.example/server/gen/fanfare/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 // connection is one WebSocket, from the search for a token to its end. It observes its transport by posting to the loop.
@@ -15,8 +14,9 @@ type connection struct {
 	url      string
 	handOver bool // it takes over from the one beside it
 	token    string
-	isOpen   bool
-	isOver   bool // what still comes is not told
+	// codec is nil until the WebSocket is open.
+	codec  *codec
+	isOver bool // what still comes is not told
 	// transport is nil until there is a token.
 	transport transport
 	// timer is that of the welcome, and after it that of the heartbeat.
@@ -35,7 +35,7 @@ type connection struct {
 }
 
 // The observer of the transport.
-func (c *connection) opened() { c.post(func() { c.loop.onOpened(c) }) }
+func (c *connection) opened(selected *codec) { c.post(func() { c.loop.onOpened(c, selected) }) }
 
 func (c *connection) received(message []byte, isText bool) {
 	c.post(func() { c.loop.onMessage(c, message, isText) })
@@ -79,20 +79,21 @@ func (c *connection) secret() string {
 	return c.welcome.GetResumeSecret()
 }
 
-// send sends a frame, in a message of its own.
-func (c *connection) send(frame *fanfarev1.ClientFrame) {
-	message, err := proto.Marshal(&fanfarev1.ClientFrames{Frames: []*fanfarev1.ClientFrame{frame}})
+// send sends a frame in a message of its own, unless it is larger than the server takes (FF-TR-014).
+func (c *connection) send(frame *fanfarev1.ClientFrame) error {
+	message, err := c.codec.marshal(&fanfarev1.ClientFrames{Frames: []*fanfarev1.ClientFrame{frame}})
 	if err != nil {
-		panic(err) // strings that are not UTF-8, which no frame has after checkBounds
+		return failure(fanfarev1.ErrorCode_ERROR_CODE_INTERNAL, "a frame cannot be encoded: %v", err)
+	}
+	if most := c.welcome.GetLimits().GetMaxFrameBytes(); most > 0 && len(message) > int(most) {
+		return failure(fanfarev1.ErrorCode_ERROR_CODE_TOO_LARGE, "a message of %d bytes, and the server takes %d", len(message), most)
 	}
 	c.transport.send(message)
+	return nil
 }
 
-// takes says whether a frame is small enough for the server (FF-TR-014).
-func (c *connection) takes(frame *fanfarev1.ClientFrame) bool {
-	most := c.welcome.GetLimits().GetMaxFrameBytes()
-	return most == 0 || proto.Size(&fanfarev1.ClientFrames{Frames: []*fanfarev1.ClientFrame{frame}}) <= int(most)
-}
+// tell sends a frame that always fits.
+func (c *connection) tell(frame *fanfarev1.ClientFrame) { _ = c.send(frame) }
 
 // isFull says whether as many requests wait for their reply as the server admits (FF-FR-015).
 func (c *connection) isFull() bool {
@@ -100,16 +101,20 @@ func (c *connection) isFull() bool {
 }
 
 // ask sends a request under an id that no other one of this connection has.
-func (c *connection) ask(r *request) {
+func (c *connection) ask(r *request) error {
 	for {
 		c.lastID++
 		if _, taken := c.pending[c.lastID]; !taken && c.lastID != 0 {
 			break
 		}
 	}
-	r.frame.Id, r.sent = c.lastID, true
+	r.frame.Id = c.lastID
+	if err := c.send(r.frame); err != nil {
+		return err
+	}
+	r.sent = true
 	c.pending[c.lastID] = r
-	c.send(r.frame)
+	return nil
 }
 
 // inOrder lists the requests without a reply as they were sent.
@@ -148,7 +153,7 @@ func (c *connection) beat() {
 	sign, next := c.heartbeat.check(now)
 	switch sign {
 	case probe:
-		c.send(&fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Ping{Ping: &fanfarev1.Ping{SentAtUs: uint64(now.UnixMicro())}}})
+		c.tell(&fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Ping{Ping: &fanfarev1.Ping{SentAtUs: uint64(now.UnixMicro())}}})
 	case dead:
 		code := fanfarev1.CloseCode_CLOSE_CODE_HEARTBEAT_TIMEOUT
 		c.close(code, "nothing was received")
@@ -161,7 +166,7 @@ func (c *connection) beat() {
 // pong answers a ping under its id (FF-HB-003, FF-HB-008).
 func (c *connection) pong(id uint32, ping *fanfarev1.Ping) {
 	now := uint64(time.Now().UnixMicro())
-	c.send(&fanfarev1.ClientFrame{Id: id, Kind: &fanfarev1.ClientFrame_Pong{Pong: &fanfarev1.Pong{
+	c.tell(&fanfarev1.ClientFrame{Id: id, Kind: &fanfarev1.ClientFrame_Pong{Pong: &fanfarev1.Pong{
 		PingSentAtUs: ping.GetSentAtUs(),
 		ReceivedAtUs: now,
 		SentAtUs:     now,

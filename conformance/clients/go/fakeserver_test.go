@@ -100,7 +100,7 @@ func (n *fakeNetwork) connect() <-chan error {
 func (n *fakeNetwork) next() (*fakeConnection, *fanfarev1.Hello) {
 	n.t.Helper()
 	c := <-n.dialled
-	go c.to.opened()
+	go c.to.opened(codecs[SubprotocolBinary])
 	hello := (<-c.sent).GetHello()
 	if hello == nil {
 		n.t.Fatal("[FF-HS-001] the first frame is no hello")

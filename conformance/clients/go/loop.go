@@ -147,12 +147,12 @@ func (l *loop) open(url string, handOver bool) *connection {
 	return c
 }
 
-func (l *loop) onOpened(c *connection) {
+func (l *loop) onOpened(c *connection, selected *codec) {
 	if c == l.current {
 		l.state = l.state.must(opened)
 	}
-	c.isOpen = true
-	c.send(&fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Hello{Hello: l.hello(c)}})
+	c.codec = selected
+	c.tell(&fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Hello{Hello: l.hello(c)}})
 }
 
 // onEnded is told once when a connection has ended, or could not be made.
@@ -269,7 +269,7 @@ func (l *loop) close() {
 		l.shut(ErrClosed)
 		return
 	}
-	c.send(&fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Disconnect{Disconnect: &fanfarev1.Disconnect{}}})
+	c.tell(&fanfarev1.ClientFrame{Kind: &fanfarev1.ClientFrame_Disconnect{Disconnect: &fanfarev1.Disconnect{}}})
 	l.closing = true
 	l.after(byeWithin, func() { l.shut(ErrClosed) })
 }

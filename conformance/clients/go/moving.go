@@ -140,7 +140,7 @@ func (l *loop) firstOver(handedOver bool) {
 	case second.welcome != nil:
 		l.state = l.state.must(movedOver)
 		l.enter(second)
-	case second.isOpen:
+	case second.codec != nil:
 		l.state = l.state.must(movedEarly)
 	default:
 		l.state = l.state.must(movedAtOnce)

@@ -89,14 +89,11 @@ func (l *loop) sendRequest(c *connection, r *request) {
 	if publish != nil && !isRepeat {
 		publish.Seq = l.session.seq + 1
 	}
-	if !c.takes(r.frame) {
-		r.end(nil, failure(fanfarev1.ErrorCode_ERROR_CODE_TOO_LARGE, "the server takes no message of this size"))
+	if err := c.ask(r); err != nil {
+		r.end(nil, err)
 		return
 	}
-	if publish != nil && !isRepeat {
-		l.session.seq++
-	}
-	c.ask(r)
+	l.session.seq = max(l.session.seq, publish.GetSeq())
 }
 
 // sendVolatile sends a message at once, or not at all (FF-PB-017).
@@ -113,11 +110,10 @@ func (l *loop) sendVolatile(frame *fanfarev1.ClientFrame) error {
 	}
 	strip(frame.ProtoReflect(), c.has)
 	frame.GetPublish().Seq = l.session.seq + 1
-	if !c.takes(frame) {
-		return failure(fanfarev1.ErrorCode_ERROR_CODE_TOO_LARGE, "the server takes no message of this size")
+	if err := c.send(frame); err != nil {
+		return err
 	}
 	l.session.seq++
-	c.send(frame)
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	fanfarev1 "fanfare.example/server/gen/fanfare/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 var errMalformed = errors.New("the server sent something that is no frame")
@@ -14,7 +13,7 @@ var errMalformed = errors.New("the server sent something that is no frame")
 func (l *loop) onMessage(c *connection, message []byte, isText bool) {
 	c.heartbeat.heard(time.Now())
 	var frames fanfarev1.ServerFrames
-	if isText || proto.Unmarshal(message, &frames) != nil {
+	if isText != c.codec.isText || c.codec.unmarshal(message, &frames) != nil {
 		code := fanfarev1.CloseCode_CLOSE_CODE_PROTOCOL_ERROR
 		c.close(code, errMalformed.Error())
 		l.onEnded(c, ending{code: int(code), err: errMalformed})
@@ -80,7 +79,7 @@ func (l *loop) handle(c *connection, frame *fanfarev1.ServerFrame) {
 		l.events.push(Dropped{kind.Dropped.GetCount()})
 	case nil:
 		if frame.GetId() != 0 { // of a kind that this client does not know (FF-FR-014)
-			c.send(result(frame.GetId(), nil, failure(fanfarev1.ErrorCode_ERROR_CODE_UNIMPLEMENTED, "this kind of frame is not known")))
+			c.tell(result(frame.GetId(), nil, failure(fanfarev1.ErrorCode_ERROR_CODE_UNIMPLEMENTED, "this kind of frame is not known")))
 		}
 	}
 }

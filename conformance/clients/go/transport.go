@@ -6,11 +6,9 @@ import (
 	fanfarev1 "fanfare.example/server/gen/fanfare/v1"
 )
 
-const subprotocol = "fanfare.v1.proto"
-
 // transport carries one connection's messages. Nothing in it waits.
 type transport interface {
-	// send queues a message.
+	// send queues a message of the selected subprotocol.
 	send(message []byte)
 	// queued is how many bytes wait to be written.
 	queued() int
@@ -22,7 +20,7 @@ type transport interface {
 
 // observer is told what happens on a transport, in its order, by a goroutine of the transport.
 type observer interface {
-	opened()
+	opened(selected *codec)
 	received(message []byte, isText bool)
 	// ended is called once, and last.
 	ended(ending)

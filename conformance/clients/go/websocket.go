@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// readLimit is the largest message of a server (FF-TR-012).
-	readLimit = 2 << 20
 	// writeLimit bounds what waits to be written; a connection that takes no more is given up.
 	writeLimit = 8 << 20
 	// closeGrace is how long a close waits for the peer's.
@@ -38,8 +36,8 @@ type webSocket struct {
 	wake    chan struct{}
 }
 
-// dialWebSocket makes a dialer. Redirects are not followed.
-func dialWebSocket(client *http.Client) dialer {
+// dialWebSocket makes a dialer that offers subprotocols. Redirects are not followed.
+func dialWebSocket(client *http.Client, subprotocols []string) dialer {
 	own := http.Client{}
 	if client != nil {
 		own = *client
@@ -50,7 +48,10 @@ func dialWebSocket(client *http.Client) dialer {
 		w := &webSocket{cancel: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 		go func() {
 			defer cancel()
-			ended := w.run(ctx, &own, url, after, to)
+			if after != nil {
+				<-after
+			}
+			ended := w.run(ctx, url, &websocket.DialOptions{HTTPClient: &own, Subprotocols: subprotocols}, to)
 			close(w.done)
 			to.ended(ended)
 		}()
@@ -58,27 +59,26 @@ func dialWebSocket(client *http.Client) dialer {
 	}
 }
 
-func (w *webSocket) run(ctx context.Context, client *http.Client, url string, after <-chan struct{}, to observer) ending {
-	if after != nil {
-		<-after
-	}
-	socket, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{
-		HTTPClient:   client,
-		Subprotocols: []string{subprotocol},
-	})
+func (w *webSocket) run(ctx context.Context, url string, options *websocket.DialOptions, to observer) ending {
+	socket, response, err := websocket.Dial(ctx, url, options)
 	if err != nil {
 		return refusal(response, err)
 	}
 	defer func() { _ = socket.CloseNow() }()
-	socket.SetReadLimit(readLimit)
-	if socket.Subprotocol() != subprotocol {
+	selected := codecs[socket.Subprotocol()]
+	if selected == nil {
 		// A server that speaks it selects it, and one that does not completes the upgrade with it and closes (FF-TR-003, FF-TR-004).
 		_ = socket.Close(websocket.StatusCode(fanfarev1.CloseCode_CLOSE_CODE_PROTOCOL_ERROR), "no subprotocol was selected")
 		return ending{code: int(fanfarev1.CloseCode_CLOSE_CODE_UNSUPPORTED_SUBPROTOCOL), err: errors.New("this is no Fanfare server")}
 	}
-	to.opened()
+	socket.SetReadLimit(selected.readLimit)
+	to.opened(selected)
+	messageType := websocket.MessageBinary
+	if selected.isText {
+		messageType = websocket.MessageText
+	}
 	written := make(chan struct{})
-	go func() { w.write(ctx, socket); close(written) }()
+	go func() { w.write(ctx, socket, messageType); close(written) }()
 	for {
 		kind, message, err := socket.Read(ctx)
 		if err != nil {
@@ -103,12 +103,12 @@ func (w *webSocket) ending(err error) ending {
 	return ending{code: int(closed.Code), err: errors.New(closed.Reason)}
 }
 
-func (w *webSocket) write(ctx context.Context, socket *websocket.Conn) {
+func (w *webSocket) write(ctx context.Context, socket *websocket.Conn, messageType websocket.MessageType) {
 	for {
 		message, closing := w.take()
 		switch {
 		case message != nil:
-			if socket.Write(ctx, websocket.MessageBinary, message) != nil {
+			if socket.Write(ctx, messageType, message) != nil {
 				w.cancel()
 				return
 			}

@@ -19,7 +19,7 @@ type witness struct {
 	end      chan ending
 }
 
-func (w *witness) opened()                              { w.open <- struct{}{} }
+func (w *witness) opened(*codec)                        { w.open <- struct{}{} }
 func (w *witness) received(message []byte, isText bool) { w.messages <- string(message) }
 func (w *witness) ended(e ending)                       { w.end <- e }
 
@@ -27,7 +27,7 @@ func (w *witness) ended(e ending)                       { w.end <- e }
 func dialled(t *testing.T, serve func(*websocket.Conn)) (transport, *witness) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{subprotocol}})
+		socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{SubprotocolBinary}})
 		if err != nil {
 			t.Error(err)
 			return
@@ -41,7 +41,7 @@ func dialled(t *testing.T, serve func(*websocket.Conn)) (transport, *witness) {
 
 func dial(httpURL string) (transport, *witness) {
 	w := &witness{open: make(chan struct{}, 1), messages: make(chan string, 8), end: make(chan ending, 1)}
-	return dialWebSocket(nil)("ws"+strings.TrimPrefix(httpURL, "http")+"/v1/connect", nil, w), w
+	return dialWebSocket(nil, []string{SubprotocolBinary})("ws"+strings.TrimPrefix(httpURL, "http")+"/v1/connect", nil, w), w
 }
 
 func TestMessagesGoBothWays(t *testing.T) {

@@ -55,6 +55,7 @@ func (a *adapter) ready() {
 		Verbs: []string{
 			"connect", "subscribe", "unsubscribe", "publish", "answer_rpc", "drop_transport", "close", "rpc", "history", "commit", "reset",
 		},
+		Subprotocols: []string{fanfare.SubprotocolBinary, fanfare.SubprotocolJSON},
 	}}})
 }
 
@@ -168,6 +169,7 @@ func (p *play) connect(c *conformance.ConnectCommand) finish {
 			return token, nil
 		},
 		AllowedOrigins: c.GetAllowedOrigins(),
+		Subprotocols:   c.GetSubprotocols(),
 		HTTPClient:     p.drops.client(),
 	})
 	client := p.client
