@@ -11,11 +11,21 @@ Runs what is too long for CI, one after the other, each with its own bounds, and
 
 const node = ["node", "--conditions=@fanfare/source"] as const;
 
+const nodeSdk = [
+  ...["conformance/src/main.ts", "client", "--adapter"],
+  "node --conditions=@fanfare/source conformance/src/adapters/node-sdk/main.ts",
+];
+
 /** Name, and what is run. CI runs a short form of each. */
 const runs: readonly (readonly [string, readonly string[]])[] = [
   ["bench:group-fanout", ["bench/src/main.ts", "group-fanout", "--rounds", "5"]],
   ["bench:firehose", ["bench/src/main.ts", "firehose", "--rounds", "5"]],
   ["bench:micro", ["bench/src/main.ts", "micro"]],
+  ["conformance:repeat", [...nodeSdk, "--profile", "core", "--repeat", "20"]],
+  [
+    "conformance:server:repeat",
+    ["conformance/src/main.ts", "server", "--target", "conformance/targets/fanfare-server.yaml", "--repeat", "5"],
+  ],
   ["bench:log", ["scripts/bench-log.ts"]],
   ["random-histories", ["node_modules/vitest/vitest.mjs", "run", "server/src/hub/durable", "server/src/log"]],
   ["fuzz", ["scripts/fuzz.ts", "--frames", "5000000"]],

@@ -7,6 +7,7 @@ import { exitCodeOf, outcomeOf } from "../report/outcome.ts";
 import { writeReports } from "../report/report-files.ts";
 import { summaryText } from "../report/summary.ts";
 import { exitCodeHelp } from "./exit-code.ts";
+import { addRepeat, runRepeatedly } from "./run-repeatedly.ts";
 import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
 
 interface Options extends SelectionOptions {
@@ -20,6 +21,7 @@ interface Options extends SelectionOptions {
   readonly junit?: string;
   readonly markdown?: string;
   readonly html?: string;
+  readonly repeat?: number;
 }
 
 /** `fanfare-conformance client`. */
@@ -36,7 +38,7 @@ export function addClientCommand(program: Command): void {
     .option("--patience <ms>", "how long to wait for what has to come at once (default 5000)")
     .option("--trace", "show what went over the wire in cases that fail")
     .option("--verbose", "print every case as it ends");
-  addSelection(command)
+  addRepeat(addSelection(command))
     .option("--json <file>", "write the report as JSON")
     .option("--junit <file>", "write it as JUnit XML")
     .option("--markdown <file>", "write it as Markdown")
@@ -59,15 +61,17 @@ async function runClient(options: Options): Promise<number> {
   const all = loadSuites(readRequirements());
   const { adapter, knownFailing, concurrency, patience, verbose } = options;
   const client = { adapter, patienceMs: Number(patience ?? 5_000) };
-  const report = await runClientSuite(all, client, {
-    selection: selectionOf(options),
-    ...(knownFailing === undefined ? {} : { knownFailures: KnownFailures.read(knownFailing) }),
-    ...(concurrency === undefined ? {} : { concurrency: Number(concurrency) }),
-    onResult: (result) => {
-      if (verbose)
-        console.log(`${outcomeOf(result).padEnd(15)} ${String(result.durationMs).padStart(6)} ms  ${result.id}`);
-    },
-  });
+  const runOnce = () =>
+    runClientSuite(all, client, {
+      selection: selectionOf(options),
+      ...(knownFailing === undefined ? {} : { knownFailures: KnownFailures.read(knownFailing) }),
+      ...(concurrency === undefined ? {} : { concurrency: Number(concurrency) }),
+      onResult: (result) => {
+        if (verbose)
+          console.log(`${outcomeOf(result).padEnd(15)} ${String(result.durationMs).padStart(6)} ms  ${result.id}`);
+      },
+    });
+  const report = await runRepeatedly(options.repeat, runOnce);
   writeReports(report, options);
   console.log(summaryText(report, { withTrace: options.trace === true }));
   if (report.results.length === 0) console.error("no case fits the filters");

@@ -9,6 +9,7 @@ import { summaryText } from "../report/summary.ts";
 import { runServerSuite } from "../run/run-server-suite.ts";
 import { openEnvironment, readTarget } from "../target/target-file.ts";
 import { exitCodeHelp } from "./exit-code.ts";
+import { addRepeat, runRepeatedly } from "./run-repeatedly.ts";
 import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
 
 interface Options extends SelectionOptions {
@@ -20,6 +21,7 @@ interface Options extends SelectionOptions {
   readonly junit?: string;
   readonly markdown?: string;
   readonly html?: string;
+  readonly repeat?: number;
 }
 
 /** `fanfare-conformance server`. */
@@ -32,7 +34,7 @@ export function addServerCommand(program: Command): void {
     .option("--concurrency <n>", "cases side by side (default 16)")
     .option("--trace", "show what went over the wire in cases that fail")
     .option("--verbose", "print every case as it ends");
-  addSelection(command)
+  addRepeat(addSelection(command))
     .option("--json <file>", "write the report as JSON")
     .option("--junit <file>", "write it as JUnit XML")
     .option("--markdown <file>", "write it as Markdown")
@@ -58,15 +60,17 @@ async function runServer(options: Options): Promise<number> {
   const loaded = readTarget(options.target);
   const { knownFailing } = loaded.target;
   await using environment = await openEnvironment(loaded);
-  const report = await runServerSuite(all, environment, {
-    selection: selectionOf(options),
-    ...(knownFailing === "" ? {} : { knownFailures: KnownFailures.read(join(loaded.folder, knownFailing)) }),
-    ...(options.concurrency === undefined ? {} : { concurrency: Number(options.concurrency) }),
-    onResult: (result) => {
-      if (options.verbose)
-        console.log(`${outcomeOf(result).padEnd(15)} ${String(result.durationMs).padStart(6)} ms  ${result.id}`);
-    },
-  });
+  const runOnce = () =>
+    runServerSuite(all, environment, {
+      selection: selectionOf(options),
+      ...(knownFailing === "" ? {} : { knownFailures: KnownFailures.read(join(loaded.folder, knownFailing)) }),
+      ...(options.concurrency === undefined ? {} : { concurrency: Number(options.concurrency) }),
+      onResult: (result) => {
+        if (options.verbose)
+          console.log(`${outcomeOf(result).padEnd(15)} ${String(result.durationMs).padStart(6)} ms  ${result.id}`);
+      },
+    });
+  const report = await runRepeatedly(options.repeat, runOnce);
   writeReports(report, options);
   console.log(summaryText(report, { withTrace: options.trace === true }));
   if (report.results.length === 0) console.error("no case fits the filters");
