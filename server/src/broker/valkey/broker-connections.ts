@@ -2,25 +2,35 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import type { Clock } from "../../clock.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Log } from "../../observe/log.ts";
+import type { RandomBytes } from "../../random.ts";
 import { FunctionLoader } from "../../valkey/function-loader.ts";
 import { GroupedCalls } from "../../valkey/grouped-calls.ts";
+import { markOf } from "../../valkey/reply-mark.ts";
 import { ShardWatch } from "../../valkey/shard-watch.ts";
 import { SupervisedClient } from "../../valkey/supervised-client.ts";
 import { Topology } from "../../valkey/topology.ts";
 import { TrustedReads } from "../../valkey/trusted-reads.ts";
-import type { Command, CommandPart, Reply, ValkeyConnector } from "../../valkey/valkey-client.ts";
+import {
+  type Command,
+  type CommandPart,
+  isAnswer,
+  type Reply,
+  type ValkeyConnector,
+} from "../../valkey/valkey-client.ts";
 import {
   defaultRequestTimeoutMs,
   replacementConnectTimeoutMs,
   type ValkeyOptions,
 } from "../../valkey/valkey-options.ts";
 import { brokerFunctionPrefix, brokerFunctions } from "./broker-functions.ts";
+import { BrokerKeys, type TaggedKey } from "./broker-keys.ts";
 
 /** How a broker reaches Valkey. */
 export interface BrokerConnectionsOptions {
   readonly connector: ValkeyConnector;
   readonly valkey: ValkeyOptions;
   readonly clock: Clock;
+  readonly random: RandomBytes;
   readonly log: Log;
   /** Before every key and channel. */
   readonly keyPrefix: string;
@@ -39,9 +49,10 @@ const name = "the broker's store";
  * WAIT holds up everything behind it), and the rest. The subscriber of the lanes is theirs.
  */
 export class BrokerConnections implements Disposable {
-  readonly keyPrefix: string;
+  readonly keys: BrokerKeys;
   readonly cluster: boolean;
   readonly clock: Clock;
+  readonly random: RandomBytes;
   readonly lanes: SupervisedClient;
   readonly rest: SupervisedClient;
   readonly topology: Topology;
@@ -53,11 +64,12 @@ export class BrokerConnections implements Disposable {
   readonly #changes: GroupedCalls;
   readonly #clients: readonly SupervisedClient[];
   readonly #callTimeoutMs: number;
+  readonly #requestTimeoutMs: number;
   readonly #unlisten: () => void;
   #closed = false;
 
   private constructor(options: BrokerConnectionsOptions, clients: readonly SupervisedClient[]) {
-    const { valkey, clock, log, keyPrefix, laneTimeoutMs, waitTimeoutMs, callTimeoutMs } = options;
+    const { valkey, clock, random, log, keyPrefix, laneTimeoutMs, waitTimeoutMs, callTimeoutMs } = options;
     const [lanes, routes, changes, rest] = clients as [
       SupervisedClient,
       SupervisedClient,
@@ -66,7 +78,8 @@ export class BrokerConnections implements Disposable {
     ];
     this.#clients = clients;
     this.#callTimeoutMs = callTimeoutMs;
-    this.keyPrefix = keyPrefix;
+    this.keys = new BrokerKeys(keyPrefix);
+    this.random = random;
     this.cluster = valkey.cluster;
     this.clock = clock;
     this.lanes = lanes;
@@ -84,6 +97,7 @@ export class BrokerConnections implements Disposable {
     const { watch } = this;
     this.routeReads = new TrustedReads({ ...shared, client: routes, topology, watch, timeoutMs: laneTimeoutMs });
     const { requestTimeoutMs = defaultRequestTimeoutMs } = valkey;
+    this.#requestTimeoutMs = requestTimeoutMs;
     this.#reads = new TrustedReads({ ...shared, client: rest, topology, watch, timeoutMs: requestTimeoutMs });
     this.#changes = new GroupedCalls({
       ...{ ...shared, keyPrefix, client: changes, slots: topology },
@@ -132,26 +146,54 @@ export class BrokerConnections implements Disposable {
 
   /**
    * Calls a function that changes something, until a replica has it where there is one, or its time has passed.
-   * @param tag the hash tag of the key
    * @throws FanfareError UNAVAILABLE; it may have been carried out
    */
-  async change(called: string, tag: string, key: string, args: readonly CommandPart[]): Promise<Reply> {
+  async change(called: string, { tag, key }: TaggedKey, args: readonly CommandPart[]): Promise<Reply> {
     const command = this.functionCall(called, key, args);
     const bytes = args.reduce((sum, arg) => sum + arg.length, 200);
     const { reply, acknowledged } = await this.#changes.call(tag, command, bytes);
-    if (reply === undefined || acknowledged === undefined) {
-      throw new FanfareError(ErrorCode.UNAVAILABLE, `${name} has not confirmed a change in time`);
-    }
+    if (reply === undefined || acknowledged === undefined) throw unavailable("has not confirmed a change in time");
     return reply;
   }
 
-  /** Calls a function that reads, again and again until it is answered or its time has passed. @throws FanfareError UNAVAILABLE */
-  async read(called: string, tag: string, key: string, args: readonly CommandPart[]): Promise<Reply> {
+  /**
+   * Calls a function that reads, again and again until it is answered or its time has passed.
+   * @returns its answer without the line in front
+   * @throws FanfareError UNAVAILABLE
+   */
+  async read(called: string, { tag, key }: TaggedKey, args: readonly CommandPart[]): Promise<readonly Reply[]> {
     const command = this.functionCall(called, key, args);
+    return await this.#again(async () => ((await this.#reads.read(tag, command)) as readonly Reply[]).slice(1));
+  }
+
+  /**
+   * Sends commands to one primary, whatever slots their keys are in, again and again until all are answered or their time has passed.
+   * @throws FanfareError UNAVAILABLE if it is out of reach, or is none any more
+   */
+  async ask(primary: string, commands: readonly Command[]): Promise<readonly Reply[]> {
+    const mark: Command = ["FCALL", `${brokerFunctionPrefix}_mark`, "0", this.cluster ? "1" : "0"];
+    const isOwn = (replies: readonly Reply[]) => isAnswer(replies[0]) && markOf(replies[0]).node === primary;
+    return await this.#again(async () => {
+      const tag = this.topology.tagOf(primary);
+      if (tag === undefined) throw unavailable("has another primary");
+      const timeoutMs = 2 * this.#requestTimeoutMs;
+      const [first, ...replies] = await this.rest
+        .pipeline([mark, ...commands], `{${tag}}`, timeoutMs, primary, isOwn)
+        .catch((cause: unknown) => {
+          throw unavailable("is out of reach", cause);
+        });
+      const failed = replies.find((reply) => reply instanceof Error);
+      if (!isOwn([first as Reply]) || failed !== undefined) throw unavailable("is out of reach", failed);
+      return replies;
+    });
+  }
+
+  /** Tries until it succeeds, the time has passed, or it fails with another error than UNAVAILABLE. */
+  async #again<Result>(attempt: () => Promise<Result>): Promise<Result> {
     const deadlineMs = this.clock.monotonicMs() + this.#callTimeoutMs;
     for (let pauseMs = 10; ; pauseMs = Math.min(2 * pauseMs, 200)) {
       try {
-        return await this.#reads.read(tag, command);
+        return await attempt();
       } catch (reason) {
         const isOver = this.#closed || this.clock.monotonicMs() + pauseMs > deadlineMs;
         if (isOver || FanfareError.from(reason).code !== ErrorCode.UNAVAILABLE) throw reason;
@@ -169,4 +211,8 @@ export class BrokerConnections implements Disposable {
     this.routeReads.close();
     for (const client of this.#clients) client.close();
   }
+}
+
+function unavailable(what: string, cause?: unknown): FanfareError {
+  return new FanfareError(ErrorCode.UNAVAILABLE, `${name} ${what}`, { cause });
 }
