@@ -20,8 +20,6 @@ export interface ServerOnValkeyOptions {
   readonly nodeId?: string;
   /** Default: one that is free, and after the first start the same again. */
   readonly port?: number;
-  /** In milliseconds. Default: 1000. */
-  readonly leaseLifeMs?: number;
 }
 
 /** Its configuration: an app `game` with one namespace, `durable`, that is open to all, and no limit that load would meet. */
@@ -79,8 +77,7 @@ export class ServerOnValkey implements AsyncDisposable {
   /** Starts it, and waits until it serves. @throws what it said, if it ended instead */
   async start(): Promise<void> {
     const config = toJsonString(ServerConfigSchema, configOf({ ...this.#options, port: this.#port }));
-    const args = [config, String(this.#options.leaseLifeMs ?? 1000)];
-    const child = fork(fileURLToPath(new URL("server-process.ts", import.meta.url)), args, {
+    const child = fork(fileURLToPath(new URL("server-process.ts", import.meta.url)), [config], {
       execArgv: ["--conditions=@fanfare/source"],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
@@ -113,7 +110,7 @@ export class ServerOnValkey implements AsyncDisposable {
     await this.ended();
   }
 
-  /** Closes it; it gives its lease back. */
+  /** Closes it; it says farewell. */
   async stop(): Promise<void> {
     if (this.#child?.connected) this.#child.disconnect();
     await this.ended();

@@ -12,10 +12,10 @@ import { Listener } from "./http/listener.ts";
 import { pagesRoute } from "./http/pages.ts";
 import { dispatch } from "./http/routes.ts";
 import type { DurableStores } from "./log/durable-stores.ts";
-import { ValkeyStores } from "./log/valkey/valkey-stores.ts";
 import { FanfareNode, type NodeOptions } from "./node.ts";
 import { type Log, silentLog } from "./observe/log.ts";
 import { Metrics } from "./observe/metrics.ts";
+import { ValkeyBackend } from "./valkey-backend.ts";
 import { version } from "./version.ts";
 
 /** What a server is started with. */
@@ -31,8 +31,6 @@ export interface StartOptions {
   readonly stores?: DurableStores;
   /** Connects it with other nodes; the broker is closed by whoever gives it. Default: it is alone. */
   readonly cluster?: NodeOptions["cluster"];
-  /** With Valkey: life of the lease under which this node is the only one, in milliseconds. Default: 15,000. */
-  readonly leaseLifeMs?: number;
   /** A folder of files to serve at `/`. */
   readonly pages?: string;
 }
@@ -47,9 +45,6 @@ export interface DrainRequest {
 
 /** How long calls of the control API may take to end, once the last client has gone, in milliseconds. */
 const controlGraceMs = 2_000;
-
-/** How long clients may take to go when the node must not go on, in milliseconds. */
-const failureDeadlineMs = 1_000;
 
 /** How long after a failure a node tries again to join its cluster, in milliseconds. */
 const rejoinMs = 500;
@@ -68,20 +63,20 @@ export class FanfareServer implements AsyncDisposable {
   readonly #options: StartOptions;
   readonly #listeners: Listener[];
   readonly #stores: DurableStores | undefined;
-  readonly #valkey: ValkeyStores | undefined;
+  readonly #valkey: ValkeyBackend | undefined;
+  readonly #cluster: StartOptions["cluster"];
   #run: NodeRun;
   #isRejoining = false;
   #drained: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  #failure: string | undefined;
   readonly #closed = Promise.withResolvers<void>();
 
-  /** @param valkey where durable channels are kept, closed with the server */
-  constructor(options: StartOptions, valkey?: ValkeyStores) {
+  /** @param valkey what is kept in Valkey, closed with the server */
+  constructor(options: StartOptions, valkey?: ValkeyBackend) {
     this.#options = options;
-    this.#stores = options.stores ?? valkey;
+    this.#stores = options.stores ?? valkey?.stores;
+    this.#cluster = options.cluster ?? (valkey && { broker: valkey.broker });
     this.#valkey = valkey;
-    void valkey?.lease.lost.then((reason) => this.#fail(reason));
     this.#run = this.#newRun();
     const { host, port, tls, additional } = options.config.listen;
     this.#listeners = [{ host, port, tls }, ...additional.map((one) => ({ ...one, tls: undefined }))].map(
@@ -108,11 +103,6 @@ export class FanfareServer implements AsyncDisposable {
   /** Addresses of all listeners, in the order of the configuration. */
   get urls(): readonly string[] {
     return this.#listeners.map((listener) => listener.url);
-  }
-
-  /** Why the server closed itself, a sentence; undefined if it did not. */
-  get failure(): string | undefined {
-    return this.#failure;
   }
 
   /** Settles when the server is closed, by whomever. */
@@ -186,15 +176,6 @@ export class FanfareServer implements AsyncDisposable {
     return this.close();
   }
 
-  /** Sends everybody away at once: whoever stays could miss what another node stores. */
-  #fail(reason: string): void {
-    this.#failure = `this node ends, because ${reason}`;
-    this.node.log.error(this.#failure);
-    // A drain that is under way may take its time otherwise.
-    if (this.#drained !== undefined) this.node.clock.setTimer(failureDeadlineMs, () => void this.close());
-    this.drain({ windowMs: 0, deadlineMs: failureDeadlineMs });
-  }
-
   /** Lets the control API answer what is under way, among it the call that began the drain; within a bound. */
   #controlSettled(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -210,13 +191,14 @@ export class FanfareServer implements AsyncDisposable {
   }
 
   #newRun(): NodeRun {
-    const { config, clock = systemClock, log = silentLog, cluster, devSecrets, pages } = this.#options;
+    const { config, clock = systemClock, log = silentLog, devSecrets, pages } = this.#options;
     const stores = this.#stores;
+    const cluster = this.#cluster;
     const node = new FanfareNode({ config, clock, log, ...(stores && { stores }), ...(cluster && { cluster }) });
     void node.isolated.then(() => this.#reincarnate(node));
     const control = new ControlApi(node, (wish) => this.drain(wish));
     const metrics = new Metrics({ counters: node.counters, version, nodeId: config.nodeId });
-    const isReachable = () => (this.#valkey?.lease.isReachable ?? true) && (node.cluster?.nodes.isReachable ?? true);
+    const isReachable = () => node.cluster?.isHealthy ?? true;
     const routes = [control.route, ...healthRoutes(node, isReachable)];
     if (config.observe.metrics) routes.push(metricsRoute(metrics));
     if (devSecrets !== undefined) routes.push(devCredentialsRoute(devSecrets, node.clock));
@@ -265,12 +247,15 @@ export class FanfareServer implements AsyncDisposable {
 }
 
 /**
- * Starts a server; where its configuration names a Valkey, once it is the only node there.
+ * Starts a server; where its configuration names a Valkey, as a node of the cluster that is there.
  * @throws the system's error if an address cannot be listened at, for instance EADDRINUSE
- * @throws FanfareError FAILED_PRECONDITION if another node uses the same Valkey and prefix, UNAUTHENTICATED or UNAVAILABLE if Valkey cannot be used
+ * @throws FanfareError UNAUTHENTICATED or UNAVAILABLE if Valkey cannot be used, FAILED_PRECONDITION if GLIDE is not installed
  */
 export async function startServer(options: StartOptions): Promise<FanfareServer> {
-  const valkey = await openValkey(options);
+  const { config, clock = systemClock, log = silentLog, stores, cluster } = options;
+  const isGiven = stores !== undefined || cluster !== undefined;
+  const valkey =
+    config.valkey && !isGiven ? await ValkeyBackend.open({ valkey: config.valkey, clock, log }) : undefined;
   try {
     const server = new FanfareServer(options, valkey);
     await server.open();
@@ -279,11 +264,4 @@ export async function startServer(options: StartOptions): Promise<FanfareServer>
     await valkey?.[Symbol.asyncDispose]();
     throw reason;
   }
-}
-
-async function openValkey(options: StartOptions): Promise<ValkeyStores | undefined> {
-  const { config, clock = systemClock, log = silentLog, stores, leaseLifeMs } = options;
-  const { valkey, nodeId } = config;
-  if (valkey === undefined || stores !== undefined) return undefined;
-  return await ValkeyStores.open({ valkey, nodeId, clock, log, ...(leaseLifeMs !== undefined && { leaseLifeMs }) });
 }

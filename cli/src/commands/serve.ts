@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { type FanfareServer, version } from "@fanfare/server";
 import type { Command } from "commander";
-import { CliError } from "../cli-error.ts";
 import { exitCodeHelp } from "../exit-code.ts";
 import { devCredentials } from "../server/dev-credentials.ts";
 import { developmentBanner } from "../server/development-banner.ts";
@@ -73,16 +72,13 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   using _ = drainOnSignal(server, { isShort: config.dev, output });
   if (worker !== undefined) {
     reportServing(server.urls);
-    await server.closed;
-    if (server.failure !== undefined) throw new CliError("failed", server.failure);
-    return;
+    return await server.closed;
   }
   const credentials = devSecrets && (await devCredentials(server.url, "alice", ""));
   if (output.json) output.object({ ...servingLine(server, config.dev), ...credentials });
   else if (credentials === undefined) output.line(`Fanfare ${version} serves on ${server.urls.join(", ")}`);
   else for (const line of developmentBanner({ url: server.url, version, credentials }, output)) output.line(line);
   await server.closed;
-  if (server.failure !== undefined) throw new CliError("failed", server.failure);
 }
 
 function servingLine({ url, urls, node }: FanfareServer, dev: boolean) {

@@ -19,6 +19,7 @@ import type { DurableStores } from "../log/durable-stores.ts";
 import type { Log } from "../observe/log.ts";
 import { type FanfareServer, type StartOptions, startServer } from "../server.ts";
 import { type ConnectOptions, type InitOf, TestClient } from "./test-client.ts";
+import type { ValkeyServers } from "./valkey-processes.ts";
 
 /** What a test changes about its server. */
 export interface TestServerOptions {
@@ -39,6 +40,8 @@ export interface TestServerOptions {
   readonly devSecrets?: { readonly tokenSecret: string; readonly apiKey: string };
   /** Default: alone. */
   readonly cluster?: StartOptions["cluster"];
+  /** A Valkey that it finds others in. Default: none. */
+  readonly valkey?: ValkeyServers;
   /** Default: `test-node`. */
   readonly nodeId?: string;
   /** Signs resume secrets; nodes of one cluster have the same. Default: random. */
@@ -190,6 +193,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       ...(options.clusterKey && {
         clusterKeys: [{ id: "c", material: { case: "secret", value: options.clusterKey } }],
       }),
+      ...(options.valkey && { valkey: valkeyOf(options.valkey) }),
       listen: { port: 0, additional, trustedProxies: options.trustedProxies ?? [] },
       timing: { presenceTickMs: 10, ...options.timing },
       limits: { ...options.limits },
@@ -209,6 +213,10 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
     }),
   );
+}
+
+function valkeyOf({ addresses, isCluster }: ValkeyServers) {
+  return { addresses: addresses.map(({ host, port }) => `${host}:${port}`), cluster: isCluster };
 }
 
 /** A player's token, good for the test apps. */

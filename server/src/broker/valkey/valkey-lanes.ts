@@ -63,6 +63,7 @@ export class ValkeyLanes implements Lanes, Disposable {
     const { connector, valkey, clock, log, watch } = this.#options;
     const channels = Array.from({ length: this.count }, (_, lane) => this.#channel(lane, incarnation));
     const lanes = new Map(channels.map((channel, lane) => [channel, lane]));
+    this.#inbox?.close(); // of an incarnation that is no more
     this.#inbox = new LaneInbox({
       lanes: this.count,
       clock,

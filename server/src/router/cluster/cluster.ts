@@ -159,6 +159,11 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     this.#deathListeners.add(listener);
   }
 
+  /** Others can be reached, and this node's lease is renewed. */
+  get isHealthy(): boolean {
+    return this.broker.health.isHealthy && this.nodes.isReachable;
+  }
+
   /** Other nodes that are alive. */
   get peers(): readonly bigint[] {
     return [...this.nodes.peers.keys()];

@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { Access, Scope, type ServerConfig, ServerConfigSchema, TokenAlgorithm } from "@fanfare/proto/config/v1";
+import { DeliveryClass } from "@fanfare/proto/v1";
+
+/** Signs the tokens of the players, under the key id `k`. */
+export const tokenSecret = "a secret of clusters that are put under stress";
+/** May do everything in the app `game`. */
+export const apiKey = "an-API-key-of-clusters-that-are-put-under-stress";
+
+/** Every node is a user of Valkey of its own, with this password, which is in this environment variable. */
+export const valkeyPassword = "a-password-of-nodes-under-stress";
+export const passwordVariable = "CHAOS_VALKEY_PASSWORD";
+
+/** The configuration of one node: the app `game`, whose groups `live:…` are live and `log:…` are durable, open to all. */
+export function nodeConfig(nodeId: string, addresses: readonly string[], cluster: boolean, port: number): ServerConfig {
+  const open = { subscribe: Access.ANYONE, publish: Access.ANYONE };
+  const retention = { maxMessages: 1_000_000, maxBytes: 1n << 30n };
+  return create(ServerConfigSchema, {
+    nodeId,
+    listen: { host: "127.0.0.1", port },
+    valkey: {
+      addresses: [...addresses],
+      cluster,
+      keyPrefix: "chaos",
+      username: nodeId,
+      passwordEnvironment: passwordVariable,
+    },
+    clusterKeys: [{ id: "c", material: { case: "secret", value: "the cluster's key, at least 32 characters" } }],
+    timing: { drainWindowMs: 1_000, drainDeadlineMs: 10_000 },
+    limits: {
+      handshakesPerSecond: 100_000,
+      maxConnectionsPerAddress: 100_000,
+      publishesPerSecond: 100_000,
+      publishBurst: 100_000,
+      framesPerSecond: 100_000,
+    },
+    apps: [
+      {
+        id: "game",
+        playerAuth: {
+          keys: [{ id: "k", algorithm: TokenAlgorithm.HS256, material: { case: "secret", value: tokenSecret } }],
+        },
+        apiKeys: [
+          {
+            id: "all",
+            sha256: createHash("sha256").update(apiKey).digest("hex"),
+            scopes: [Scope.PUBLISH, Scope.MESSAGES, Scope.READ, Scope.ADMIN, Scope.PLAYERS, Scope.GROUPS],
+          },
+        ],
+        playerRules: { publish: Access.ANYONE },
+        broadcastRules: { publish: Access.ANYONE },
+        namespaces: [
+          { name: "live", rules: open },
+          { name: "log", rules: { ...open, deliveryClass: DeliveryClass.DURABLE, maxRewind: 10_000, retention } },
+        ],
+      },
+    ],
+  });
+}

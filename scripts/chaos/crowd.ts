@@ -1,0 +1,197 @@
+import { type Channel, type Client, FanfareError, text } from "@fanfare/sdk-core";
+import { type Clock, openClient } from "@fanfare/sdk-core/port";
+import { mintToken } from "@fanfare/sdk-node/token";
+import type { Balancer } from "./balanced-sockets.ts";
+import { tokenSecret } from "./chaos-config.ts";
+import { quantile, type Seen, type Sent } from "./ledger.ts";
+
+/** How large a crowd is and how much it says. */
+export interface CrowdOptions {
+  readonly balancer: Balancer;
+  readonly clients: number;
+  readonly groups: number;
+  readonly durableGroups: number;
+  /** Of the whole crowd, messages a second. */
+  readonly rate: number;
+}
+
+const clock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer: (delayMs, callback) => setTimeout(callback, delayMs),
+  clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+};
+const ports = {
+  clock,
+  random: { next: Math.random },
+  client: { name: "fanfare-chaos", version: "0", platform: "node" },
+};
+const publishers = 12;
+const outcomes = ["pending", "delivered", "stored", "offline", "failed", "unknown"] as const;
+
+/** A few hundred players who talk to each other by all kinds of channels, and keep account of it. */
+export class Crowd implements AsyncDisposable {
+  readonly sent: Sent[] = [];
+  readonly seen: Seen[] = [];
+  readonly connectMs: number[] = [];
+  readonly subscribeMs: number[] = [];
+  /** From the loss of a connection to the next welcome, in milliseconds. */
+  readonly outagesMs: number[] = [];
+  /** Sessions that were begun anew. */
+  lostSessions = 0;
+  failedProbes = 0;
+  readonly #options: CrowdOptions;
+  readonly #clients: Client[] = [];
+  readonly #seqs = new Map<string, number>();
+  #talking: Promise<void>[] = [];
+  #isTalking = false;
+
+  private constructor(options: CrowdOptions) {
+    this.#options = options;
+  }
+
+  static async open(options: CrowdOptions): Promise<Crowd> {
+    const crowd = new Crowd(options);
+    const numbers = Array.from({ length: options.clients }, (_, i) => i);
+    for (let i = 0; i < numbers.length; i += 25) {
+      await Promise.all(numbers.slice(i, i + 25).map((number) => crowd.#add(number)));
+    }
+    return crowd;
+  }
+
+  /** Everybody begins to talk. */
+  start(): void {
+    this.#isTalking = true;
+    const everyMs = (1000 * publishers) / this.#options.rate;
+    for (let i = 0; i < publishers; i++) this.#talking.push(this.#talk(i, everyMs));
+    this.#talking.push(this.#probe());
+  }
+
+  /** Everybody falls silent; settles when all that was said is answered, and what is due has come or had time to. */
+  async stop(patienceMs: number): Promise<void> {
+    this.#isTalking = false;
+    await Promise.all(this.#talking);
+    const untilMs = performance.now() + patienceMs;
+    const isPending = () => this.sent.some(({ outcome }) => outcome === "pending");
+    while (isPending() && performance.now() < untilMs) await pause(50);
+    let before = -1;
+    while (performance.now() < untilMs) {
+      const now = this.seen.reduce((sum, { messages }) => sum + messages.length, 0);
+      if (now === before) break;
+      before = now;
+      await pause(1_500);
+    }
+  }
+
+  /** Clients that have a connection. */
+  get connected(): number {
+    return this.#clients.filter(({ status }) => status === "open" || status === "moving").length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isTalking = false;
+    await Promise.allSettled(this.#clients.map((client) => client.close()));
+  }
+
+  async #add(number: number): Promise<void> {
+    const { groups, durableGroups } = this.#options;
+    const name = `player-${number}`;
+    const client = await this.#connect(name);
+    this.#clients[number] = client;
+    let downSince: number | undefined;
+    let sessionId = client.sessionId;
+    client.on("status", (event) => {
+      if (event.type === "waiting" || event.type === "connecting") downSince ??= performance.now();
+      if (event.type !== "open") return;
+      if (downSince !== undefined) this.outagesMs.push(performance.now() - downSince);
+      downSince = undefined;
+      if (client.sessionId !== sessionId) this.lostSessions++;
+      sessionId = client.sessionId;
+    });
+    this.#watch(name, `@${name}`, client.player);
+    this.#watch(name, "*", client.broadcast);
+    for (const group of [`live:${number % groups}`, `live:${(number + 1) % groups}`, `log:${number % durableGroups}`]) {
+      this.#watch(name, group, await client.join(group));
+    }
+  }
+
+  async #connect(player: string): Promise<Client> {
+    const { token } = await mintToken({ app: "game", player, key: tokenSecret, keyId: "k", lifetimeMs: 3_600_000 });
+    const options = { url: "ws://127.0.0.1:1/v1/connect", getToken: () => token };
+    return await openClient(options, { ...ports, sockets: this.#options.balancer });
+  }
+
+  #watch(subscriber: string, name: string, channel: Channel): void {
+    const view: Seen = { subscriber, channel: name, openedAtMs: performance.now(), messages: [], gapsAtMs: [] };
+    this.seen.push(view);
+    channel.on("gap", () => view.gapsAtMs.push(performance.now()));
+    channel.on(text(), (value) => {
+      const [publisher = 0, seq = 0] = value.split(":").map(Number);
+      view.messages.push({ publisher, seq, atMs: performance.now() });
+    });
+  }
+
+  async #talk(publisher: number, everyMs: number): Promise<void> {
+    const { clients, groups, durableGroups } = this.#options;
+    for (let turn = publisher; this.#isTalking; turn++) {
+      const kind = turn % 10;
+      if (kind < 4) this.#publish(publisher, `live:${turn % groups}`, false);
+      else if (kind < 7) this.#publish(publisher, `log:${turn % durableGroups}`, true);
+      else if (kind < 9 || turn % 5 !== 0) this.#publish(publisher, `@player-${(turn * 7) % clients}`, false);
+      else this.#publish(publisher, "*", false);
+      await pause(everyMs);
+    }
+  }
+
+  #publish(publisher: number, name: string, durable: boolean): void {
+    const client = this.#clients[publisher] as Client;
+    const key = `${publisher} ${name}`;
+    const seq = (this.#seqs.get(key) ?? 0) + 1;
+    this.#seqs.set(key, seq);
+    const sentAtMs = performance.now();
+    const sent: Sent = { channel: name, publisher, seq, sentAtMs, durable, outcome: "pending", answeredAtMs: 0 };
+    this.sent.push(sent);
+    const target = name === "*" ? "broadcast" : name[0] === "@" ? { player: name.slice(1) } : { group: name };
+    const answered = (outcome: Sent["outcome"]): void => {
+      sent.outcome = outcome;
+      sent.answeredAtMs = performance.now();
+    };
+    client
+      .to(target)
+      .publish(text(), `${publisher}:${seq}`, { timeoutMs: 30_000 })
+      .then(
+        ({ outcome }) => answered(outcomes[outcome] ?? "unknown"),
+        (reason: unknown) => answered(outcomes[FanfareError.from(reason).outcome ?? 0] ?? "unknown"),
+      );
+  }
+
+  /** Newcomers, one after the other, through faults and all. */
+  async #probe(): Promise<void> {
+    for (let i = 0; this.#isTalking; i++) {
+      const began = performance.now();
+      try {
+        const client = await this.#connect(`probe-${i % 50}`);
+        this.connectMs.push(performance.now() - began);
+        const joining = performance.now();
+        await client.join(`live:${i % this.#options.groups}`);
+        this.subscribeMs.push(performance.now() - joining);
+        await client.close();
+      } catch {
+        this.failedProbes++;
+      }
+      await pause(50);
+    }
+  }
+}
+
+/** A 99th percentile of values in no order. */
+export function p99(values: readonly number[]): number {
+  return quantile(
+    [...values].sort((a, b) => a - b),
+    0.99,
+  );
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

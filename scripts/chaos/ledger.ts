@@ -1,0 +1,114 @@
+/** A message, from where it was published to whoever gets it. */
+export interface Sent {
+  readonly channel: string;
+  readonly publisher: number;
+  readonly seq: number;
+  readonly sentAtMs: number;
+  readonly durable: boolean;
+  outcome: "pending" | "delivered" | "stored" | "offline" | "failed" | "unknown";
+  answeredAtMs: number;
+}
+
+/** What one subscriber saw of one channel, from the moment it was opened. */
+export interface Seen {
+  readonly subscriber: string;
+  readonly channel: string;
+  readonly openedAtMs: number;
+  readonly messages: { readonly publisher: number; readonly seq: number; readonly atMs: number }[];
+  readonly gapsAtMs: number[];
+}
+
+/** What became of the messages of one class. */
+export interface ClassFigures {
+  sent: number;
+  delivered: number;
+  offline: number;
+  failed: number;
+  unknown: number;
+  pending: number;
+  /** Deliveries that the subscribers should have had. */
+  due: number;
+  received: number;
+  /** Neither the sender was told, nor the receiver of a gap. */
+  lost: number;
+  /** Not received, and the receiver was told of a gap. */
+  toldAsGap: number;
+  doubled: number;
+  reordered: number;
+  gaps: number;
+  /** From publishing to receiving, in milliseconds. */
+  longestStallMs: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** From publishing to the answer, in milliseconds. */
+  longestAnswerMs: number;
+}
+
+/** How long after a message its receiver may be told of the gap, in milliseconds, and how long before it. */
+const gapAfterMs = 20_000;
+const gapBeforeMs = 1_000;
+
+/** Holds what was sent against what was seen. */
+export function judge(sent: readonly Sent[], seen: readonly Seen[], durable: boolean): ClassFigures {
+  const mine = sent.filter((one) => one.durable === durable);
+  const count = (outcome: Sent["outcome"]) => mine.filter((one) => one.outcome === outcome).length;
+  const figures: ClassFigures = {
+    sent: mine.length,
+    delivered: count("delivered") + count("stored"),
+    offline: count("offline"),
+    failed: count("failed"),
+    unknown: count("unknown"),
+    pending: count("pending"),
+    due: 0,
+    received: 0,
+    lost: 0,
+    toldAsGap: 0,
+    doubled: 0,
+    reordered: 0,
+    gaps: 0,
+    longestStallMs: 0,
+    p50Ms: 0,
+    p99Ms: 0,
+    longestAnswerMs: mine.reduce((most, { sentAtMs, answeredAtMs }) => Math.max(most, answeredAtMs - sentAtMs), 0),
+  };
+  const latencies: number[] = [];
+  const byChannel = Map.groupBy(mine, ({ channel }) => channel);
+  for (const view of seen) {
+    const published = byChannel.get(view.channel);
+    if (published === undefined) continue;
+    const sentAt = new Map(published.map((one) => [`${one.publisher}:${one.seq}`, one.sentAtMs]));
+    figures.gaps += view.gapsAtMs.length;
+    figures.received += view.messages.length;
+    const got = new Set<string>();
+    const last = new Map<number, number>();
+    for (const { publisher, seq, atMs } of view.messages) {
+      const id = `${publisher}:${seq}`;
+      if (got.has(id)) figures.doubled++;
+      else if ((last.get(publisher) ?? 0) > seq) figures.reordered++;
+      got.add(id);
+      last.set(publisher, Math.max(seq, last.get(publisher) ?? 0));
+      const at = sentAt.get(id);
+      if (at !== undefined) latencies.push(atMs - at);
+    }
+    for (const one of published) {
+      const isDue = one.outcome === "delivered" || one.outcome === "stored";
+      if (!isDue || one.sentAtMs < view.openedAtMs) continue;
+      figures.due++;
+      if (got.has(`${one.publisher}:${one.seq}`)) continue;
+      const told = view.gapsAtMs.some((at) => at > one.sentAtMs - gapBeforeMs && at < one.sentAtMs + gapAfterMs);
+      if (told && !durable) figures.toldAsGap++;
+      else figures.lost++;
+    }
+  }
+  latencies.sort((a, b) => a - b);
+  figures.longestStallMs = Math.round(latencies.at(-1) ?? 0);
+  figures.p50Ms = quantile(latencies, 0.5);
+  figures.p99Ms = quantile(latencies, 0.99);
+  figures.longestAnswerMs = Math.round(figures.longestAnswerMs);
+  return figures;
+}
+
+/** Of sorted values; 0 without any. */
+export function quantile(sorted: readonly number[], share: number): number {
+  return Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) * 10) / 10;
+}

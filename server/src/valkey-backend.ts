@@ -1,0 +1,78 @@
+import { ErrorCode } from "@fanfare/proto/v1";
+import { openValkeyBroker, type ValkeyBroker } from "./broker/valkey/open-valkey-broker.ts";
+import type { Clock } from "./clock.ts";
+import type { ResolvedValkey } from "./config/resolved-valkey.ts";
+import { FanfareError } from "./fanfare-error.ts";
+import type { DurableStores } from "./log/durable-stores.ts";
+import { LogConnections } from "./log/valkey/log-connections.ts";
+import { ValkeyCursorStore } from "./log/valkey/valkey-cursor-store.ts";
+import { ValkeyMessageLog } from "./log/valkey/valkey-message-log.ts";
+import type { Log } from "./observe/log.ts";
+import { type RandomBytes, systemRandom } from "./random.ts";
+import { glideConnector, type ValkeyConnector } from "./valkey/valkey-client.ts";
+
+/** How a node's part in Valkey is opened. */
+export interface ValkeyBackendOptions {
+  readonly valkey: ResolvedValkey;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Default: GLIDE. */
+  readonly connector?: ValkeyConnector;
+  /** Default: the machine's own. */
+  readonly random?: RandomBytes;
+}
+
+/** Everything of a node that is in Valkey: what connects it with others, durable channels and cursors. */
+export class ValkeyBackend implements AsyncDisposable {
+  readonly broker: ValkeyBroker;
+  readonly stores: DurableStores;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(broker: ValkeyBroker, stores: DurableStores, resources: AsyncDisposableStack) {
+    this.broker = broker;
+    this.stores = stores;
+    this.#resources = resources;
+  }
+
+  /**
+   * Connects and loads the functions.
+   * @throws FanfareError FAILED_PRECONDITION if GLIDE is not installed; UNAUTHENTICATED if Valkey refuses user or password; UNAVAILABLE if it cannot
+   *   be reached or used
+   */
+  static async open(options: ValkeyBackendOptions): Promise<ValkeyBackend> {
+    const { valkey, clock, log, connector = glideConnector, random = systemRandom } = options;
+    const { keyPrefix } = valkey;
+    await using opened = new AsyncDisposableStack();
+    try {
+      const broker = opened.use(await openValkeyBroker({ valkey, clock, log, connector, random, keyPrefix }));
+      const connect = () => connector.connect(valkey);
+      const connections = await LogConnections.open({ valkey, clock, log, keyPrefix, connect });
+      const messageLog = opened.use(new ValkeyMessageLog(connections, random));
+      return new ValkeyBackend(broker, { messageLog, cursorStore: new ValkeyCursorStore(connections) }, opened.move());
+    } catch (reason) {
+      throw startError(reason, valkey);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#resources.disposeAsync();
+  }
+}
+
+/** Says in a sentence why Valkey cannot be used. */
+function startError(cause: unknown, { addresses, cluster }: ResolvedValkey): FanfareError {
+  if (cause instanceof FanfareError) return cause;
+  const { message, code } = cause as NodeJS.ErrnoException;
+  const where = addresses.map(({ host, port }) => `${host}:${port}`).join(", ");
+  if (code === "ERR_MODULE_NOT_FOUND") {
+    const text =
+      "valkey is configured, and the package @valkey/valkey-glide is not installed: install it beside the server";
+    return new FanfareError(ErrorCode.FAILED_PRECONDITION, text, { cause, field: "valkey" });
+  }
+  if (/WRONGPASS|NOAUTH|NOPERM|no permissions/i.test(message)) {
+    const text = `Valkey at ${where} refuses the user or password: check valkey.username and the variable that valkey.password_environment names`;
+    return new FanfareError(ErrorCode.UNAUTHENTICATED, text, { cause, field: "valkey.password_environment" });
+  }
+  const text = `Valkey at ${where} cannot be used: check valkey.addresses, that it is ${cluster ? "a" : "no"} cluster, and TLS (${message.trim()})`;
+  return new FanfareError(ErrorCode.UNAVAILABLE, text, { cause, field: "valkey.addresses" });
+}
