@@ -37,6 +37,9 @@ class ScriptedLog implements Pick<MessageLog, "read"> {
   failures = 0;
   reads = 0;
   tail = at(0);
+  epoch = at(0).epoch;
+  /** What happens while it is read. */
+  onRead = (): void => {};
 
   put(...offsets: number[]): void {
     this.entries = offsets.map((offset) => {
@@ -52,13 +55,14 @@ class ScriptedLog implements Pick<MessageLog, "read"> {
       throw new FanfareError(16, "out of reach");
     }
     const last = this.entries.at(-1);
-    const head = last === undefined ? at(0) : at(last.offset, last.tag);
+    const head = { ...(last === undefined ? at(0) : at(last.offset, last.tag)), epoch: this.epoch };
     const { verdict, tail } = this;
     if (verdict !== undefined) {
       this.verdict = undefined;
       return { verdict, head, tail };
     }
     const items = this.entries.filter(({ offset }) => offset > (from?.offset ?? 0));
+    this.onRead();
     return { verdict: "ok", head, tail, items, next: head, atEnd: true };
   }
 }
@@ -171,6 +175,42 @@ describe("DurableDelivery", () => {
     expect(gaps).toEqual([{ reason: GapReason.FORKED, from: 2, to: 3 }]);
     expect(feed(entry(4))).toBe("reached");
     expect(taken).toEqual(["m4/4"]);
+  });
+
+  it("tells that the log is another one, although its offsets are lower (FF-DU-026)", async () => {
+    const later = (offset: number): LogPosition => ({ ...at(offset), epoch: epoch + 1 });
+    log.put(1, 2, 3);
+    await begin(at(3));
+    log.put(1);
+    log.verdict = "other-epoch";
+    log.epoch = epoch + 1;
+    log.tail = later(0);
+    expect(feed({ ...entry(1), position: later(1) })).toBe("later");
+    await settle();
+    expect(gaps).toEqual([{ reason: GapReason.EPOCH, from: 3, to: 0 }]);
+    expect(taken).toEqual(["m1/1"]);
+    expect(feed({ ...entry(2), position: later(2) })).toBe("reached");
+  });
+
+  it("does not stay behind when the log becomes another one while it is read", async () => {
+    const later = (offset: number): LogPosition => ({ ...at(offset), epoch: epoch + 1 });
+    log.put(1, 2, 3);
+    link.place = at(3);
+    const plan = { position: at(3), head: at(3), cursor: undefined, recovered: true, gap: undefined };
+    log.onRead = () => {
+      log.onRead = () => {};
+      feed({ ...entry(1), position: later(1) });
+      queueMicrotask(() => {
+        log.put(1);
+        log.verdict = "other-epoch";
+        log.epoch = epoch + 1;
+        log.tail = later(0);
+      });
+    };
+    delivery.start(subscription, plan);
+    await settle();
+    expect(gaps).toEqual([{ reason: GapReason.EPOCH, from: 3, to: 0 }]);
+    expect(taken).toEqual(["m1/1"]);
   });
 
   it.each([

@@ -66,10 +66,7 @@ export class DurableDelivery {
   /** How each subscription of a channel is served an entry that was stored. Moves the channel's feed on; undefined for an old entry. */
   feed(state: ChannelState, entry: StoredEntry): ((subscription: Subscription) => Served) | undefined {
     const { feedHead } = state;
-    const { epoch, offset } = entry.position;
-    const isOld =
-      feedHead !== undefined && (feedHead.epoch > epoch || (feedHead.epoch === epoch && feedHead.offset >= offset));
-    if (isOld) return undefined;
+    if (feedHead !== undefined && !isBehind(feedHead, entry.position)) return undefined;
     state.feedHead = entry.position;
     const { position, ...rest } = entry;
     const frames = new EntryFrames(state.channel, { ...rest, offset: position.offset, tag: position.tag });
@@ -137,7 +134,7 @@ export class DurableDelivery {
       link.enqueue(frames.message);
       return "reached";
     }
-    if (reader.mode !== "live" || reader.position.offset >= entry.position.offset) return "later";
+    if (reader.mode !== "live" || !isBehind(reader.position, entry.position)) return "later";
     const follows =
       reader.position.epoch === entry.position.epoch &&
       reader.position.offset === entry.position.offset - 1 &&
@@ -192,9 +189,7 @@ export class DurableDelivery {
   /** Goes over to what is stored from now on, unless something was that the page did not have yet. */
   #joinFeed(state: ChannelState, reader: DurableReader): boolean {
     const { feedHead } = state;
-    const isBehind =
-      feedHead !== undefined && feedHead.epoch === reader.position.epoch && feedHead.offset > reader.position.offset;
-    if (isBehind) return false;
+    if (feedHead !== undefined && isBehind(reader.position, feedHead)) return false;
     reader.mode = "live";
     return true;
   }
@@ -236,4 +231,9 @@ function tell(
   event: MessageInitShape<typeof SubscriptionEventSchema>["event"],
 ): void {
   session.link?.enqueue(encodeFrame({ kind: { case: "subscription", value: { channel: channel.channel, event } } }));
+}
+
+/** Whether a position is before another: in the same log, or in one that is gone since. */
+function isBehind(position: LogPosition, other: LogPosition): boolean {
+  return position.epoch < other.epoch || (position.epoch === other.epoch && position.offset < other.offset);
 }
