@@ -1,0 +1,149 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { requireTool } from "../../../../test/require-tool.ts";
+import { BrokerLoad } from "../../testing/broker-load.ts";
+import { newAppChannel } from "../../testing/broker-under-test.ts";
+import { LaneLoad } from "../../testing/lane-load.ts";
+import { openBrokerOn } from "../../testing/valkey-broker.ts";
+import {
+  moveSlot,
+  startCluster,
+  until,
+  untilSettled,
+  type ValkeyProcess,
+  type ValkeyServers,
+} from "../../testing/valkey-processes.ts";
+import type { ValkeyBroker } from "./open-valkey-broker.ts";
+
+/** Keys of which each of three equal shards has one. */
+const keyOfShard = ["a", "b", "c"];
+
+describe.skipIf(requireTool("valkey-server") === undefined)("a broker over a cluster that changes", () => {
+  let servers: ValkeyServers;
+  let nodes: [ValkeyBroker, ValkeyBroker];
+
+  beforeAll(async () => {
+    servers = await startCluster();
+    const open = () => openBrokerOn(servers, { callTimeoutMs: 20_000 });
+    nodes = [await open(), await open()];
+    expect(new Set(await Promise.all(keyOfShard.map((key) => servers.primaryOf(key)))).size).toBe(3);
+  }, 60_000);
+  afterAll(async () => {
+    for (const node of nodes ?? []) await node[Symbol.asyncDispose]();
+    await servers?.[Symbol.asyncDispose]();
+  });
+
+  async function untilElected(key: string, not: ValkeyProcess): Promise<void> {
+    await until(async () => (await servers.primaryOf(key)) !== not);
+  }
+
+  /** Has the replica of a key's primary take over. */
+  async function failOver(key: string): Promise<void> {
+    const victim = await servers.primaryOf(key);
+    await until(async () => (await servers.replicasOf(victim)).length > 0);
+    const [replica] = await servers.replicasOf(victim);
+    expect(await replica?.command("CLUSTER", "FAILOVER")).toBe("OK");
+    await untilElected(key, victim);
+  }
+
+  /** Holds stores to what they have acknowledged, through a change and some time behind it. */
+  async function underLoad(change: () => Promise<void>): Promise<void> {
+    const load = new BrokerLoad(...nodes);
+    await until(async () => load.totals.changes > 300);
+    await change();
+    const { changes } = load.totals;
+    await until(async () => load.totals.changes > changes + 300);
+    await load.stop();
+    expect(load.faults).toEqual([]);
+    expect(load.totals.refusedChanges).toBe(0);
+  }
+
+  for (const key of keyOfShard) {
+    it(`loses nothing that it has acknowledged when the primary of ${key} is killed`, async () => {
+      const victim = await servers.primaryOf(key);
+      await underLoad(async () => {
+        await victim.kill();
+        await untilElected(key, victim);
+      });
+      await victim.restart();
+      await untilSettled(servers);
+    }, 90_000);
+  }
+
+  it("believes no primary that stood still while its replica took over", async () => {
+    const [key] = keyOfShard as [string];
+    const victim = await servers.primaryOf(key);
+    await underLoad(async () => {
+      victim.pause();
+      await untilElected(key, victim);
+      await delay(500);
+      victim.resume();
+    });
+    await untilSettled(servers);
+  }, 90_000);
+
+  it("loses nothing when a replica takes over in an orderly way", async () => {
+    const [key] = keyOfShard as [string];
+    await underLoad(() => failOver(key));
+    await untilSettled(servers);
+  }, 90_000);
+
+  it("moves with a slot, and reads from where its keys are meanwhile", async () => {
+    const channel = newAppChannel();
+    const key = `fanfare:{${channel.appId}/${channel.key}}:route`;
+    await nodes[0].routes.add(channel, 1n, 1);
+    const source = await servers.primaryOf(key);
+    const primaries = await Promise.all(keyOfShard.map((one) => servers.primaryOf(one)));
+    const target = primaries.find((primary) => primary !== source) as ValkeyProcess;
+    const added: bigint[] = [1n];
+    await moveSlot(servers, key, source, target, async () => {
+      for (const incarnation of [2n, 3n]) {
+        await nodes[0].routes.add(channel, incarnation, 1);
+        added.push(incarnation);
+        expect([...(await nodes[1].routes.read(channel))].sort()).toEqual(added);
+      }
+    });
+    await until(async () => (await nodes[1].routes.read(channel)).length === 3);
+    await nodes[0].routes.add(channel, 4n, 1);
+    await until(async () => (await nodes[1].routes.read(channel)).length === 4);
+  }, 60_000);
+
+  it("tells which routes may be lost", async () => {
+    const [key] = keyOfShard as [string];
+    const channels = Array.from({ length: 50 }, () => newAppChannel());
+    const affected: boolean[][] = [];
+    const stop = nodes[0].routes.onUnsettled((isAffected) => affected.push(channels.map(isAffected)));
+    await failOver(key);
+    await until(async () => affected.length > 0);
+    stop();
+    const keys = channels.map((channel) => `${channel.appId}/${channel.key}`);
+    const primaries = await Promise.all(keys.map((one) => servers.primaryOf(`{${one}}`)));
+    const elected = await servers.primaryOf(key);
+    expect(affected).toEqual([primaries.map((primary) => primary === elected)]);
+    await untilSettled(servers);
+  }, 60_000);
+
+  it("loses no message on sixteen lanes while each primary is killed, and has all lanes back within a second of the election", async () => {
+    const load = await LaneLoad.start(nodes[0], nodes[1], 7n);
+    await nodes[0].lanes.listen(8n, () => {});
+    const isUp = () => nodes.every(({ health }) => health.lanes.every((lane) => lane.isUp));
+    await until(async () => isUp());
+    const backAfterMs: number[] = [];
+    for (const key of keyOfShard) {
+      const victim = await servers.primaryOf(key);
+      await victim.kill();
+      await until(async () => !isUp());
+      expect(nodes.every(({ health }) => health.isHealthy)).toBe(true);
+      await untilElected(key, victim);
+      const electedAtMs = performance.now();
+      await until(async () => isUp());
+      backAfterMs.push(performance.now() - electedAtMs);
+      await victim.restart();
+      await untilSettled(servers);
+    }
+    const result = await load.stop();
+    expect(result.lost).toBe(0);
+    expect(result.maxMs).toBeLessThan(500);
+    expect(Math.max(...backAfterMs)).toBeLessThan(1000);
+  }, 120_000);
+});
