@@ -26,6 +26,8 @@ WELCOME_TIMEOUT_S = 15.0
 # What waits to be written. A peer that lets it fill up reads nothing any more: the connection is taken for dead.
 MAX_OUTGOING_BYTES = 8 * 1024 * 1024
 CONGESTED_BYTES = 64 * 1024
+# Requests that may wait for their reply, where the server tells no limit.
+MAX_PENDING = 256
 MAX_ID = 2**32 - 1
 
 OnReply = Callable[[Reply | None], None]
@@ -100,6 +102,9 @@ class Connection:
         try:
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
                 self._socket = await dial(self.url, self._subprotocols)
+                if self.ending is not None:
+                    self._socket.transport.abort()
+                    return
                 self._run(self._read(self._socket), self._write(self._socket))
                 if self._socket.subprotocol in CODECS:
                     self._codec = CODECS[self._socket.subprotocol]
@@ -127,8 +132,8 @@ class Connection:
     @property
     def has_room(self) -> bool:
         """Whether one more request may wait for its reply (FF-FR-015). Whoever waits for room comes first."""
-        most = self._limits.max_pending_requests
-        is_full = most != 0 and len(self._pending) + len(self._room_waiters) >= most
+        most = self._limits.max_pending_requests or MAX_PENDING
+        is_full = len(self._pending) + len(self._room_waiters) >= most
         return self.welcome is not None and not self._holds_requests and not is_full
 
     def hold_requests(self, holds: bool) -> None:

@@ -148,6 +148,10 @@ class Life:
         self.connection = None
         if not connection.offers("resume"):
             self.outbox.forget_session()
+        if self._move is not None and self._is_final(connection):
+            self._move.second.close()
+            self._move.done.set()
+            self._move = None
         self._complete_move()
 
     # From connection to connection.
@@ -200,6 +204,9 @@ class Life:
             await self._open(second, hand_over=True)
             if second.welcome is not None:
                 await move.done.wait()
+            if self._is_final(former):
+                return former
+            if second.welcome is not None:
                 return second
             self._move = None
             self._url = former.url
@@ -214,6 +221,13 @@ class Life:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(former.over.wait(), await self._returning.wait_after(second))
         return former
+
+    def _is_final(self, former: Connection) -> bool:
+        """It ended by a code that says never. 4009 speaks of the second connection."""
+        ending = former.ending
+        if ending is None or ending.close_code == close_pb2.CLOSE_CODE_REPLACED:
+            return False
+        return self._returning.policy_after(former).come_back is ComeBack.NEVER
 
     async def _open(self, connection: Connection, *, hand_over: bool) -> None:
         try:
