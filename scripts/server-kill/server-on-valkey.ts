@@ -42,7 +42,7 @@ export function configOf({ addresses, cluster = false, keyPrefix, nodeId = "one"
           {
             id: "all",
             sha256: createHash("sha256").update(apiKey).digest("hex"),
-            scopes: [Scope.PUBLISH, Scope.MESSAGES],
+            scopes: [Scope.PUBLISH, Scope.MESSAGES, Scope.READ],
           },
         ],
         namespaces: [
