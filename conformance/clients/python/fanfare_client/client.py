@@ -26,7 +26,6 @@ from .address import origin_of
 from .bounds import check_bounds
 from .channel import Channel
 from .codec import CODECS
-from .connection import ConnectionEndedError
 from .delays import Delays
 from .errors import FanfareError
 from .handlers import Handler
@@ -34,6 +33,7 @@ from .life import Address, Life
 from .listener import Listener
 from .outbox import unknown
 from .received import Page
+from .requests import NoReplyError
 from .returning import Returning
 from .roster import Present
 
@@ -310,7 +310,7 @@ class Client:
                 raise FanfareError(error_pb2.ERROR_CODE_UNIMPLEMENTED, "the server has no client_rpc")
             try:
                 reply = await connection.call(ClientFrame(rpc=rpc), "rpc_result")
-            except ConnectionEndedError:
+            except NoReplyError:
                 message = "the connection ended before the result came"
                 raise FanfareError(error_pb2.ERROR_CODE_DEADLINE_EXCEEDED, message) from None
         result = reply.rpc_result
@@ -333,7 +333,7 @@ class Client:
                     raise FanfareError(error_pb2.ERROR_CODE_UNIMPLEMENTED, f"the server has no {feature}")
                 try:
                     return await connection.call(frame, result)
-                except ConnectionEndedError:
+                except NoReplyError:
                     continue
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,18 +20,16 @@ from websockets.exceptions import ConnectionClosed
 from .codec import CODECS, Codec, MalformedError
 from .dialing import CLOSE_TIMEOUT_S, DialError, Ending, dial
 from .errors import FanfareError
+from .requests import DEFAULT_MOST, NoReplyError, OnReply, Requests, check_reply
 from .silence import Sign, Silence
+
+_log = logging.getLogger("fanfare")
 
 # From the start of the connection to its welcome, in seconds (FF-HS-019).
 WELCOME_TIMEOUT_S = 15.0
 # What waits to be written. A peer that lets it fill up reads nothing any more: the connection is taken for dead.
 MAX_OUTGOING_BYTES = 8 * 1024 * 1024
 CONGESTED_BYTES = 64 * 1024
-# Requests that may wait for their reply, where the server tells no limit.
-MAX_PENDING = 256
-MAX_ID = 2**32 - 1
-
-OnReply = Callable[[Reply | None], None]
 
 
 class Handler(Protocol):
@@ -49,19 +48,6 @@ class Cancellable(Protocol):
     """A timer or a task."""
 
     def cancel(self) -> object: ...
-
-
-class ConnectionEndedError(Exception):
-    """The connection ended before the reply came."""
-
-
-def check_reply(reply: Reply, result: str) -> None:
-    """Raises the error of a reply, and INTERNAL where it belongs to another kind of request."""
-    kind = reply.WhichOneof("result")
-    if kind == "error":
-        raise FanfareError.from_wire(reply.error)
-    if kind != result:
-        raise FanfareError(error_pb2.ERROR_CODE_INTERNAL, f"the server answered with {kind} instead of {result}")
 
 
 class Connection:
@@ -84,11 +70,7 @@ class Connection:
         self._codec: Codec = next(iter(CODECS.values()))
         self._greeted = asyncio.Event()
         self._error: Error | None = None
-        self._pending: dict[int, OnReply] = {}
-        self._room_waiters: deque[asyncio.Future[None]] = deque()
-        self._holds_requests = False
-        self._is_abandoned = False
-        self._last_id = 0
+        self._requests = Requests()
         self._outgoing: deque[bytes | str] = deque()
         self._outgoing_bytes = 0
         self._wake_writer = asyncio.Event()
@@ -106,11 +88,12 @@ class Connection:
                     self._socket.transport.abort()
                     return
                 self._run(self._read(self._socket), self._write(self._socket))
-                if self._socket.subprotocol in CODECS:
-                    self._codec = CODECS[self._socket.subprotocol]
-                    self.send(ClientFrame(hello=make_hello()))
-                # Otherwise nothing is common, and the server closes with 4003. A token is not for a server of something
-                # else.
+                if self._socket.subprotocol not in CODECS:
+                    # A server of something else, and a token is not for that.
+                    self._end(Ending(close_code=close_pb2.CLOSE_CODE_UNSUPPORTED_SUBPROTOCOL))
+                    return
+                self._codec = CODECS[self._socket.subprotocol]
+                self.send(ClientFrame(hello=make_hello()))
                 await self._greeted.wait()
         except DialError as error:
             self._end(error.ending)
@@ -131,16 +114,16 @@ class Connection:
 
     @property
     def has_room(self) -> bool:
-        """Whether one more request may wait for its reply (FF-FR-015). Whoever waits for room comes first."""
-        most = self._limits.max_pending_requests or MAX_PENDING
-        is_full = len(self._pending) + len(self._room_waiters) >= most
-        return self.welcome is not None and not self._holds_requests and not is_full
+        """Whether one more request may wait for its reply."""
+        return self._requests.has_room
 
-    def hold_requests(self, holds: bool) -> None:
+    def hold_requests(self, is_held: bool) -> None:
         """Lets requests wait, or go on."""
-        self._holds_requests = holds
-        if not holds:
-            self._wake_room_waiters()
+        self._requests.hold(is_held)
+
+    def abandon_requests(self) -> None:
+        """What has no reply yet will get none here."""
+        self._requests.abandon()
 
     def request(self, frame: ClientFrame, on_reply: OnReply) -> None:
         """Sends a request under an id of its own. `on_reply` is called in the order of frames, with None if the
@@ -148,20 +131,14 @@ class Connection:
 
         Raises TOO_LARGE if the message would be larger than the server takes.
         """
-        self._last_id = self._last_id % MAX_ID + 1
-        while self._last_id in self._pending:
-            self._last_id = self._last_id % MAX_ID + 1
-        frame.id = self._last_id
-        if self.ending is not None:
-            on_reply(None)
-            return
+        frame.id = self._requests.next_id()
         self.send(frame)
-        self._pending[frame.id] = on_reply
+        self._requests.add(frame.id, on_reply)
 
     async def call(self, frame: ClientFrame, result: str, on_reply: OnReply = lambda _: None) -> Reply:
         """As `request`, when there is room. `on_reply` is called for a reply whose kind is `result`.
 
-        Raises the error of the reply, INTERNAL for one of another kind, and ConnectionEndedError.
+        Raises the error of the reply, INTERNAL for one of another kind, and NoReplyError.
         """
         answer: asyncio.Future[Reply | None] = self._loop.create_future()
 
@@ -171,16 +148,11 @@ class Connection:
             if not answer.done():
                 answer.set_result(reply)
 
-        while not self.has_room and self.ending is None and not self._is_abandoned:
-            turn = self._loop.create_future()
-            self._room_waiters.append(turn)
-            await turn
-        if self._is_abandoned:
-            raise ConnectionEndedError
+        await self._requests.room()
         self.request(frame, take)
         reply = await answer
         if reply is None:
-            raise ConnectionEndedError
+            raise NoReplyError
         check_reply(reply, result)
         return reply
 
@@ -205,14 +177,6 @@ class Connection:
     def is_congested(self) -> bool:
         """So much waits to be written that what is of no use later is better not sent."""
         return self._outgoing_bytes > CONGESTED_BYTES
-
-    def abandon_requests(self) -> None:
-        """What has no reply yet will get none here."""
-        self._is_abandoned = True
-        pending, self._pending = self._pending, {}
-        for on_reply in pending.values():
-            on_reply(None)
-        self._wake_room_waiters()
 
     def attach(self, one: Cancellable) -> None:
         """Cancels it at the end of the connection."""
@@ -239,6 +203,9 @@ class Connection:
                 self._take(await socket.recv())
         except ConnectionClosed:
             self._end(Ending(close_code=socket.close_code, error=self._error))
+        except Exception:
+            _log.exception("a message was not handled")
+            self.drop()
 
     async def _write(self, socket: ClientConnection) -> None:
         try:
@@ -280,7 +247,7 @@ class Connection:
             return
         match kind:
             case "reply":
-                self._replied(frame)
+                self._requests.replied(frame.id, frame.reply)
             case "ping":
                 self._pong(frame.id, frame.ping)
             case "pong" | "welcome":
@@ -297,27 +264,13 @@ class Connection:
     def _welcomed(self, welcome: Welcome) -> None:
         self.welcome = welcome
         self.welcomed_at_s = self._loop.time()
+        self._requests.most = welcome.limits.max_pending_requests or DEFAULT_MOST
         self._silence = Silence(
             welcome.heartbeat_interval_ms / 1000, welcome.heartbeat_timeout_ms / 1000, self._loop.time(), time.time()
         )
         self._run(self._listen_for_silence(self._silence))
         self._handler.welcomed(self, welcome)
         self._greeted.set()
-
-    def _replied(self, frame: ServerFrame) -> None:
-        on_reply = self._pending.pop(frame.id, None)
-        if on_reply is None:
-            return
-        self._wake_room_waiters(1)
-        on_reply(frame.reply)
-
-    def _wake_room_waiters(self, most: int | None = None) -> None:
-        woken = 0
-        while self._room_waiters and woken != most:
-            turn = self._room_waiters.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                woken += 1
 
     def _pong(self, frame_id: int, ping: Ping) -> None:
         now_us = time.time_ns() // 1000

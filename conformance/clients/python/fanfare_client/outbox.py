@@ -10,8 +10,9 @@ from fanfare.v1 import error_pb2, publish_pb2
 from fanfare.v1.frames_pb2 import ClientFrame, Reply
 from fanfare.v1.publish_pb2 import Publish, PublishResult
 
-from .connection import Connection, check_reply
+from .connection import Connection
 from .errors import FanfareError
+from .requests import check_reply
 
 # Publishes that wait to be sent for the first time. At it the next one is refused.
 MAX_WAITING = 1024

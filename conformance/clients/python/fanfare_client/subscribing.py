@@ -11,8 +11,9 @@ from fanfare.v1.frames_pb2 import ClientFrame, Reply
 from fanfare.v1.subscription_pb2 import Subscribe, Subscribed, Unsubscribe
 
 from .channel import Channel
-from .connection import Connection, ConnectionEndedError
+from .connection import Connection
 from .errors import FanfareError
+from .requests import NoReplyError
 from .subscriptions import Subscription, Subscriptions, request_of
 
 _log = logging.getLogger("fanfare")
@@ -85,7 +86,7 @@ class Subscribing:
             if self._subscriptions.get(channel) is one:
                 try:
                     await connection.call(frame, "unsubscribed", on_reply)
-                except ConnectionEndedError:
+                except NoReplyError:
                     continue
 
     async def ask_again(self, connection: Connection, one: Subscription, delay_s: float) -> None:
@@ -126,6 +127,6 @@ class Subscribing:
             request.ClearField("presence_data")
         try:
             reply = await connection.call(ClientFrame(subscribe=request), "subscribed", on_reply)
-        except ConnectionEndedError:
+        except NoReplyError:
             return None
         return reply.subscribed

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from fanfare.v1.frames_pb2 import ClientFrame
 from fanfare.v1.session_pb2 import Refresh
 
-from .connection import Connection, ConnectionEndedError
+from .connection import Connection
 from .errors import FanfareError
+from .requests import NoReplyError
 
 _log = logging.getLogger("fanfare")
 
@@ -46,7 +47,7 @@ async def keep_token_fresh(connection: Connection, token: str, get_token: Callab
                 token, expires_at_ms = new, reply.refreshed.token_expires_at_ms
                 await asyncio.sleep(max(_LEAST_BETWEEN_TRIES_S, wait_before_refresh_s(left_s(expires_at_ms))))
                 continue
-        except ConnectionEndedError:
+        except NoReplyError:
             return
         except FanfareError as error:
             _log.warning("the token was not refreshed: %s", error)
