@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { openValkeyBroker, type ValkeyBroker } from "./broker/valkey/open-valkey-broker.ts";
 import type { Clock } from "./clock.ts";
@@ -40,13 +41,23 @@ export class ValkeyBackend implements AsyncDisposable {
    *   be reached or used
    */
   static async open(options: ValkeyBackendOptions): Promise<ValkeyBackend> {
-    const { valkey, clock, log, connector = glideConnector, random = systemRandom } = options;
-    const { keyPrefix } = valkey;
+    const { clock, log, connector = glideConnector, random = systemRandom } = options;
+    const valkey = { ...options.valkey, ...readAuthorities(options.valkey) };
+    const { keyPrefix, lanes, laneTimeoutMs, waitTimeoutMs, callTimeoutMs } = valkey;
     await using opened = new AsyncDisposableStack();
     try {
-      const broker = opened.use(await openValkeyBroker({ valkey, clock, log, connector, random, keyPrefix }));
+      const shared = { valkey, clock, log, keyPrefix, ...(callTimeoutMs && { callTimeoutMs }) };
+      const broker = opened.use(
+        await openValkeyBroker({
+          ...{ ...shared, connector, random },
+          ...(lanes && { lanes }),
+          ...(laneTimeoutMs && { laneTimeoutMs }),
+          ...(waitTimeoutMs && { waitTimeoutMs }),
+        }),
+      );
       const connect = () => connector.connect(valkey);
-      const connections = await LogConnections.open({ valkey, clock, log, keyPrefix, connect });
+      const sendTimeoutMs = callTimeoutMs && { sendTimeoutMs: callTimeoutMs };
+      const connections = await LogConnections.open({ ...shared, connect, ...sendTimeoutMs });
       const messageLog = opened.use(new ValkeyMessageLog(connections, random));
       return new ValkeyBackend(broker, { messageLog, cursorStore: new ValkeyCursorStore(connections) }, opened.move());
     } catch (reason) {
@@ -56,6 +67,17 @@ export class ValkeyBackend implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#resources.disposeAsync();
+  }
+}
+
+/** @throws FanfareError FAILED_PRECONDITION if there is a file that cannot be read */
+function readAuthorities({ certificateAuthorityFile: file }: ResolvedValkey): { certificateAuthorities?: string } {
+  if (file === undefined) return {};
+  try {
+    return { certificateAuthorities: readFileSync(file, "utf8") };
+  } catch (cause) {
+    const field = "valkey.certificate_authority_file";
+    throw new FanfareError(ErrorCode.FAILED_PRECONDITION, `${field} ${file} cannot be read`, { cause, field });
   }
 }
 

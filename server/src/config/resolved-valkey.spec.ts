@@ -13,6 +13,12 @@ describe("valkey of a configuration", () => {
       passwordEnvironment: "PASSWORD",
       keyPrefix: "game",
       requestTimeoutMs: 400,
+      certificateAuthorityFile: "/etc/ca.pem",
+      connectTimeoutMs: 1,
+      laneTimeoutMs: 2,
+      lanes: 3,
+      replicaTimeoutMs: 4,
+      retryForMs: 5,
     });
     expect(valkeyProblem(valkey)).toBeUndefined();
     expect(resolveValkey(valkey, { PASSWORD: "secret" })).toEqual({
@@ -25,6 +31,12 @@ describe("valkey of a configuration", () => {
       tls: true,
       credentials: { username: "fanfare", password: "secret" },
       requestTimeoutMs: 400,
+      certificateAuthorityFile: "/etc/ca.pem",
+      connectTimeoutMs: 1,
+      laneTimeoutMs: 2,
+      lanes: 3,
+      waitTimeoutMs: 4,
+      callTimeoutMs: 5,
       keyPrefix: "game",
     });
   });
@@ -52,6 +64,11 @@ describe("valkey of a configuration", () => {
       expect(valkeyProblem(valkey)).toMatchObject({ field: "valkey.addresses[1]", problem: "is not host:port" });
     },
   );
+
+  it("takes no certificate authority without TLS", () => {
+    const valkey = create(ValkeySchema, { addresses: ["a:1"], certificateAuthorityFile: "ca.pem" });
+    expect(valkeyProblem(valkey)).toMatchObject({ field: "valkey.certificate_authority_file" });
+  });
 
   it("takes no user without a password", () => {
     const valkey = create(ValkeySchema, { addresses: ["a:1"], username: "fanfare" });

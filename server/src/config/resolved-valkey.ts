@@ -3,10 +3,18 @@ import type { ValkeyOptions } from "../valkey/valkey-options.ts";
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
 import type { Environment } from "./key-material.ts";
 
-/** The Valkey that keeps what must outlive the node. */
+/** The Valkey that connects nodes, and keeps what must outlive them. What is undefined is as its user defaults it. */
 export interface ResolvedValkey extends ValkeyOptions {
-  /** Before every key; one node runs under it. */
+  /** Before every key and channel; the same in all nodes of a cluster. */
   readonly keyPrefix: string;
+  /** PEM file of `certificateAuthorities`, read when the server starts. */
+  readonly certificateAuthorityFile?: string;
+  readonly laneTimeoutMs?: number;
+  readonly lanes?: number;
+  /** How long a change waits for a replica, in milliseconds. */
+  readonly waitTimeoutMs?: number;
+  /** How long a change or a read is tried again, in milliseconds. */
+  readonly callTimeoutMs?: number;
 }
 
 /** The first rule that the settings of Valkey break. */
@@ -27,6 +35,13 @@ export function valkeyProblem(valkey: Valkey | undefined): ConfigProblem | undef
       remedy: "name the variable that holds it in password_environment",
     };
   }
+  if (valkey.certificateAuthorityFile !== "" && !valkey.tls) {
+    return {
+      field: "valkey.certificate_authority_file",
+      problem: "is set without tls",
+      remedy: "set tls, or remove it",
+    };
+  }
   return undefined;
 }
 
@@ -44,6 +59,12 @@ export function resolveValkey(valkey: Valkey | undefined, environment: Environme
     tls: valkey.tls,
     ...(password !== undefined && { credentials: Object.freeze({ ...(username !== "" && { username }), password }) }),
     ...(valkey.requestTimeoutMs !== 0 && { requestTimeoutMs: valkey.requestTimeoutMs }),
+    ...(valkey.connectTimeoutMs !== 0 && { connectTimeoutMs: valkey.connectTimeoutMs }),
+    ...(valkey.laneTimeoutMs !== 0 && { laneTimeoutMs: valkey.laneTimeoutMs }),
+    ...(valkey.lanes !== 0 && { lanes: valkey.lanes }),
+    ...(valkey.replicaTimeoutMs !== 0 && { waitTimeoutMs: valkey.replicaTimeoutMs }),
+    ...(valkey.retryForMs !== 0 && { callTimeoutMs: valkey.retryForMs }),
+    ...(valkey.certificateAuthorityFile !== "" && { certificateAuthorityFile: valkey.certificateAuthorityFile }),
     keyPrefix: valkey.keyPrefix || "fanfare",
   });
 }

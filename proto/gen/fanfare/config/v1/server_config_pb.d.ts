@@ -669,7 +669,7 @@ export declare type Valkey = Message<"fanfare.config.v1.Valkey"> & {
   passwordEnvironment: string;
 
   /**
-   * Put before every key. Of two servers on one Valkey each has its own. Empty: `fanfare`.
+   * Put before every key and channel: nodes with the same prefix are one cluster. Empty: `fanfare`.
    *
    * @generated from field: string key_prefix = 6;
    */
@@ -681,6 +681,50 @@ export declare type Valkey = Message<"fanfare.config.v1.Valkey"> & {
    * @generated from field: uint32 request_timeout_ms = 7;
    */
   requestTimeoutMs: number;
+
+  /**
+   * PEM file of the certificate authorities to trust, instead of those of the system. Only with `tls`. Empty: those of the system.
+   *
+   * @generated from field: string certificate_authority_file = 8;
+   */
+  certificateAuthorityFile: string;
+
+  /**
+   * How long connecting to one node of Valkey may take, in milliseconds. 0: 2000.
+   *
+   * @generated from field: uint32 connect_timeout_ms = 9;
+   */
+  connectTimeoutMs: number;
+
+  /**
+   * How long sending to another node, or finding out which nodes a channel has subscribers on, may take, in milliseconds, before another way is
+   * tried. 0: 150.
+   *
+   * @generated from field: uint32 lane_timeout_ms = 10;
+   */
+  laneTimeoutMs: number;
+
+  /**
+   * Pub/sub channels by which each node is reached, spread over the shards. The same in all nodes of a cluster. 0: 16.
+   *
+   * @generated from field: uint32 lanes = 11;
+   */
+  lanes: number;
+
+  /**
+   * How long a change of sessions, memberships and the like waits for a replica, in milliseconds; then the primary alone is enough, until the
+   * replica has caught up. 0: 300.
+   *
+   * @generated from field: uint32 replica_timeout_ms = 12;
+   */
+  replicaTimeoutMs: number;
+
+  /**
+   * How long a change or a read is tried again while its shard is out of reach, in milliseconds; longer than Valkey takes for a failover. 0: 8000.
+   *
+   * @generated from field: uint32 retry_for_ms = 13;
+   */
+  retryForMs: number;
 };
 
 /**

@@ -1295,12 +1295,26 @@ type Valkey struct {
 	Username string `protobuf:"bytes,4,opt,name=username,proto3" json:"username,omitempty"`
 	// Name of the environment variable that holds the password. Empty: none.
 	PasswordEnvironment string `protobuf:"bytes,5,opt,name=password_environment,json=passwordEnvironment,proto3" json:"password_environment,omitempty"`
-	// Put before every key. Of two servers on one Valkey each has its own. Empty: `fanfare`.
+	// Put before every key and channel: nodes with the same prefix are one cluster. Empty: `fanfare`.
 	KeyPrefix string `protobuf:"bytes,6,opt,name=key_prefix,json=keyPrefix,proto3" json:"key_prefix,omitempty"`
 	// How long a command may take, in milliseconds. 0: 250.
 	RequestTimeoutMs uint32 `protobuf:"varint,7,opt,name=request_timeout_ms,json=requestTimeoutMs,proto3" json:"request_timeout_ms,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// PEM file of the certificate authorities to trust, instead of those of the system. Only with `tls`. Empty: those of the system.
+	CertificateAuthorityFile string `protobuf:"bytes,8,opt,name=certificate_authority_file,json=certificateAuthorityFile,proto3" json:"certificate_authority_file,omitempty"`
+	// How long connecting to one node of Valkey may take, in milliseconds. 0: 2000.
+	ConnectTimeoutMs uint32 `protobuf:"varint,9,opt,name=connect_timeout_ms,json=connectTimeoutMs,proto3" json:"connect_timeout_ms,omitempty"`
+	// How long sending to another node, or finding out which nodes a channel has subscribers on, may take, in milliseconds, before another way is
+	// tried. 0: 150.
+	LaneTimeoutMs uint32 `protobuf:"varint,10,opt,name=lane_timeout_ms,json=laneTimeoutMs,proto3" json:"lane_timeout_ms,omitempty"`
+	// Pub/sub channels by which each node is reached, spread over the shards. The same in all nodes of a cluster. 0: 16.
+	Lanes uint32 `protobuf:"varint,11,opt,name=lanes,proto3" json:"lanes,omitempty"`
+	// How long a change of sessions, memberships and the like waits for a replica, in milliseconds; then the primary alone is enough, until the
+	// replica has caught up. 0: 300.
+	ReplicaTimeoutMs uint32 `protobuf:"varint,12,opt,name=replica_timeout_ms,json=replicaTimeoutMs,proto3" json:"replica_timeout_ms,omitempty"`
+	// How long a change or a read is tried again while its shard is out of reach, in milliseconds; longer than Valkey takes for a failover. 0: 8000.
+	RetryForMs    uint32 `protobuf:"varint,13,opt,name=retry_for_ms,json=retryForMs,proto3" json:"retry_for_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Valkey) Reset() {
@@ -1378,6 +1392,48 @@ func (x *Valkey) GetKeyPrefix() string {
 func (x *Valkey) GetRequestTimeoutMs() uint32 {
 	if x != nil {
 		return x.RequestTimeoutMs
+	}
+	return 0
+}
+
+func (x *Valkey) GetCertificateAuthorityFile() string {
+	if x != nil {
+		return x.CertificateAuthorityFile
+	}
+	return ""
+}
+
+func (x *Valkey) GetConnectTimeoutMs() uint32 {
+	if x != nil {
+		return x.ConnectTimeoutMs
+	}
+	return 0
+}
+
+func (x *Valkey) GetLaneTimeoutMs() uint32 {
+	if x != nil {
+		return x.LaneTimeoutMs
+	}
+	return 0
+}
+
+func (x *Valkey) GetLanes() uint32 {
+	if x != nil {
+		return x.Lanes
+	}
+	return 0
+}
+
+func (x *Valkey) GetReplicaTimeoutMs() uint32 {
+	if x != nil {
+		return x.ReplicaTimeoutMs
+	}
+	return 0
+}
+
+func (x *Valkey) GetRetryForMs() uint32 {
+	if x != nil {
+		return x.RetryForMs
 	}
 	return 0
 }
@@ -1688,7 +1744,7 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x14_send_queue_stall_msB\x12\n" +
 	"\x10_max_membershipsB\x0f\n" +
 	"\r_max_sessionsB\x1a\n" +
-	"\x18_max_presence_data_bytes\"\xa3\x02\n" +
+	"\x18_max_presence_data_bytes\"\xd4\x04\n" +
 	"\x06Valkey\x12+\n" +
 	"\taddresses\x18\x01 \x03(\tB\r\xaa\xbb\x18\t\b\x01\x10\xff\x01\x18\x01 @R\taddresses\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\bR\acluster\x12\x10\n" +
@@ -1697,7 +1753,15 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x14password_environment\x18\x05 \x01(\tB\a\xaa\xbb\x18\x03\x10\x80\x01R\x13passwordEnvironment\x12'\n" +
 	"\n" +
 	"key_prefix\x18\x06 \x01(\tB\b\xaa\xbb\x18\x04\x10@8\x02R\tkeyPrefix\x126\n" +
-	"\x12request_timeout_ms\x18\a \x01(\rB\b\xaa\xbb\x18\x040\xe0\xd4\x03R\x10requestTimeoutMs\"\xab\x01\n" +
+	"\x12request_timeout_ms\x18\a \x01(\rB\b\xaa\xbb\x18\x040\xe0\xd4\x03R\x10requestTimeoutMs\x12E\n" +
+	"\x1acertificate_authority_file\x18\b \x01(\tB\a\xaa\xbb\x18\x03\x10\x80 R\x18certificateAuthorityFile\x126\n" +
+	"\x12connect_timeout_ms\x18\t \x01(\rB\b\xaa\xbb\x18\x040\xe0\xd4\x03R\x10connectTimeoutMs\x12/\n" +
+	"\x0flane_timeout_ms\x18\n" +
+	" \x01(\rB\a\xaa\xbb\x18\x030\x90NR\rlaneTimeoutMs\x12\x1c\n" +
+	"\x05lanes\x18\v \x01(\rB\x06\xaa\xbb\x18\x020@R\x05lanes\x125\n" +
+	"\x12replica_timeout_ms\x18\f \x01(\rB\a\xaa\xbb\x18\x030\x90NR\x10replicaTimeoutMs\x12*\n" +
+	"\fretry_for_ms\x18\r \x01(\rB\b\xaa\xbb\x18\x040\xe0\xd4\x03R\n" +
+	"retryForMs\"\xab\x01\n" +
 	"\aObserve\x128\n" +
 	"\tlog_level\x18\x01 \x01(\x0e2\x1b.fanfare.config.v1.LogLevelR\blogLevel\x12;\n" +
 	"\n" +
