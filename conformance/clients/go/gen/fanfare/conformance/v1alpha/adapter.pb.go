@@ -390,7 +390,7 @@ func (*ClientCommand_Commit) isClientCommand_Verb() {}
 
 func (*ClientCommand_Reset_) isClientCommand_Verb() {}
 
-// Connects.
+// Connects. A second one makes another instance of the client, and later commands are for that one; the first has ended by then.
 type ConnectCommand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A ws:// URL.
@@ -2196,8 +2196,8 @@ func (x *ToldCaughtUp) GetPosition() *v1.Position {
 	return nil
 }
 
-// The client told a change of who is in a channel. Members of a snapshot that were not known before are told as `joined`, those that are
-// no longer in it as `left`.
+// The client told a change of who is in a channel, from the `done` of its `subscribe` on. Members of a snapshot that were not known before are told as
+// `joined`, those that are no longer in it as `left`.
 type PresenceChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channel, which was subscribed with presence.
