@@ -42,6 +42,7 @@ export const durableMutants = {
   "clear-untold": "FF-DU-026",
   "epoch-kept-after-clear": "FF-DU-026",
   "history-for-anybody": "FF-HI-001",
+  "history-where-none-is": "FF-HI-001",
   "history-of-live-channels": "FF-HI-002",
   "history-backwards": "FF-HI-003",
   "history-includes-from": "FF-HI-003",

@@ -86,6 +86,7 @@ export const sessionMutants = {
   "server-subscriptions-counted": "FF-SB-010",
   "other-players-channels": "FF-SB-008",
   "members-only-open": "FF-SB-009",
+  "owed-refused-again": "FF-SB-018",
   "unsubscribe-anything": "FF-SB-011",
   "messages-after-unsubscribe": "FF-SB-012",
   "subscribed-twice": "FF-SB-007",

@@ -24,6 +24,7 @@ export function checkSubscribe(session: Session, channel: Channel, field: string
     throw denied(field);
   }
   const { subscribe } = rulesOf(session, kind.value ?? "", field);
+  if (subscribe === Access.NOBODY && breaks.has("owed-refused-again")) throw denied(field);
   if (subscribe === Access.ANYONE || session.isServers(channel) || breaks.has("members-only-open")) return;
   if (!isCapable(session, "subscribe", channel)) throw denied(field);
 }

@@ -20,7 +20,7 @@ function policy(rules: MessageInitShape<typeof ChannelRulesSchema>, kind: Channe
 
 describe("maySubscribe", () => {
   it.each([
-    [Access.NOBODY, [false, false, true]],
+    [Access.NOBODY, [false, true, true]],
     [Access.MEMBERS, [false, true, true]],
     [Access.ANYONE, [true, true, true]],
   ])("obeys access %i, and a capability beyond it", (subscribe, expected) => {

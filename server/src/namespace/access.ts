@@ -16,10 +16,13 @@ export interface PublisherStanding extends Standing {
   readonly isSubscribed: boolean;
 }
 
-/** Whether a player may receive a channel. Of players' channels only the own one, whatever policy and capabilities say. */
+/**
+ * Whether a player may receive a channel. Of players' channels only the own one, whatever policy and capabilities say; a member's group
+ * always, because the server opens it (FF-SB-018).
+ */
 export function maySubscribe(policy: ChannelPolicy, channel: Channel, standing: Standing): boolean {
-  if (channel.kind.case === "player") return standing.isMember;
-  return grants(policy.subscribe, standing.isMember, false) || standing.capabilities.allows("subscribe", channel);
+  if (standing.isMember || channel.kind.case === "player") return standing.isMember;
+  return grants(policy.subscribe, false, false) || standing.capabilities.allows("subscribe", channel);
 }
 
 /** Whether a session may send into a channel. */

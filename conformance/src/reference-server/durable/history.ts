@@ -29,6 +29,8 @@ export function history(session: Session, query: HistoryQuery): Result {
     throw new Refusal(ErrorCode.FAILED_PRECONDITION, "the channel is not durable", "history.channel");
   }
   const { log, maxRewind } = session.app.durable(channel);
+  if (maxRewind === 0 && !breaks.has("history-where-none-is"))
+    throw new Refusal(ErrorCode.PERMISSION_DENIED, "nobody reads back here", "history.channel");
   const floor = log.rewound(maxRewind);
   if (query.from !== undefined && !breaks.has("history-from-anywhere")) checkPlace(log, query.from, "history.from");
   const isForward = (query.direction === HistoryDirection.FORWARD) !== breaks.has("history-backwards");

@@ -30,8 +30,7 @@ export declare type Subscribe = Message<"fanfare.v1.Subscribe"> & {
   channel?: Channel | undefined;
 
   /**
-   * Where to begin in a durable channel; unset: the position this session has on a resume, otherwise `cursor`, and without a cursor
-   * `head`. Ignored on a live channel.
+   * Where to begin in a durable channel; unset: `cursor`, and without a cursor `head`, on a resume too. Ignored on a live channel.
    *
    * @generated from oneof fanfare.v1.Subscribe.start
    */

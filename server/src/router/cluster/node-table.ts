@@ -17,8 +17,7 @@ export interface NodeTableOptions {
   /** Whether anybody listens at the inbox of an incarnation; true also if that cannot be found out. */
   readonly isListening: (incarnation: bigint) => Promise<boolean>;
   readonly onJoined: (incarnation: bigint) => void;
-  /** It is gone: in order, with nothing of it left, or not. */
-  readonly onDead: (incarnation: bigint, hasLeft: boolean) => void;
+  readonly onDead: (incarnation: bigint) => void;
   readonly onChanged: (node: NodeRecord) => void;
   /** This node could not renew its lease for its whole life: the others count it as dead. Called once. */
   readonly onLapsed: () => void;
@@ -107,17 +106,15 @@ export class NodeTable {
   }
 
   /** A node has gone, or says so. */
-  bury(incarnation: bigint, hasLeft = false): void {
+  bury(incarnation: bigint): void {
     if (this.#dead.has(incarnation)) return;
     this.#dead.add(incarnation);
     const [oldest] = this.#dead;
     if (this.#dead.size > maxDead && oldest !== undefined) this.#dead.delete(oldest);
     const known = this.#peers.get(incarnation);
     this.#peers.delete(incarnation);
-    const fields = { node: known?.nodeId, incarnation: incarnation.toString(16) };
-    if (hasLeft) this.#options.log.info("a node has left", fields);
-    else this.#options.log.warn("a node is gone", fields);
-    this.#options.onDead(incarnation, hasLeft);
+    this.#options.log.warn("a node is gone", { node: known?.nodeId, incarnation: incarnation.toString(16) });
+    this.#options.onDead(incarnation);
   }
 
   /** Ends the lease. */

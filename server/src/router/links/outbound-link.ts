@@ -4,7 +4,7 @@ import type { BatchTail } from "./batch.ts";
 import { encodeAgain, encodeBatch } from "./batch-encoding.ts";
 import type { QueuedRecord } from "./class-queue.ts";
 import type { PublishFailure } from "./lane-health.ts";
-import type { LinkLane } from "./link-lane.ts";
+import type { Carrier, LinkLane } from "./link-lane.ts";
 import { initialCreditBytes, type ResolvedLinkOptions } from "./link-options.ts";
 import type { LinkRecord } from "./link-port.ts";
 import { LinkProber } from "./link-prober.ts";
@@ -52,7 +52,6 @@ export class OutboundLink {
   readonly #window = new SendWindow();
   readonly #roundTrip: RoundTrip;
   readonly #prober: LinkProber;
-  #peerHasLeft = false;
   #isSuspended = false;
   #failures = 0;
   #creditBytes = initialCreditBytes;
@@ -175,22 +174,23 @@ export class OutboundLink {
     else if (this.#window.size === 0) this.#failures = 0;
   }
 
-  /**
-   * A publish failed, over the current lane or one that the link has left since.
-   * @returns whether to say again what was said with it
-   */
-  publishFailed(failure: PublishFailure, isCurrent: boolean, nowMs: number): boolean {
-    if (isCurrent && !this.#isSuspended) {
-      this.#laneFailed(failure, nowMs);
-      if (!this.#isSuspended) this.#resend(() => true, nowMs);
+  /** A publish of the current lane, or of one before, failed. @returns whether to say again what was said with it */
+  publishFailed(carrier: Carrier, failure: PublishFailure, isCurrent: boolean, nowMs: number): boolean {
+    if (this.#isSuspended) return false;
+    if (!isCurrent) {
+      this.#resend((batch) => batch.carrier === carrier, nowMs);
+      return this.#window.size === 0;
     }
-    return this.#window.size === 0 && !this.#isSuspended;
+    this.#laneFailed(failure, nowMs);
+    if (this.#isSuspended) return false;
+    this.#resend(() => true, nowMs);
+    return this.#window.size === 0;
   }
 
   /** The current lane fails everybody. */
   laneIsSick(nowMs: number): void {
     if (this.#isSuspended) return;
-    this.#move("sick");
+    this.#parts.lane.move();
     this.#resend(() => true, nowMs);
   }
 
@@ -198,7 +198,7 @@ export class OutboundLink {
   laneIsMute(nowMs: number): void {
     if (this.#isSuspended || this.#window.size > 0) return; // the time-out finds out
     this.#parts.lane.avoid(nowMs);
-    this.#move("mute");
+    this.#parts.lane.move();
   }
 
   /** Does what is due. */
@@ -225,8 +225,7 @@ export class OutboundLink {
   }
 
   /** Settles everything. */
-  close(peerHasLeft = false): void {
-    this.#peerHasLeft = peerHasLeft;
+  close(): void {
     this.#turn.drain((_, settle) => this.#settle(settle === undefined ? [] : [settle], 1, "failed"));
     this.#waiting.clear();
     for (const batch of this.#window.settle(Number.POSITIVE_INFINITY, 0)) {
@@ -266,6 +265,7 @@ export class OutboundLink {
       firstSentMs: nowMs,
       lastSentMs: nowMs,
       sends: 1,
+      carrier: undefined,
     };
     this.#window.add(batch);
     this.#sentBytes += taken.bytes;
@@ -273,7 +273,7 @@ export class OutboundLink {
     counters.bytesOut += bytes.length;
     if (loss !== undefined) counters.lossesOut++;
     onPublish(nowMs);
-    lane.publish(bytes, nowMs);
+    batch.carrier = lane.publish(bytes, nowMs);
   }
 
   #sendAgain(batch: SentBatch, nowMs: number): void {
@@ -284,7 +284,7 @@ export class OutboundLink {
     counters.batchesRepeated++;
     counters.bytesRepeated += bytes.length;
     onPublish(nowMs);
-    lane.publish(bytes, nowMs);
+    batch.carrier = lane.publish(bytes, nowMs);
   }
 
   #resendSuspects(nowMs: number): void {
@@ -323,17 +323,13 @@ export class OutboundLink {
   }
 
   #laneFailed(reason: PublishFailure | "unanswered", nowMs: number): void {
-    this.#parts.lane.avoid(nowMs);
-    this.#failures++;
-    if (this.#failures >= this.#parts.options.lanesBeforeSuspension) this.#suspend(reason, nowMs);
-    else this.#move(reason);
-  }
-
-  #move(reason: PublishFailure | "unanswered" | "sick" | "mute"): void {
-    const { lane, log } = this.#parts;
+    const { lane, options, log } = this.#parts;
     const from = lane.current;
+    lane.avoid(nowMs);
+    this.#failures++;
+    if (this.#failures >= options.lanesBeforeSuspension) return this.#suspend(reason, nowMs);
     lane.move();
-    log.info("link moved to another lane", { from, to: lane.current, reason });
+    log.debug("link moved", { from, to: lane.current, reason });
   }
 
   #suspend(reason: PublishFailure | "unanswered", nowMs: number): void {
@@ -375,10 +371,8 @@ export class OutboundLink {
     else if (!this.#prober.isRunning) this.#prober.start(nowMs, this.#parts.options.minProbeMs);
   }
 
-  #settle(settles: readonly Settle[], records: number, became: "delivered" | "failed" | "unknown"): void {
+  #settle(settles: readonly Settle[], records: number, outcome: "delivered" | "failed" | "unknown"): void {
     const { counters, settlements } = this.#parts;
-    // Who has left in order had nobody any more whom the record could have reached.
-    const outcome = this.#peerHasLeft ? "delivered" : became;
     if (outcome === "delivered") counters.recordsDelivered += records;
     else if (outcome === "failed") counters.recordsFailed += records;
     else counters.recordsUnknown += records;

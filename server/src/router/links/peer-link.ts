@@ -58,8 +58,8 @@ export class PeerLink {
       ...context,
       peer,
       home,
-      onFailed: (failure, isCurrent, nowMs) => {
-        if (this.#outbound.publishFailed(failure, isCurrent, nowMs)) this.#inbound.tellAgain(nowMs);
+      onFailed: (carrier, failure, isCurrent, nowMs) => {
+        if (this.#outbound.publishFailed(carrier, failure, isCurrent, nowMs)) this.#inbound.tellAgain(nowMs);
         this.#watchAgain();
       },
       onQuiet: () => this.#watchAgain(),
@@ -144,10 +144,10 @@ export class PeerLink {
   }
 
   /** Ends both directions; everything is settled. */
-  close(peerHasLeft = false): void {
+  close(): void {
     this.#isClosed = true;
     this.#inbound.close();
-    this.#outbound.close(peerHasLeft);
+    this.#outbound.close();
     this.#lane.close();
     this.#watch.set(Number.POSITIVE_INFINITY);
     this.#tell.set(Number.POSITIVE_INFINITY);

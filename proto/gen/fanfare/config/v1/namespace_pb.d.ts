@@ -52,7 +52,7 @@ export declare type ChannelRules = Message<"fanfare.config.v1.ChannelRules"> & {
   deliveryClass: DeliveryClass;
 
   /**
-   * Which players may subscribe. Default: MEMBERS. Of a player's own channel and of broadcast: ANYONE, and not changeable.
+   * Which players may subscribe; members always may. Default: MEMBERS. Of a player's own channel and of broadcast: ANYONE, and not changeable.
    *
    * @generated from field: fanfare.config.v1.Access subscribe = 2;
    */

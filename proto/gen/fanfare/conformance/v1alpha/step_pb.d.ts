@@ -931,13 +931,6 @@ export declare type ControlCall = Message<"fanfare.conformance.v1alpha.ControlCa
   times: number;
 
   /**
-   * It may also fail with this Connect code, where the protocol leaves open which way a failure is told. Empty: none.
-   *
-   * @generated from field: string or_error = 8;
-   */
-  orError: string;
-
-  /**
    * Do not wait for the response; a later step `control` without a method, under `await`, takes it.
    *
    * @generated from field: bool pending = 5;

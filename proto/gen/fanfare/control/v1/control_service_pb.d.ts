@@ -850,14 +850,14 @@ export declare const CallPlayerRequestSchema: GenMessage<CallPlayerRequest>;
  */
 export declare type CallPlayerResponse = Message<"fanfare.control.v1.CallPlayerResponse"> & {
   /**
-   * What the client answered.
+   * What the client answered; or ERROR_CODE_DEADLINE_EXCEEDED, if it did not in time or its connection ended before.
    *
    * @generated from field: fanfare.v1.RpcResult result = 1;
    */
   result?: RpcResult | undefined;
 
   /**
-   * Who answered.
+   * Who was asked.
    *
    * @generated from field: string session_id = 2;
    */
@@ -1361,7 +1361,8 @@ export declare const ControlService: GenService<{
     output: typeof ErasePlayerResponseSchema;
   },
   /**
-   * Call a method on a player's client and wait for its answer. The session that was connected last is asked unless one is named. Scope: PUBLISH.
+   * Call a method on a player's client and wait for its answer. The session that was connected last is asked unless one is named. Fails with
+   * ERROR_CODE_PLAYER_OFFLINE if nobody could be asked. Scope: PUBLISH.
    *
    * @generated from rpc fanfare.control.v1.ControlService.CallPlayer
    */

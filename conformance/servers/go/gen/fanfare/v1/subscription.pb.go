@@ -157,8 +157,7 @@ type Subscribe struct {
 	// The group to receive; also the own player's channel or broadcast, after they had been unsubscribed. Errors:
 	// ERROR_CODE_UNKNOWN_NAMESPACE, ERROR_CODE_PERMISSION_DENIED, ERROR_CODE_LIMIT_EXCEEDED.
 	Channel *Channel `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
-	// Where to begin in a durable channel; unset: the position this session has on a resume, otherwise `cursor`, and without a cursor
-	// `head`. Ignored on a live channel.
+	// Where to begin in a durable channel; unset: `cursor`, and without a cursor `head`, on a resume too. Ignored on a live channel.
 	//
 	// Types that are valid to be assigned to Start:
 	//

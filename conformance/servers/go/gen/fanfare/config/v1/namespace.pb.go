@@ -310,7 +310,7 @@ type ChannelRules struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Default: LIVE.
 	DeliveryClass v1.DeliveryClass `protobuf:"varint,1,opt,name=delivery_class,json=deliveryClass,proto3,enum=fanfare.v1.DeliveryClass" json:"delivery_class,omitempty"`
-	// Which players may subscribe. Default: MEMBERS. Of a player's own channel and of broadcast: ANYONE, and not changeable.
+	// Which players may subscribe; members always may. Default: MEMBERS. Of a player's own channel and of broadcast: ANYONE, and not changeable.
 	Subscribe Access `protobuf:"varint,2,opt,name=subscribe,proto3,enum=fanfare.config.v1.Access" json:"subscribe,omitempty"`
 	// Which players may publish. Default: NOBODY. The backend always may.
 	Publish Access `protobuf:"varint,3,opt,name=publish,proto3,enum=fanfare.config.v1.Access" json:"publish,omitempty"`
