@@ -1,12 +1,12 @@
 import type { ResolvedConfig } from "../../server/src/config/resolved-config.ts";
-import type { DurableStores } from "../../server/src/log/durable-stores.ts";
+import type { NodeOptions } from "../../server/src/node.ts";
 import type { Log } from "../../server/src/observe/log.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import type { Losses } from "./checks/guarantees.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Network } from "./network.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, ValkeyStep } from "./plan.ts";
 
 /** What all parts of a run share. */
 export interface RunSurroundings {
@@ -17,16 +17,17 @@ export interface RunSurroundings {
   readonly trace: (line: string) => void;
 }
 
+/** What a node has behind it, closed with it. */
+export type NodeBackend = Pick<NodeOptions, "stores" | "cluster"> & AsyncDisposable;
+
 /** What stands behind the nodes of a run. */
 export interface Backbone {
   /** What happened to it that excuses a loss. */
   readonly losses: Losses;
-  /** Opens what a node keeps there; undefined: it keeps everything in its memory. */
-  open(
-    process: SimulatedProcess,
-    config: ResolvedConfig,
-    log: Log,
-  ): Promise<(DurableStores & AsyncDisposable) | undefined>;
+  /** Undefined: a node keeps everything in its memory. @throws if it cannot be reached */
+  open(process: SimulatedProcess, config: ResolvedConfig, log: Log): Promise<NodeBackend | undefined>;
+  /** @param processOf the process of a node, by its number */
+  carryOut(step: ValkeyStep, processOf: (node: number) => SimulatedProcess | undefined): void;
   /** A node's process is dead, and its connections with it. */
   processDied(process: SimulatedProcess): void;
   /** What is left there of clients, in sentences. */
@@ -34,12 +35,14 @@ export interface Backbone {
 }
 
 /** Nothing: nodes keep everything in memory. */
-class EmbeddedBackbone implements Backbone {
+export class EmbeddedBackbone implements Backbone {
   readonly losses = { logsAreLost: false };
 
   open(): Promise<undefined> {
     return Promise.resolve(undefined);
   }
+
+  carryOut(): void {}
 
   processDied(): void {
     this.losses.logsAreLost = true;
@@ -48,10 +51,4 @@ class EmbeddedBackbone implements Backbone {
   leaks(): string[] {
     return [];
   }
-}
-
-/** What the plan wants behind its nodes. */
-export function openBackbone({ plan }: RunSurroundings): Backbone {
-  if (plan.setting === "embedded") return new EmbeddedBackbone();
-  throw new RangeError(`there is no model of ${plan.setting} yet`);
 }

@@ -2,9 +2,9 @@ import type { Socket, SocketEvents, SocketFactory } from "@fanfare/sdk-core/port
 import type { Random } from "../../server/src/testing/random.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
+import { Wire } from "../../server/src/testing/simulation/wire.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import { SimulatedSocket } from "./simulated-socket.ts";
-import { Wire } from "../../server/src/testing/simulation/wire.ts";
 
 /** The network between clients and nodes, with a balancer in front that gives connections to the nodes in turn. */
 export class Network {
@@ -74,11 +74,13 @@ export class Network {
   }
 
   #pick(): SimulatedNode | undefined {
-    const { length } = this.#nodes;
-    if (length === 0) return undefined;
+    // It looks whether nodes are ready, and does not see at once that one is not.
+    const ready = this.#nodes.filter((node) => node.isReady);
+    const known = ready.length === 0 || this.#random.chance(0.1) ? this.#nodes : ready;
+    if (known.length === 0) return undefined;
     // As a rule in turn; clients do not always come in the order in which they were told to go.
-    this.#next += this.#random.chance(0.8) ? 1 : this.#random.below(length);
-    return this.#nodes[this.#next % length];
+    this.#next += this.#random.chance(0.8) ? 1 : this.#random.below(known.length);
+    return known[this.#next % known.length];
   }
 
   #refused(client: SimulatedProcess, events: SocketEvents, wire: Wire): Socket {

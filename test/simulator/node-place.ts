@@ -1,3 +1,4 @@
+import type { ResolvedConfig } from "../../server/src/config/resolved-config.ts";
 import type { Log } from "../../server/src/observe/log.ts";
 import { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Backbone, RunSurroundings } from "./backbone.ts";
@@ -7,6 +8,9 @@ import { SimulatedNode } from "./simulated-node.ts";
 
 /** How long the balancer goes on sending clients to a node that is gone, at most, in milliseconds. */
 const maxBlindMs = 1000;
+
+/** After which a node that could not start is started again, in milliseconds. */
+const restartMs = 1000;
 
 /** The place of a node in a run: node after node runs in it. */
 export class NodePlace {
@@ -24,13 +28,18 @@ export class NodePlace {
     this.nodeId = nodeId;
   }
 
+  /** The process that runs here. */
+  get process(): SimulatedProcess | undefined {
+    return this.#process;
+  }
+
   get node(): SimulatedNode | undefined {
     return this.#node;
   }
 
   /** A node runs here and accepts clients. */
   get isServing(): boolean {
-    return this.#node !== undefined && !this.#node.isOver && !this.#node.isDraining && this.#node.process.isRunning;
+    return this.#node?.isReady ?? false;
   }
 
   /** Timers that its process has set. */
@@ -51,20 +60,27 @@ export class NodePlace {
     this.#process = process;
     const log = traceLog(name, this.#around);
     const config = nodeConfig(plan, this.nodeId);
-    this.#backbone.open(process, config, log).then(
-      (stores) => {
+    this.#open(process, config, log).then(
+      (node) => {
         if (process.isDead) return;
-        const node = new SimulatedNode({ process, config, log, stores });
         this.#node = node;
         network.addNode(node);
         trace(`${name} serves`);
       },
       (reason: unknown) => {
+        if (process.isDead) return;
         trace(`${name} could not start: ${String(reason)}`);
-        process.kill();
-        simulation.after(1000, () => this.#restart(process));
+        this.#kill(process, true);
+        simulation.after(restartMs, () => this.#restart(process));
       },
     );
+  }
+
+  async #open(process: SimulatedProcess, config: ResolvedConfig, log: Log): Promise<SimulatedNode> {
+    const backend = await this.#backbone.open(process, config, log);
+    const node = new SimulatedNode({ process, config, log, backend });
+    await node.open();
+    return node;
   }
 
   carryOut(step: NodeStep): void {

@@ -7,13 +7,14 @@ import {
   type PlayerStep,
   type Setting,
   type Step,
+  type ValkeyStep,
 } from "./plan.ts";
 
 /** The plan of a seed. */
 export function planOf(seed: number, settings: readonly Setting[]): Plan {
   const random = Random.named(seed, "plan");
   const setting = random.pick(settings);
-  const nodes = 1;
+  const nodes = setting === "embedded" ? 1 : 1 + random.below(3);
   const players = 2 + random.below(4);
   const lengthMs = random.between(4_000, 20_000);
   const timing = {
@@ -21,7 +22,7 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
     heartbeatTimeoutMs: random.pick([1_000, 3_000]),
     resumeWindowMs: random.pick([0, 3_000, 10_000, 30_000]),
   };
-  const draw = new StepGenerator(random, players, nodes);
+  const draw = new StepGenerator(random, players, nodes, setting);
   const steps: Step[] = [];
   for (let player = 0; player < players; player++) {
     const atMs = random.between(0, 500);
@@ -42,6 +43,7 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
     players,
     timing,
     sendQueueBytes: random.pick([65_536, 65_536, 1_048_576]),
+    replicationDelayMs: random.pick([0.5, 5, 50]),
     maxMessages: random.pick([5, 1000, 1000]),
     steps,
   };
@@ -52,11 +54,13 @@ class StepGenerator {
   readonly #random: Random;
   readonly #players: number;
   readonly #nodes: number;
+  readonly #setting: Setting;
 
-  constructor(random: Random, players: number, nodes: number) {
+  constructor(random: Random, players: number, nodes: number, setting: Setting) {
     this.#random = random;
     this.#players = players;
     this.#nodes = nodes;
+    this.#setting = setting;
   }
 
   /** What a player does of its own will. */
@@ -72,9 +76,10 @@ class StepGenerator {
     return { do: "connect", player };
   }
 
-  /** What happens to players and nodes. */
-  fault(): PlayerStep | NodeStep {
+  /** What happens to players, nodes and Valkey. */
+  fault(): PlayerStep | NodeStep | ValkeyStep {
     const random = this.#random;
+    if (this.#setting !== "embedded" && random.chance(0.6)) return this.#ofValkey();
     const player = random.below(this.#players);
     const node = random.below(this.#nodes);
     switch (random.below(8)) {
@@ -92,6 +97,39 @@ class StepGenerator {
         return { do: "kill-node", node, isTold: random.chance(0.7), downMs: 100 + random.below(5_000) };
       default:
         return { do: "drain-node", node, windowMs: random.below(2_000), deadlineMs: 2_000 + random.below(3_000) };
+    }
+  }
+
+  #ofValkey(): ValkeyStep {
+    const random = this.#random;
+    const shard = random.below(3);
+    const node = random.below(this.#nodes);
+    if (this.#setting !== "valkey-cluster") {
+      const kind = random.below(4);
+      if (kind === 0)
+        return { do: "kill-primary", shard, downMs: 200 + random.below(6_000), keepsData: random.chance(0.8) };
+      if (kind === 1) return { do: "freeze-primary", shard, forMs: 100 + random.below(5_000) };
+      if (kind === 2) return { do: "partition", node, shard: -1, forMs: 100 + random.below(10_000) };
+      return { do: "freeze-replica", shard, forMs: 100 + random.below(8_000) };
+    }
+    switch (random.below(9)) {
+      case 0:
+      case 1:
+        return { do: "kill-primary", shard, downMs: 8_000 + random.below(6_000), keepsData: random.chance(0.5) };
+      case 2:
+        return { do: "kill-replica", shard, downMs: 1_000 + random.below(8_000), keepsData: random.chance(0.5) };
+      case 3:
+        return { do: "freeze-primary", shard, forMs: 100 + random.below(9_000) };
+      case 4:
+        return { do: "freeze-replica", shard, forMs: 100 + random.below(9_000) };
+      case 5:
+        return { do: "isolate-primary", shard, forMs: 100 + random.below(9_000) };
+      case 6:
+        return { do: "fail-over", shard };
+      case 7:
+        return { do: "migrate", group: random.pick(durableGroups), shard, forMs: 50 + random.below(3_000) };
+      default:
+        return { do: "partition", node, shard: random.below(4) - 1, forMs: 100 + random.below(10_000) };
     }
   }
 

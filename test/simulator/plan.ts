@@ -1,5 +1,8 @@
 /** Where the nodes of a run keep what they share. */
-export type Setting = "embedded" | "valkey";
+export type Setting = "embedded" | "valkey" | "valkey-with-replica" | "valkey-cluster";
+
+/** All of them. */
+export const settings: readonly Setting[] = ["embedded", "valkey", "valkey-with-replica", "valkey-cluster"];
 
 /** Something that is done to, or by, a player. `player` counts from 0. */
 export type PlayerStep =
@@ -31,8 +34,29 @@ export type NodeStep =
   /** `isTold`: its peers' machines are told that its connections are gone. */
   | { readonly do: "kill-node"; readonly node: number; readonly isTold: boolean; readonly downMs: number };
 
+/** Something that is done to Valkey. `shard` counts from 0; outside of a cluster there is one. */
+export type ValkeyStep =
+  /** Killed, and started again later, with what it had or with nothing. */
+  | {
+      readonly do: "kill-primary" | "kill-replica";
+      readonly shard: number;
+      readonly downMs: number;
+      readonly keepsData: boolean;
+    }
+  | { readonly do: "freeze-primary" | "freeze-replica"; readonly shard: number; readonly forMs: number }
+  /** The primary is cut off from the other servers, and not from the nodes. */
+  | { readonly do: "isolate-primary"; readonly shard: number; readonly forMs: number }
+  /** A planned hand-over to the replica. */
+  | { readonly do: "fail-over"; readonly shard: number }
+  /** The slot of a durable channel moves to another shard. */
+  | { readonly do: "migrate"; readonly group: string; readonly shard: number; readonly forMs: number }
+  /** A node is cut off from the primary of a shard; `shard` -1: from all servers. */
+  | { readonly do: "partition"; readonly node: number; readonly shard: number; readonly forMs: number }
+  /** What is published to lanes gets lost. */
+  | { readonly do: "lose-published"; readonly share: number; readonly forMs: number };
+
 /** What happens, and when. */
-export type Step = { readonly atMs: number } & (PlayerStep | NodeStep);
+export type Step = { readonly atMs: number } & (PlayerStep | NodeStep | ValkeyStep);
 
 /** Everything that a run depends on. The same plan makes the same run. */
 export interface Plan {
@@ -47,6 +71,8 @@ export interface Plan {
     readonly resumeWindowMs: number;
   };
   readonly sendQueueBytes: number;
+  /** How late replicas of Valkey are, about, in milliseconds. */
+  readonly replicationDelayMs: number;
   /** What the logs keep. */
   readonly maxMessages: number;
   /** In the order of their times. */

@@ -32,7 +32,9 @@ export function nodeConfig({ timing, sendQueueBytes, maxMessages, setting }: Pla
         },
       ],
       clusterKeys: [{ id: "c", material: secret }],
-      ...(setting === "valkey" && { valkey: { addresses: ["127.0.0.1:6379"] } }),
+      ...(setting !== "embedded" && {
+        valkey: { addresses: ["127.0.0.1:6379"], cluster: setting === "valkey-cluster" },
+      }),
     }),
     { environment: {}, hostname: "simulated" },
   );

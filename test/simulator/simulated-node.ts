@@ -1,15 +1,15 @@
 import { NodeState } from "@fanfare/proto/control/v1";
-import { ErrorCode } from "@fanfare/proto/v1";
+import { CloseCode, ErrorCode } from "@fanfare/proto/v1";
 import type { VerifiedToken } from "../../server/src/auth/player-token.ts";
 import type { ResolvedConfig } from "../../server/src/config/resolved-config.ts";
 import { FanfareError } from "../../server/src/fanfare-error.ts";
 import { Connections } from "../../server/src/gateway/connections.ts";
 import { drain } from "../../server/src/gateway/drain.ts";
-import type { DurableStores } from "../../server/src/log/durable-stores.ts";
 import { parseCapabilities } from "../../server/src/namespace/capabilities.ts";
 import { FanfareNode } from "../../server/src/node.ts";
 import type { Log } from "../../server/src/observe/log.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
+import type { NodeBackend } from "./backbone.ts";
 import type { SimulatedSocket } from "./simulated-socket.ts";
 
 /** What a node in a simulation is made of. */
@@ -17,38 +17,47 @@ export interface SimulatedNodeOptions {
   readonly process: SimulatedProcess;
   readonly config: ResolvedConfig;
   readonly log: Log;
-  /** Default: in memory. Closed with the node. */
-  readonly stores?: (DurableStores & AsyncDisposable) | undefined;
+  /** Default: it is alone, with everything in its memory. */
+  readonly backend?: NodeBackend | undefined;
 }
 
 /** How long a token takes to be verified at most, in milliseconds: that is done beside the event loop. */
 const maxVerifyMs = 2;
+/** How long after a failure a node tries again to join its cluster, in milliseconds: as `FanfareServer`. */
+const rejoinMs = 500;
 
-/** A node that runs in a simulation, from its start to its end. A restart is another one. */
-export class SimulatedNode {
-  readonly process: SimulatedProcess;
+/** One run of the node and its connections: as in `FanfareServer`, without the sockets. */
+interface NodeRun {
   readonly node: FanfareNode;
   readonly connections: Connections;
-  readonly #stores: AsyncDisposable | undefined;
+}
+
+/** A server that runs in a simulation, from its start to its end. A restart is another one. */
+export class SimulatedNode {
+  readonly process: SimulatedProcess;
+  readonly #options: SimulatedNodeOptions;
+  #run: NodeRun;
+  #refusal: string | undefined;
   #isDraining = false;
   #isClosed = false;
+  #isRejoining = false;
 
-  constructor({ process, config, log, stores }: SimulatedNodeOptions) {
-    this.process = process;
-    this.#stores = stores;
-    this.node = new FanfareNode({
-      config,
-      clock: process.clock,
-      log,
-      random: process.randomBytes,
-      verifyToken: (token) => this.#verify(token),
-      ...(stores && { stores }),
-    });
-    this.connections = new Connections(this.node);
+  constructor(options: SimulatedNodeOptions) {
+    this.process = options.process;
+    this.#options = options;
+    this.#run = this.#newRun();
   }
 
   get name(): string {
     return this.process.name;
+  }
+
+  get node(): FanfareNode {
+    return this.#run.node;
+  }
+
+  get connections(): Connections {
+    return this.#run.connections;
   }
 
   /** It has ended, in whatever way. */
@@ -58,6 +67,17 @@ export class SimulatedNode {
 
   get isDraining(): boolean {
     return this.#isDraining;
+  }
+
+  /** What `/readyz` says. */
+  get isReady(): boolean {
+    if (this.isOver || this.#isDraining || !this.process.isRunning) return false;
+    return !this.#isRejoining && (this.node.cluster?.isHealthy ?? true);
+  }
+
+  /** Joins its cluster. @throws FanfareError UNAVAILABLE */
+  open(): Promise<void> {
+    return this.node.open();
   }
 
   /** A WebSocket has reached it. */
@@ -70,7 +90,7 @@ export class SimulatedNode {
       remoteAddress,
       pageOrigin: undefined,
       listener: 0,
-      refusal: this.#isDraining ? "this node is draining" : undefined,
+      refusal: this.#isDraining ? "this node is draining" : this.#refusal,
     });
   }
 
@@ -79,6 +99,7 @@ export class SimulatedNode {
     if (this.#isDraining) return;
     this.#isDraining = true;
     this.node.state = NodeState.DRAINING;
+    void this.node.cluster?.drain();
     const options = { windowMs, deadlineMs, url: "", rebalancing: false };
     await drain(this.connections.all, this.process.clock, options).done;
     await this.close();
@@ -90,7 +111,42 @@ export class SimulatedNode {
     this.#isClosed = true;
     for (const connection of this.connections.all) connection.destroy();
     await this.node[Symbol.asyncDispose]();
-    await this.#stores?.[Symbol.asyncDispose]();
+    await this.#options.backend?.[Symbol.asyncDispose]();
+  }
+
+  #newRun(): NodeRun {
+    const { process, config, log, backend } = this.#options;
+    const node = new FanfareNode({
+      ...{ config, log, clock: process.clock, random: process.randomBytes },
+      verifyToken: (token) => this.#verify(token),
+      ...(backend?.stores && { stores: backend.stores }),
+      ...(backend?.cluster && { cluster: backend.cluster }),
+    });
+    void node.isolated.then(() => this.#reincarnate(node));
+    return { node, connections: new Connections(node) };
+  }
+
+  /** The others count it as dead: its clients go, and it comes back as another incarnation. */
+  async #reincarnate(isolated: FanfareNode): Promise<void> {
+    const { clock, log } = isolated;
+    if (this.node !== isolated || this.#isRejoining || this.#isDraining || this.#isClosed) return;
+    log.warn("cut off from the cluster for longer than its lease lives; clients are sent away");
+    this.#refusal = "this node is cut off from its cluster";
+    for (const connection of this.connections.all) connection.close(CloseCode.ISOLATED, this.#refusal);
+    this.#isRejoining = true;
+    for (;;) {
+      this.node[Symbol.asyncDispose]().catch((reason: unknown) => log.warn("not closed in order", { reason }));
+      this.#run = this.#newRun();
+      const isJoined = await this.node.open().then(
+        () => true,
+        () => false,
+      );
+      if (isJoined || this.#isClosed) break;
+      await new Promise<void>((resolve) => clock.setTimer(rejoinMs, resolve));
+    }
+    this.#isRejoining = false;
+    if (!this.#isDraining && !this.#isClosed) this.#refusal = undefined;
+    log.info("back in the cluster", { incarnation: this.node.incarnation.toString(16) });
   }
 
   async #verify(token: string): Promise<VerifiedToken> {

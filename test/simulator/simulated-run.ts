@@ -1,14 +1,15 @@
 import { Outcome } from "@fanfare/sdk-core";
 import { Simulation } from "../../server/src/testing/simulation/simulation.ts";
-import { type Backbone, openBackbone } from "./backbone.ts";
+import { type Backbone, EmbeddedBackbone } from "./backbone.ts";
 import { checkGuarantees } from "./checks/guarantees.ts";
 import { leaksOf } from "./checks/leaks.ts";
 import { Ledger } from "./ledger.ts";
 import { Network } from "./network.ts";
 import { NodePlace } from "./node-place.ts";
-import { durableGroups, isDurable, liveGroups, type Plan, type PlayerStep, type Step } from "./plan.ts";
+import { durableGroups, isDurable, liveGroups, type NodeStep, type Plan, type PlayerStep, type Step } from "./plan.ts";
 import { SimulatedPlayer } from "./simulated-player.ts";
 import { type Tally, tally } from "./tally.ts";
+import { ValkeyBackbone } from "./valkey-backbone.ts";
 
 /** What came of a run. */
 export interface RunResult {
@@ -51,7 +52,8 @@ export class SimulatedRun {
     this.#ledger = new Ledger(() => simulation.nowMs, this.#trace);
     this.#network = new Network(simulation);
     const around = { simulation, ledger: this.#ledger, network: this.#network, trace: this.#trace, plan };
-    this.#backbone = openBackbone(around);
+    const { setting } = plan;
+    this.#backbone = setting === "embedded" ? new EmbeddedBackbone() : new ValkeyBackbone(around, setting);
     this.#places = Array.from({ length: plan.nodes }, (_, i) => new NodePlace(around, this.#backbone, `n${i}`));
   }
 
@@ -77,7 +79,12 @@ export class SimulatedRun {
   #carryOut(step: Step): void {
     this.#trace(`* ${describe(step)}`);
     if ("player" in step) this.#ofPlayer(step);
-    else if ("node" in step) (this.#places[step.node % this.#places.length] as NodePlace).carryOut(step);
+    else if (isNodeStep(step)) this.#place(step.node).carryOut(step);
+    else this.#backbone.carryOut(step, (node) => this.#place(node).process);
+  }
+
+  #place(node: number): NodePlace {
+    return this.#places[node % this.#places.length] as NodePlace;
   }
 
   #ofPlayer(step: PlayerStep): void {
@@ -201,6 +208,10 @@ export class SimulatedRun {
     }
     return true;
   }
+}
+
+function isNodeStep(step: Step): step is Step & NodeStep {
+  return step.do === "drain-node" || step.do === "freeze-node" || step.do === "kill-node";
 }
 
 /** How long the longest of them lasts. */

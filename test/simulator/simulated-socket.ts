@@ -3,8 +3,8 @@ import type { Socket, SocketEvents } from "@fanfare/sdk-core/port";
 import type { WritableSocket } from "../../server/src/gateway/send-queue.ts";
 import type { WebSocketEvents, WebSocketPort } from "../../server/src/gateway/web-socket-port.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
-import { messagesIn } from "./web-socket-frames.ts";
 import type { Wire } from "../../server/src/testing/simulation/wire.ts";
+import { messagesIn } from "./web-socket-frames.ts";
 
 /** Bytes on their way to a client that the network takes before it holds up the node's writes. */
 const windowBytes = 16 * 1024;

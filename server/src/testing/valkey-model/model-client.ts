@@ -30,7 +30,7 @@ type Answered = readonly (ModelReply | Error)[];
  */
 export class ModelClient implements ValkeyClient {
   readonly #model: ValkeyModel;
-  readonly #process: SimulatedProcess;
+  readonly process: SimulatedProcess;
   readonly #timeoutMs: number;
   readonly #peers = new Map<string, Peer>();
   /** Servers that it does not get back to before a time. */
@@ -41,7 +41,7 @@ export class ModelClient implements ValkeyClient {
 
   constructor(model: ValkeyModel, process: SimulatedProcess, options: ValkeyOptions, view: ClusterView | undefined) {
     this.#model = model;
-    this.#process = process;
+    this.process = process;
     this.#timeoutMs = options.requestTimeoutMs ?? defaultRequestTimeoutMs;
     this.#view = view;
   }
@@ -76,6 +76,14 @@ export class ModelClient implements ValkeyClient {
     for (const { connection } of this.#peers.values()) connection.close();
     this.#peers.clear();
     for (const call of [...this.#calls]) call.fail(new Error("ClosingError: the client was closed"));
+  }
+
+  /** Its process is dead: nobody waits for anything any more. */
+  abandon(): void {
+    this.#isClosed = true;
+    this.#model.clientClosed(this);
+    for (const { connection } of this.#peers.values()) connection.close();
+    this.#calls.clear();
   }
 
   /** A server has died, and its connections with it. */
@@ -140,7 +148,7 @@ export class ModelClient implements ValkeyClient {
       },
     };
     this.#calls.add(call);
-    timer = simulation.after(timeoutMs, () => this.#process.run(() => call.fail(new Error("timed out")), call));
+    timer = simulation.after(timeoutMs, () => this.process.run(() => call.fail(new Error("timed out")), call));
     const isOpen = () => this.#calls.has(call);
     this.#exchange(id, commands, false, isOpen, (replies) => {
       this.#follow(commands, replies, isOpen, maxRedirections, (settled) => {
@@ -192,22 +200,22 @@ export class ModelClient implements ValkeyClient {
     const failed = (): void => done(commands.map(() => new Error("connection error: the connection was lost")));
     const { simulation, random } = this.#model;
     if (this.#isLost(id)) {
-      if (random.chance(0.5)) simulation.after(1, () => this.#process.run(() => isOpen() && failed(), this));
+      if (random.chance(0.5)) simulation.after(1, () => this.process.run(() => isOpen() && failed(), this));
       return;
     }
     const peer = this.#peerOf(id);
     if (peer === undefined) {
       this.#wedge(id);
-      simulation.after(1, () => this.#process.run(() => isOpen() && failed(), this));
+      simulation.after(1, () => this.process.run(() => isOpen() && failed(), this));
       return;
     }
     const { server, connection, up, down } = peer;
-    const isThrough = () => this.#model.reaches(this.#process, server);
+    const isThrough = () => this.#model.reaches(this.process, server);
     up.send(() => {
       if (!isThrough()) return;
       const answer = (replies: readonly ModelReply[]): void =>
         down.send(() => {
-          if (isThrough() && this.#peers.get(id) === peer) this.#process.run(() => isOpen() && done(replies), peer);
+          if (isThrough() && this.#peers.get(id) === peer) this.process.run(() => isOpen() && done(replies), peer);
         });
       server.process.run(() => connection.receive({ commands, isAsking, answer }), connection);
     });
@@ -229,7 +237,7 @@ export class ModelClient implements ValkeyClient {
     if (this.#view === undefined || this.#isClosed) return;
     const { simulation, random } = this.#model;
     simulation.after(random.between(1, 20), () => {
-      const view = this.#model.viewFor(this.#process);
+      const view = this.#model.viewFor(this.process);
       if (view !== undefined && !this.#isClosed) this.#view = view;
     });
   }

@@ -109,6 +109,11 @@ export class ModelSubscriber implements ValkeySubscriber {
     this.lost([...subscription.channels], reconciledMs);
   }
 
+  /** Its process is dead. */
+  abandon(): void {
+    this.close();
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

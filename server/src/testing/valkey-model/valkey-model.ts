@@ -119,9 +119,14 @@ export class ValkeyModel {
     this.#clients.delete(client);
   }
 
-  /** Clients and subscribers that are open. */
-  get clients(): number {
-    return this.#clients.size;
+  /** The process of clients is dead, and their connections with it. */
+  processDied(process: SimulatedProcess): void {
+    for (const client of this.#clients) if (client.process === process) client.abandon();
+  }
+
+  /** Clients and subscribers of a process that are open. */
+  clientsOf(process: SimulatedProcess): number {
+    return [...this.#clients].filter((client) => client.process === process).length;
   }
 
   /** What some server that the process reaches knows of the cluster. */
@@ -217,7 +222,7 @@ export class ValkeyModel {
   /** Hands a shard over to its replica, without loss. */
   failOver(shard: number): void {
     const primary = this.primary(shard);
-    const [replica] = this.replicasOf(shard).filter((one) => this.#takesPart(one));
+    const [replica] = this.replicasOf(shard).filter((one) => this.#takesPart(one) && one.isInSync);
     if (replica === undefined || !this.#takesPart(primary)) return;
     this.options.trace(`${nameOf(primary)} hands over to ${nameOf(replica)}`);
     // The primary holds writes up until the replica has everything.
@@ -375,7 +380,7 @@ export class ValkeyModel {
       const truth = this.#truth as ClusterView;
       if (truth.shards[shard]?.primary !== server.id) return;
       const voters = truth.shards.filter(({ primary }) => this.#takesPart(this.server(primary))).length;
-      const replicas = this.replicasOf(shard).filter((one) => this.#takesPart(one));
+      const replicas = this.replicasOf(shard).filter((one) => this.#takesPart(one) && one.isInSync);
       const [best] = replicas.sort((a, b) => b.offset - a.offset);
       if (best !== undefined && voters * 2 > truth.shards.length) this.#elect(shard, best, server);
       else this.simulation.after(electionLookMs, look);

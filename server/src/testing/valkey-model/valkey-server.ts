@@ -42,6 +42,8 @@ export class ValkeyServer {
   #effects: Effect[] = [];
   /** What it knows of its cluster; undefined outside of one. */
   view: ClusterView | undefined;
+  /** As a replica: it has had all that its primary had. One that never had is no successor. */
+  isInSync = false;
   /** It has not heard of most primaries for too long. */
   isCutOff = false;
   /** Servers that it takes for dead. */
@@ -107,6 +109,7 @@ export class ValkeyServer {
     replica.#functions.clear();
     replica.#loadFrom(this);
     replica.offset = this.offset;
+    replica.isInSync = true;
     const link = new ReplicaLink(this, replica, delayMs);
     this.#links.add(link);
     return link;
@@ -132,6 +135,7 @@ export class ValkeyServer {
   demote(): void {
     for (const link of this.#links) this.dropReplica(link);
     this.#become(true);
+    this.isInSync = false;
     for (const connection of this.#connections) connection.unblock(unblocked);
   }
 
