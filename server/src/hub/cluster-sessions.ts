@@ -280,7 +280,7 @@ export class ClusterSessions implements SessionOwnership {
       const answer = await cluster.ask(owner, question, { appId: this.#appId, deadlineMs: releaseMs });
       return answer.case === "releasedSession" && !answer.value.unknown ? answer.value : undefined;
     } catch (reason) {
-      log.info("a session's former owner did not release it", { owner: owner.toString(16), reason: String(reason) });
+      log.debug("a session's former owner did not release it", { owner: owner.toString(16), reason: String(reason) });
       return undefined;
     }
   }

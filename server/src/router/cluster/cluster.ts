@@ -59,6 +59,9 @@ export interface ClusterApp {
 /** Questions that parts of the node answer by themselves. */
 export type QuestionCase = NonNullable<Ask["question"]["case"]>;
 
+/** How long a node that says farewell may still be answered, in milliseconds. */
+const farewellMs = 20;
+
 /** How long a new node waits for the others to know it, in milliseconds; who does not answer by then is dead or on the way to be. */
 const greetingMs = 10_000;
 
@@ -113,7 +116,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       heardAtMs: (peer) => this.links.heardAtMs(peer),
       isListening: (peer) => this.#isListening(peer),
       onJoined: (peer) => this.links.addPeer(peer),
-      onDead: (peer) => this.#buried(peer),
+      onDead: (peer, hasLeft) => this.#buried(peer, hasLeft),
       onChanged: (node) => this.#changed(node),
       onLapsed: options.onIsolated,
       ...(options.leaseMs && { leaseMs: options.leaseMs }),
@@ -130,7 +133,8 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       return { case: "done", value: {} };
     });
     this.answer("farewell", (from) => {
-      this.nodes.bury(from);
+      // Behind the answer, which its link still carries.
+      clock.setTimer(farewellMs, () => this.nodes.bury(from, true));
       return { case: "done", value: {} };
     });
   }
@@ -247,6 +251,8 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#sweeps.abort();
     await this.routes.close();
+    // What others have routed here by what they knew before comes to an end, and is acknowledged.
+    await this.barrier();
     const farewell = { case: "farewell" as const, value: {} };
     await Promise.allSettled(this.peers.map((peer) => this.ask(peer, farewell, { deadlineMs: 500 })));
     await this.nodes.close();
@@ -297,12 +303,14 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     return answerer(from, ask);
   }
 
-  #buried(peer: bigint): void {
-    this.links.removePeer(peer);
+  #buried(peer: bigint, hasLeft: boolean): void {
+    this.links.removePeer(peer, hasLeft);
+    this.delivery.forget(peer, hasLeft);
     this.#asks.forget(peer);
+    for (const listener of this.#deathListeners) listener(peer);
+    if (hasLeft) return;
     // What it stored and did not tell is in the logs.
     for (const app of this.#apps.values()) app.lookAgain(() => true);
-    for (const listener of this.#deathListeners) listener(peer);
     if (!this.nodes.isFirst) return;
     const { broker, log } = this.#options;
     broker.routes.sweep(peer, this.#sweeps.signal).then(

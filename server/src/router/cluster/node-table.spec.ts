@@ -158,6 +158,16 @@ describe("NodeTable", () => {
     expect(told).toEqual(["lapsed"]);
   });
 
+  it("knows that it has lapsed when it stood still for the life of the lease, before it renews anything", async () => {
+    await table.open();
+    await pass(3_000);
+    const renewals = registry.states.length;
+    clock.stall(leaseMs + 500);
+    clock.runTimers();
+    expect(told).toEqual(["lapsed"]);
+    expect(registry.states).toHaveLength(renewals);
+  });
+
   it("takes up a node that greets, and forgets one that says farewell", async () => {
     await table.open();
     table.greeted(recordOf("other"));

@@ -17,7 +17,8 @@ export interface NodeTableOptions {
   /** Whether anybody listens at the inbox of an incarnation; true also if that cannot be found out. */
   readonly isListening: (incarnation: bigint) => Promise<boolean>;
   readonly onJoined: (incarnation: bigint) => void;
-  readonly onDead: (incarnation: bigint) => void;
+  /** It is gone: in order, with nothing of it left, or not. */
+  readonly onDead: (incarnation: bigint, hasLeft: boolean) => void;
   readonly onChanged: (node: NodeRecord) => void;
   /** This node could not renew its lease for its whole life: the others count it as dead. Called once. */
   readonly onLapsed: () => void;
@@ -84,6 +85,7 @@ export class NodeTable {
 
   /** Registers, learns who is there, and goes on to do so. */
   async open(): Promise<void> {
+    this.#renewedAtMs = this.#options.clock.monotonicMs();
     await this.#renew();
     this.#schedule();
   }
@@ -106,15 +108,17 @@ export class NodeTable {
   }
 
   /** A node has gone, or says so. */
-  bury(incarnation: bigint): void {
+  bury(incarnation: bigint, hasLeft = false): void {
     if (this.#dead.has(incarnation)) return;
     this.#dead.add(incarnation);
     const [oldest] = this.#dead;
     if (this.#dead.size > maxDead && oldest !== undefined) this.#dead.delete(oldest);
     const known = this.#peers.get(incarnation);
     this.#peers.delete(incarnation);
-    this.#options.log.warn("a node is gone", { node: known?.nodeId, incarnation: incarnation.toString(16) });
-    this.#options.onDead(incarnation);
+    const fields = { node: known?.nodeId, incarnation: incarnation.toString(16) };
+    if (hasLeft) this.#options.log.info("a node has left", fields);
+    else this.#options.log.warn("a node is gone", fields);
+    this.#options.onDead(incarnation, hasLeft);
   }
 
   /** Ends the lease. */
@@ -132,6 +136,8 @@ export class NodeTable {
   async #renew(): Promise<void> {
     const { registry, clock, incarnation } = this.#options;
     const beganMs = clock.monotonicMs();
+    // A process that stood still for so long is dead to the others, and none of them tells it.
+    if (this.#lapsesAt(beganMs)) return;
     const shards = await registry.renew(incarnation, this.record());
     if (this.#closed) return;
     this.#judgeSelf(shards, beganMs);
@@ -142,11 +148,20 @@ export class NodeTable {
   #judgeSelf(shards: readonly (RegistryShard | undefined)[], beganMs: number): void {
     const answered = shards.filter((shard) => shard !== undefined).length;
     this.#reachable = answered * 2 > shards.length;
-    if (this.#reachable) this.#renewedAtMs = beganMs;
-    const nowMs = this.#options.clock.monotonicMs();
-    if (this.#lapsed || nowMs - this.#renewedAtMs <= this.leaseMs) return;
-    this.#lapsed = true;
-    this.#options.onLapsed();
+    // Taken too late it is no renewal: the others may have counted this node as dead between.
+    const isInTime = this.#options.clock.monotonicMs() - this.#renewedAtMs <= this.leaseMs;
+    if (this.#reachable && isInTime) this.#renewedAtMs = beganMs;
+    this.#lapsesAt(this.#options.clock.monotonicMs());
+  }
+
+  /** Whether the lease has ended before a renewal was taken. */
+  #lapsesAt(nowMs: number): boolean {
+    if (!this.#lapsed && nowMs - this.#renewedAtMs > this.leaseMs) {
+      this.#lapsed = true;
+      this.#reachable = false;
+      this.#options.onLapsed();
+    }
+    return this.#lapsed;
   }
 
   #learnAll(shards: readonly (RegistryShard | undefined)[]): void {

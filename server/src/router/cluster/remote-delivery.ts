@@ -84,6 +84,14 @@ export class RemoteDelivery {
     );
   }
 
+  /** A node is gone: what it has not reported it will not report. One that has left in order had nobody any more. */
+  forget(node: bigint, hasLeft: boolean): void {
+    for (const [id, ofId] of this.#waiting) {
+      if (ofId.has(node))
+        this.#settle(id, node, hasLeft ? { outcome: "delivered", report: nobody } : { outcome: "unknown" });
+    }
+  }
+
   #send(node: bigint, record: LinkRecord, reportId: number, each: (outcome: NodeOutcome) => void): void {
     if (reportId === 0) return this.#links.send(node, record, (outcome) => each(outcomeOf(outcome)));
     if (this.#count >= maxWaiting) {
