@@ -18,6 +18,12 @@ const tools = {
     paths: ["/usr/local/go/bin/go"],
     install: "Go 1.25 or later",
   },
+  nginx: {
+    variable: "NGINX_PATH",
+    names: ["nginx"],
+    paths: ["/usr/sbin/nginx"],
+    install: "nginx (Debian: apt-get install nginx-light)",
+  },
   openssl: {
     variable: "OPENSSL_PATH",
     names: ["openssl"],

@@ -261,7 +261,7 @@ export async function until(question: () => Promise<boolean>, timeoutMs = 20_000
   }
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, "127.0.0.1");

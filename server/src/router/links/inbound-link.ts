@@ -25,6 +25,8 @@ export interface InboundParts {
 const frequentMs = 5;
 /** How long what was said may take to have an effect, in milliseconds. */
 const effectMs = 50;
+/** How often missing batches are asked for. */
+const maxAsks = 5;
 const never = Number.POSITIVE_INFINITY;
 
 /** The receiving side of a link: hands records on in their order and each once, and decides when to say what has arrived. */
@@ -33,6 +35,8 @@ export class InboundLink {
   readonly #window: ReceiveWindow<DecodedBatch>;
   #tellDueMs = never;
   #askDueMs = never;
+  /** How often what is missing now has been asked for. */
+  #asks = 0;
   #lastLane = -1;
   #lastMs = Number.NEGATIVE_INFINITY;
   #intervalMs = 1_000;
@@ -83,7 +87,7 @@ export class InboundLink {
   tail(nowMs: number): Omit<BatchTail, "probe" | "echo"> {
     const { acknowledged } = this.#window;
     const missing = this.#askDueMs <= nowMs ? this.#window.missing() : [];
-    if (this.#askDueMs <= nowMs) this.#askDueMs = nowMs + 4 * this.#parts.options.gapDelayMs;
+    if (this.#askDueMs <= nowMs) this.#askedAt(nowMs);
     if (nowMs - this.#sample.atMs >= effectMs) {
       this.#effective = this.#sample.acknowledged;
       this.#sample = { acknowledged, atMs: nowMs };
@@ -118,7 +122,8 @@ export class InboundLink {
       this.#countEarly(-batch.recordBytes);
       this.#handOn(batch);
     }
-    if (!this.#window.hasGap) this.#askDueMs = never;
+    this.#asks = 0;
+    this.#askDueMs = this.#window.hasGap ? nowMs + options.gapDelayMs : never;
     this.#tellIfLow(nowMs);
   }
 
@@ -185,7 +190,14 @@ export class InboundLink {
     this.#parts.onDue();
   }
 
+  /** Asks again after a while, and a few times only: the peer sends again by itself what is not acknowledged. */
+  #askedAt(nowMs: number): void {
+    this.#asks++;
+    this.#askDueMs = this.#asks < maxAsks ? nowMs + 4 * this.#asks * this.#parts.options.gapDelayMs : never;
+  }
+
   #ask(dueMs: number): void {
+    if (this.#asks > 0) return;
     if (dueMs >= this.#askDueMs || this.#isClosed) return;
     this.#askDueMs = dueMs;
     this.#parts.onDue();

@@ -5,8 +5,8 @@ import { chooseLanes, type LaneSurvey } from "./lane-choice.ts";
 import type { LaneHealth, PublishFailure } from "./lane-health.ts";
 import type { ResolvedLinkOptions } from "./link-options.ts";
 
-/** One publish of a link. */
-export interface Carrier {
+/** One publish. */
+interface Carrier {
   readonly lane: number;
   /** Which stay on a lane it belongs to. */
   readonly stay: number;
@@ -26,7 +26,7 @@ export interface LinkLaneParts {
   /** The lane it is on when nothing is wrong. */
   readonly home: number;
   /** A publish failed. `isCurrent`: it belongs to the stay that has not ended. */
-  readonly onFailed: (carrier: Carrier, failure: PublishFailure, isCurrent: boolean, nowMs: number) => void;
+  readonly onFailed: (failure: PublishFailure, isCurrent: boolean, nowMs: number) => void;
   /** A publish was received by somebody; nothing is under way any more. */
   readonly onQuiet: () => void;
 }
@@ -63,14 +63,13 @@ export class LinkLane {
   }
 
   /** Publishes over the current lane, and watches it. */
-  publish(bytes: Uint8Array, nowMs: number): Carrier {
+  publish(bytes: Uint8Array, nowMs: number): void {
     const carrier: Carrier = { lane: this.#current, stay: this.#stay, startedMs: nowMs, isOver: false };
     this.#underWay.push(carrier);
     this.#send(carrier.lane, bytes).then(
       (receivers) => this.#over(carrier, receivers > 0 ? undefined : "unheard"),
       () => this.#over(carrier, "rejected"),
     );
-    return carrier;
   }
 
   /** Publishes over any lane, once; nothing comes of it if it fails. */
@@ -154,7 +153,7 @@ export class LinkLane {
     if (failure === "rejected") counters.publishesRejected++;
     else if (failure === "timed_out") counters.publishesTimedOut++;
     else counters.publishesUnheard++;
-    onFailed(carrier, failure, carrier.stay === this.#stay, nowMs);
+    onFailed(failure, carrier.stay === this.#stay, nowMs);
     health.failed(carrier.lane, failure, peer, nowMs);
   }
 }

@@ -39,8 +39,11 @@ export interface LinkPort {
    * @param maxRevision of the cluster protocol, as the peer's NodeRecord says. Default: what its batches show
    */
   addPeer(incarnation: bigint, maxRevision?: number): void;
-  /** Ends the link: what is not settled is settled, and nothing of the peer is received any more, now or ever. */
-  removePeer(incarnation: bigint): void;
+  /**
+   * Ends the link: what is not settled is settled, and nothing of the peer is received any more, now or ever.
+   * @param hasLeft it has said that nobody is there any more: what it was sent is settled as delivered. Default: false
+   */
+  removePeer(incarnation: bigint, hasLeft?: boolean): void;
   /** Puts a record into the link's next batch. `settle` is called once, never before this returns. A peer that is not known: failed. */
   send(incarnation: bigint, record: LinkRecord, settle?: (outcome: LinkOutcome) => void): void;
   /** When a batch of the peer came in last, by the monotonic clock; -Infinity: never. */

@@ -100,14 +100,14 @@ export class Links implements LinkPort, Disposable {
     peer.link.understands(maxRevision);
   }
 
-  removePeer(incarnation: bigint): void {
+  removePeer(incarnation: bigint, hasLeft = false): void {
     if (incarnation === this.#parts.self) return;
     this.#removed.add(incarnation);
     for (const oldest of this.#removed) {
       if (this.#removed.size <= maxRemoved) break;
       this.#removed.delete(oldest);
     }
-    this.#close(incarnation);
+    this.#close(incarnation, hasLeft);
   }
 
   send(incarnation: bigint, record: LinkRecord, settle?: Settle): void {
@@ -173,12 +173,12 @@ export class Links implements LinkPort, Disposable {
     return true;
   }
 
-  #close(incarnation: bigint): void {
+  #close(incarnation: bigint, hasLeft = false): void {
     const peer = this.#peers.get(incarnation);
     if (peer === undefined) return;
     this.#peers.delete(incarnation);
     this.counters.peers--;
-    peer.link.close();
+    peer.link.close(hasLeft);
   }
 
   #laneIsSick(lane: number): void {

@@ -4,7 +4,7 @@ import type { LinkCounters } from "../../observe/link-counters.ts";
 import type { Log } from "../../observe/log.ts";
 import { Alarm } from "./alarm.ts";
 import type { DecodedBatch } from "./batch.ts";
-import { encodeHead } from "./batch-encoding.ts";
+import { BatchSender } from "./batch-sender.ts";
 import type { CreditPool } from "./credit.ts";
 import type { FlushPacer } from "./flush-pacer.ts";
 import { InboundLink } from "./inbound-link.ts";
@@ -39,27 +39,22 @@ export class PeerLink {
   readonly #inbound: InboundLink;
   readonly #watch: Alarm;
   readonly #tell: Alarm;
-  #head: Uint8Array;
-  #revision: number;
+  readonly #sender: BatchSender;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
-  readonly #peer: bigint;
 
   constructor(context: LinkContext, peer: bigint, home: number) {
     this.#context = context;
-    this.#peer = peer;
     const { clock, options, counters, receiver, random, settlements, self } = context;
     const log = context.log.child({ peer: peer.toString(16) });
-    this.#revision = options.minRevision;
-    this.#head = encodeHead(this.#revision, self, peer);
     this.#watch = new Alarm(clock, (nowMs) => this.#check(nowMs), { isPatient: true });
     this.#tell = new Alarm(clock, (nowMs) => this.flush(nowMs));
     this.#lane = new LinkLane({
       ...context,
       peer,
       home,
-      onFailed: (carrier, failure, isCurrent, nowMs) => {
-        if (this.#outbound.publishFailed(carrier, failure, isCurrent, nowMs)) this.#inbound.tellAgain(nowMs);
+      onFailed: (failure, isCurrent, nowMs) => {
+        if (this.#outbound.publishFailed(failure, isCurrent, nowMs)) this.#inbound.tellAgain(nowMs);
         this.#watchAgain();
       },
       onQuiet: () => this.#watchAgain(),
@@ -75,6 +70,16 @@ export class PeerLink {
       onDue: () => this.#tellSoon(),
       onUnheard: (nowMs) => this.#outbound.laneIsMute(nowMs),
     });
+    this.#sender = new BatchSender({
+      self,
+      peer,
+      minRevision: options.minRevision,
+      maxRevision: options.maxRevision,
+      counters,
+      lane: this.#lane,
+      tail: (nowMs) => this.#inbound.tail(nowMs),
+      onPublish: (nowMs) => context.pacer.charge(nowMs),
+    });
     this.#outbound = new OutboundLink({
       options,
       counters,
@@ -82,9 +87,7 @@ export class PeerLink {
       settlements,
       random,
       lane: this.#lane,
-      head: () => this.#head,
-      tail: (nowMs) => this.#inbound.tail(nowMs),
-      onPublish: (nowMs) => context.pacer.charge(nowMs),
+      sender: this.#sender,
     });
   }
 
@@ -100,10 +103,7 @@ export class PeerLink {
 
   /** Speaks the highest revision that both understand. */
   understands(revision: number): void {
-    const spoken = Math.min(revision, this.#context.options.maxRevision);
-    if (spoken <= this.#revision) return;
-    this.#revision = spoken;
-    this.#head = encodeHead(spoken, this.#context.self, this.#peer);
+    this.#sender.understands(revision);
   }
 
   send(record: LinkRecord, settle: Settle | undefined): void {
@@ -115,7 +115,7 @@ export class PeerLink {
   flush(nowMs: number): void {
     if (this.#isClosed) return;
     this.#outbound.flush(nowMs);
-    if (this.#inbound.tellDueMs <= nowMs) this.#outbound.sendEmpty(nowMs);
+    if (this.#inbound.tellDueMs <= nowMs) this.#sender.sendEmpty(nowMs, 0);
     this.#tell.set(this.#inbound.tellDueMs);
     this.#watchAgain();
   }
@@ -123,7 +123,7 @@ export class PeerLink {
   /** Takes a batch of the peer. */
   receive(batch: DecodedBatch, lane: number, nowMs: number): void {
     this.#heardAtMs = nowMs;
-    this.understands(batch.revision);
+    this.#sender.understands(batch.revision);
     this.#outbound.heard(nowMs);
     this.#outbound.credited(batch.credit);
     this.#outbound.acknowledged(batch.acknowledged, nowMs);
@@ -131,7 +131,7 @@ export class PeerLink {
     if (batch.echo !== 0) this.#outbound.answered(batch.echo, nowMs);
     if (batch.number !== 0) this.#inbound.receive(batch, lane, nowMs);
     if (this.#isClosed) return;
-    if (batch.probe !== 0) this.#outbound.sendEcho(batch.probe, lane, nowMs);
+    if (batch.probe !== 0) this.#sender.sendEmptyOver(lane, nowMs, { echo: batch.probe });
     if (this.#outbound.hasWork) this.#context.pacer.add(this);
     this.#watchAgain();
   }
@@ -144,10 +144,10 @@ export class PeerLink {
   }
 
   /** Ends both directions; everything is settled. */
-  close(): void {
+  close(peerHasLeft = false): void {
     this.#isClosed = true;
     this.#inbound.close();
-    this.#outbound.close();
+    this.#outbound.close(peerHasLeft);
     this.#lane.close();
     this.#watch.set(Number.POSITIVE_INFINITY);
     this.#tell.set(Number.POSITIVE_INFINITY);

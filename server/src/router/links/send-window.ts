@@ -13,8 +13,6 @@ export interface SentBatch {
   readonly firstSentMs: number;
   lastSentMs: number;
   sends: number;
-  /** The publish that carried it last. */
-  carrier: object | undefined;
 }
 
 /** A batch that has arrived. */

@@ -1,0 +1,88 @@
+import { type Client, text } from "@fanfare/sdk-core";
+import { connect } from "@fanfare/sdk-node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startTestServer, type TestServer, tokenFor } from "../server/src/testing/test-server.ts";
+import { startStandalone, until } from "../server/src/testing/valkey-processes.ts";
+import { Nginx } from "./nginx.ts";
+import { requireTool } from "./require-tool.ts";
+
+const path = requireTool("nginx");
+const hasValkey = requireTool("valkey-server") !== undefined;
+
+describe.skipIf(path === undefined || !hasValkey)("two nodes behind nginx", () => {
+  const opened = new AsyncDisposableStack();
+  let nodes: TestServer[];
+  let nginx: Nginx;
+  const clients: Client[] = [];
+
+  beforeAll(async () => {
+    const valkey = opened.use(await startStandalone());
+    const options = { valkey, clusterKey: "signs the resume secrets of nodes behind nginx" };
+    nodes = [];
+    for (const nodeId of ["one", "two"]) nodes.push(opened.use(await startTestServer({ ...options, nodeId })));
+    nginx = opened.use(
+      await Nginx.start(
+        path as string,
+        nodes.map(({ server }) => server.url),
+      ),
+    );
+    for (let i = 0; i < 10; i++) {
+      const url = `${nginx.url.replace("http", "ws")}/v1/connect`;
+      clients.push(await connect({ url, getToken: () => tokenFor(`player-${i}`) }));
+    }
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all(clients.map((client) => client.close()));
+    await opened.disposeAsync();
+  });
+
+  it("spreads clients over both, and brings each what the others say", async () => {
+    // Each process of nginx goes round by itself.
+    const connections = nodes.map(({ counters }) => counters.connections);
+    expect(connections[0]! + connections[1]!).toBe(10);
+    expect(Math.min(...connections)).toBeGreaterThanOrEqual(2);
+    const got = clients.map(() => [] as string[]);
+    for (const [i, client] of clients.entries()) {
+      const group = await client.join("lobby");
+      group.on(text(), (value) => got[i]?.push(value));
+    }
+    for (const [i, client] of clients.entries()) await client.to({ group: "lobby" }).publish(text(), `from ${i}`);
+    await until(async () => got.every((values) => values.length === clients.length));
+    for (const values of got) expect(values).toEqual(clients.map((_, i) => `from ${i}`));
+  });
+
+  it("passes the control API on, and neither health nor metrics", async () => {
+    const call = `${nginx.url}/fanfare.control.v1.ControlService/ListNodes`;
+    const refused = await fetch(call, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
+    expect(refused.status).toBe(401);
+    for (const inner of ["/readyz", "/metrics", "/"]) expect((await fetch(`${nginx.url}${inner}`)).status).toBe(404);
+  });
+
+  it("moves everybody to the other node when one is drained, and nobody misses anything", async () => {
+    const got: string[][] = [];
+    const trouble: string[] = [];
+    for (const client of clients) {
+      const values: string[] = [];
+      got.push(values);
+      client.broadcast.on("gap", () => trouble.push("gap"));
+      client.on("status", ({ type }) => type === "waiting" && trouble.push("without a connection"));
+      const group = await client.join("moving");
+      group.on("gap", () => trouble.push("gap"));
+      group.on(text(), (value) => values.push(value));
+    }
+    const [sender] = clients;
+    let count = 0;
+    let isOver = false;
+    const talk = async (): Promise<void> => {
+      while (!isOver) await sender?.to({ group: "moving" }).publish(text(), `${count++}`);
+    };
+    const talking = talk();
+    await nodes[0]?.server.drain({ windowMs: 500, deadlineMs: 10_000 }).done;
+    isOver = true;
+    await talking;
+    await until(async () => got.every((values) => values.length === count));
+    for (const values of got) expect(values).toEqual(Array.from({ length: count }, (_, i) => `${i}`));
+    expect(trouble).toEqual([]);
+    expect(nodes[1]?.counters.connections).toBe(10);
+  }, 30_000);
+});
