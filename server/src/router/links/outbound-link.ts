@@ -1,19 +1,16 @@
 import type { LinkCounters } from "../../observe/link-counters.ts";
 import type { Log } from "../../observe/log.ts";
-import type { BatchTail } from "./batch.ts";
-import { encodeAgain, encodeBatch } from "./batch-encoding.ts";
-import type { QueuedRecord } from "./class-queue.ts";
+import type { BatchSender } from "./batch-sender.ts";
 import type { PublishFailure } from "./lane-health.ts";
-import type { Carrier, LinkLane } from "./link-lane.ts";
+import type { LinkLane } from "./link-lane.ts";
 import { initialCreditBytes, type ResolvedLinkOptions } from "./link-options.ts";
-import type { LinkRecord } from "./link-port.ts";
+import type { LinkOutcome, LinkRecord } from "./link-port.ts";
 import { LinkProber } from "./link-prober.ts";
-import { PendingLoss } from "./pending-loss.ts";
+import { nothing, OutboundRecords } from "./outbound-records.ts";
 import { RoundTrip } from "./round-trip.ts";
 import { SendWindow, type SentBatch } from "./send-window.ts";
 import type { Settle, Settlements } from "./settlements.ts";
-import { TurnRecords } from "./turn-records.ts";
-import { type OutReason, type TakenRecords, WaitingRecords } from "./waiting-records.ts";
+import type { TakenRecords } from "./waiting-records.ts";
 
 /** What an {@link OutboundLink} needs. */
 export interface OutboundParts {
@@ -23,12 +20,7 @@ export interface OutboundParts {
   readonly settlements: Settlements;
   readonly random: () => number;
   readonly lane: LinkLane;
-  /** What batches begin with. */
-  readonly head: () => Uint8Array;
-  /** What to say about the other direction now; it counts as said. */
-  readonly tail: (nowMs: number) => Omit<BatchTail, "probe" | "echo">;
-  /** Something is published. */
-  readonly onPublish: (nowMs: number) => void;
+  readonly sender: BatchSender;
 }
 
 /** How soon a suspended link asks again when it hears of its peer, in milliseconds. */
@@ -46,12 +38,11 @@ const resendGuardMs = 5;
  */
 export class OutboundLink {
   readonly #parts: OutboundParts;
-  readonly #turn = new TurnRecords();
-  readonly #waiting: WaitingRecords;
-  readonly #loss: PendingLoss;
+  readonly #records: OutboundRecords;
   readonly #window = new SendWindow();
   readonly #roundTrip: RoundTrip;
   readonly #prober: LinkProber;
+  #peerHasLeft = false;
   #isSuspended = false;
   #failures = 0;
   #creditBytes = initialCreditBytes;
@@ -66,16 +57,9 @@ export class OutboundLink {
   constructor(parts: OutboundParts) {
     this.#parts = parts;
     const { options, random } = parts;
-    const maxBytes = {
-      live: options.maxLiveBytes,
-      volatile: options.maxVolatileBytes,
-      durable: options.maxDurableBytes,
-      control: options.maxControlBytes,
-    };
-    this.#waiting = new WaitingRecords({ maxBytes, holdMs: options.holdMs }, (out, reason) =>
-      this.#notSent(out, reason),
+    this.#records = new OutboundRecords(options, (settle, outcome) =>
+      this.#settle(settle === undefined ? [] : [settle], 1, outcome),
     );
-    this.#loss = new PendingLoss(options.maxLossChannels);
     this.#roundTrip = new RoundTrip(options.minRetransmitMs, options.maxRetransmitMs);
     this.#prober = new LinkProber(options.minProbeMs, options.maxProbeMs, random);
   }
@@ -86,12 +70,12 @@ export class OutboundLink {
 
   /** Nothing is on its way and nothing waits. */
   get isIdle(): boolean {
-    return this.#window.size === 0 && !this.hasWork;
+    return this.#window.size === 0 && this.#records.isEmpty;
   }
 
   /** Records wait to be sent, or a loss to be told. */
   get hasWork(): boolean {
-    return !this.#turn.isEmpty || !this.#waiting.isEmpty || !this.#loss.isEmpty;
+    return !this.#records.isEmpty;
   }
 
   /** When something has to be done if nothing happens; Infinity: nothing has. */
@@ -101,7 +85,7 @@ export class OutboundLink {
     return Math.min(
       this.#parts.lane.deadlineMs,
       this.#prober.dueMs,
-      (this.#waiting.oldestMs ?? Number.POSITIVE_INFINITY) + holdMs,
+      this.#records.expiresMs,
       oldestUnsettledMs + holdMs,
       oldest === undefined || this.#isSuspended ? Number.POSITIVE_INFINITY : this.#retransmitMs(oldest),
     );
@@ -109,23 +93,23 @@ export class OutboundLink {
 
   /** Takes a record. True: there is a batch full of them, and no need to wait for more. */
   add(record: LinkRecord, settle: Settle | undefined): boolean {
-    this.#turn.push(record, settle);
-    return this.#turn.bytes >= this.#parts.options.maxBatchBytes;
+    this.#records.add(record, settle);
+    return this.#records.turnBytes >= this.#parts.options.maxBatchBytes;
   }
 
   /** Sends what can be sent, and holds what cannot. */
   flush(nowMs: number): void {
     const { maxUnacknowledged, maxBatchBytes } = this.#parts.options;
     if (this.#window.size === 0) this.#parts.lane.goHome();
-    this.#waiting.expire(nowMs);
+    this.#records.expire(nowMs);
     while (!this.#isSuspended && this.#window.size < maxUnacknowledged) {
       const creditBytes = this.#creditBytes - this.#sentBytes;
-      const taken = creditBytes > 0 ? this.#take(Math.min(maxBatchBytes, creditBytes)) : nothing;
+      const taken = creditBytes > 0 ? this.#records.take(Math.min(maxBatchBytes, creditBytes)) : nothing;
       // One loss without records at a time: what is lost meanwhile goes into the next one.
-      if (taken.records.length === 0 && (this.#loss.isEmpty || this.#window.hasLoss)) break;
+      if (taken.records.length === 0 && (!this.#records.hasLoss || this.#window.hasLoss)) break;
       this.#send(taken, nowMs);
     }
-    this.#turn.drain((record, settle) => this.#waiting.add(record, settle, nowMs));
+    this.#records.hold(nowMs);
     this.#probeIfStarving(nowMs);
     this.#count();
   }
@@ -158,7 +142,7 @@ export class OutboundLink {
     if (this.#isSuspended) return;
     for (const number of numbers) {
       const batch = this.#window.at(number);
-      if (batch !== undefined && batch.lastSentMs <= nowMs - resendGuardMs) this.#sendAgain(batch, nowMs);
+      if (batch !== undefined && batch.lastSentMs <= nowMs - resendGuardMs) this.#parts.sender.sendAgain(batch, nowMs);
     }
   }
 
@@ -174,23 +158,22 @@ export class OutboundLink {
     else if (this.#window.size === 0) this.#failures = 0;
   }
 
-  /** A publish of the current lane, or of one before, failed. @returns whether to say again what was said with it */
-  publishFailed(carrier: Carrier, failure: PublishFailure, isCurrent: boolean, nowMs: number): boolean {
-    if (this.#isSuspended) return false;
-    if (!isCurrent) {
-      this.#resend((batch) => batch.carrier === carrier, nowMs);
-      return this.#window.size === 0;
+  /**
+   * A publish failed, over the current lane or one that the link has left since.
+   * @returns whether to say again what was said with it
+   */
+  publishFailed(failure: PublishFailure, isCurrent: boolean, nowMs: number): boolean {
+    if (isCurrent && !this.#isSuspended) {
+      this.#laneFailed(failure, nowMs);
+      if (!this.#isSuspended) this.#resend(() => true, nowMs);
     }
-    this.#laneFailed(failure, nowMs);
-    if (this.#isSuspended) return false;
-    this.#resend(() => true, nowMs);
-    return this.#window.size === 0;
+    return this.#window.size === 0 && !this.#isSuspended;
   }
 
   /** The current lane fails everybody. */
   laneIsSick(nowMs: number): void {
     if (this.#isSuspended) return;
-    this.#parts.lane.move();
+    this.#move("sick");
     this.#resend(() => true, nowMs);
   }
 
@@ -198,7 +181,7 @@ export class OutboundLink {
   laneIsMute(nowMs: number): void {
     if (this.#isSuspended || this.#window.size > 0) return; // the time-out finds out
     this.#parts.lane.avoid(nowMs);
-    this.#parts.lane.move();
+    this.#move("mute");
   }
 
   /** Does what is due. */
@@ -214,20 +197,10 @@ export class OutboundLink {
     this.flush(nowMs);
   }
 
-  /** Sends a batch without records. */
-  sendEmpty(nowMs: number, { probe = 0 } = {}): void {
-    this.#parts.lane.publish(this.#empty(nowMs, probe, 0), nowMs);
-  }
-
-  /** Answers a probe over the lane by which it came. */
-  sendEcho(token: number, lane: number, nowMs: number): void {
-    this.#parts.lane.publishOver(lane, this.#empty(nowMs, 0, token));
-  }
-
   /** Settles everything. */
-  close(): void {
-    this.#turn.drain((_, settle) => this.#settle(settle === undefined ? [] : [settle], 1, "failed"));
-    this.#waiting.clear();
+  close(peerHasLeft: boolean): void {
+    this.#peerHasLeft = peerHasLeft;
+    this.#records.close();
     for (const batch of this.#window.settle(Number.POSITIVE_INFINITY, 0)) {
       this.#settle(batch.settles, batch.records, "unknown");
     }
@@ -238,53 +211,10 @@ export class OutboundLink {
     this.#count();
   }
 
-  #notSent({ record: { class: recordClass, channel }, settle }: QueuedRecord, reason: OutReason): void {
-    const isStored = recordClass === "durable";
-    const isReplaced = reason === "replaced";
-    if (channel !== undefined && !isReplaced && (isStored || recordClass === "live")) this.#loss.add(channel);
-    this.#settle(settle === undefined ? [] : [settle], 1, isStored && isReplaced ? "unknown" : "failed");
-  }
-
-  #take(maxBytes: number): TakenRecords {
-    if (!this.#waiting.isEmpty) return this.#waiting.take(maxBytes);
-    return this.#turn.isEmpty ? nothing : this.#turn.take(maxBytes);
-  }
-
   #send(taken: TakenRecords, nowMs: number): void {
-    const { counters, lane, head, tail, onPublish } = this.#parts;
-    const number = this.#window.nextNumber;
-    const loss = this.#loss.take();
-    const said = { ...tail(nowMs), probe: 0, echo: 0 };
-    const { bytes, body } = encodeBatch(head(), number, taken.records, taken.bytes, loss, said);
-    const batch: SentBatch = {
-      number,
-      body,
-      records: taken.records.length,
-      hasLoss: loss !== undefined,
-      settles: taken.settles,
-      firstSentMs: nowMs,
-      lastSentMs: nowMs,
-      sends: 1,
-      carrier: undefined,
-    };
-    this.#window.add(batch);
     this.#sentBytes += taken.bytes;
-    counters.batchesOut++;
-    counters.bytesOut += bytes.length;
-    if (loss !== undefined) counters.lossesOut++;
-    onPublish(nowMs);
-    batch.carrier = lane.publish(bytes, nowMs);
-  }
-
-  #sendAgain(batch: SentBatch, nowMs: number): void {
-    const { counters, lane, tail, onPublish } = this.#parts;
-    const bytes = encodeAgain(batch.body, { ...tail(nowMs), probe: 0, echo: 0 });
-    batch.sends++;
-    batch.lastSentMs = nowMs;
-    counters.batchesRepeated++;
-    counters.bytesRepeated += bytes.length;
-    onPublish(nowMs);
-    batch.carrier = lane.publish(bytes, nowMs);
+    const loss = this.#records.takeLoss();
+    this.#window.add(this.#parts.sender.send(this.#window.nextNumber, taken, loss, nowMs));
   }
 
   #resendSuspects(nowMs: number): void {
@@ -295,17 +225,7 @@ export class OutboundLink {
   }
 
   #resend(chosen: (batch: SentBatch) => boolean, nowMs: number): void {
-    for (const batch of this.#window.all()) if (chosen(batch)) this.#sendAgain(batch, nowMs);
-  }
-
-  #empty(nowMs: number, probe: number, echo: number): Uint8Array {
-    const { counters, head, tail, onPublish } = this.#parts;
-    const bytes = encodeAgain(head(), { ...tail(nowMs), probe, echo });
-    counters.batchesOut++;
-    counters.emptyBatchesOut++;
-    counters.bytesOut += bytes.length;
-    onPublish(nowMs);
-    return bytes;
+    for (const batch of this.#window.all()) if (chosen(batch)) this.#parts.sender.sendAgain(batch, nowMs);
   }
 
   #retransmitMs(oldest: SentBatch): number {
@@ -319,17 +239,21 @@ export class OutboundLink {
     this.#suspectMs = nowMs;
     this.#laneFailed("unanswered", nowMs);
     const { oldest } = this.#window;
-    if (oldest !== undefined && !this.#isSuspended) this.#sendAgain(oldest, nowMs);
+    if (oldest !== undefined && !this.#isSuspended) this.#parts.sender.sendAgain(oldest, nowMs);
   }
 
   #laneFailed(reason: PublishFailure | "unanswered", nowMs: number): void {
-    const { lane, options, log } = this.#parts;
-    const from = lane.current;
-    lane.avoid(nowMs);
+    this.#parts.lane.avoid(nowMs);
     this.#failures++;
-    if (this.#failures >= options.lanesBeforeSuspension) return this.#suspend(reason, nowMs);
+    if (this.#failures >= this.#parts.options.lanesBeforeSuspension) this.#suspend(reason, nowMs);
+    else this.#move(reason);
+  }
+
+  #move(reason: PublishFailure | "unanswered" | "sick" | "mute"): void {
+    const { lane, log } = this.#parts;
+    const from = lane.current;
     lane.move();
-    log.debug("link moved", { from, to: lane.current, reason });
+    log.info("link moved to another lane", { from, to: lane.current, reason });
   }
 
   #suspend(reason: PublishFailure | "unanswered", nowMs: number): void {
@@ -355,24 +279,26 @@ export class OutboundLink {
   }
 
   #probe(nowMs: number): void {
-    const { lane, options } = this.#parts;
+    const { lane, options, sender } = this.#parts;
     this.#prober.asked(nowMs);
-    if (!this.#isSuspended) return this.sendEmpty(nowMs, { probe: this.#prober.token(lane.current) });
+    if (!this.#isSuspended) return sender.sendEmpty(nowMs, this.#prober.token(lane.current));
     for (const candidate of lane.candidates(options.lanesBeforeSuspension)) {
-      lane.publishOver(candidate, this.#empty(nowMs, this.#prober.token(candidate), 0));
+      sender.sendEmptyOver(candidate, nowMs, { probe: this.#prober.token(candidate) });
     }
   }
 
   /** Credit may have been granted, and its message lost: with nothing under way that will be answered, it has to be asked for. */
   #probeIfStarving(nowMs: number): void {
     if (this.#isSuspended) return;
-    const isStarving = !this.#waiting.isEmpty && this.#window.size === 0;
+    const isStarving = this.#records.isWaiting && this.#window.size === 0;
     if (!isStarving) this.#prober.stop();
     else if (!this.#prober.isRunning) this.#prober.start(nowMs, this.#parts.options.minProbeMs);
   }
 
-  #settle(settles: readonly Settle[], records: number, outcome: "delivered" | "failed" | "unknown"): void {
+  #settle(settles: readonly Settle[], records: number, became: LinkOutcome): void {
     const { counters, settlements } = this.#parts;
+    // Who has left in order had nobody any more whom the record could have reached.
+    const outcome = this.#peerHasLeft ? "delivered" : became;
     if (outcome === "delivered") counters.recordsDelivered += records;
     else if (outcome === "failed") counters.recordsFailed += records;
     else counters.recordsUnknown += records;
@@ -381,7 +307,7 @@ export class OutboundLink {
 
   #count(): void {
     const { counters } = this.#parts;
-    const waiting = this.#waiting.bytes;
+    const waiting = this.#records.waitingBytes;
     const unacknowledged = this.#window.bytes;
     counters.waitingBytes += waiting - this.#countedWaiting;
     counters.unacknowledgedBytes += unacknowledged - this.#countedUnacknowledged;
@@ -389,5 +315,3 @@ export class OutboundLink {
     this.#countedUnacknowledged = unacknowledged;
   }
 }
-
-const nothing: TakenRecords = { records: [], bytes: 0, settles: [] };
