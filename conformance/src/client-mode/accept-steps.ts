@@ -20,8 +20,8 @@ import { finished, give } from "./command-steps.ts";
 import { PeerConnection } from "./peer-connection.ts";
 import { scriptedWelcome } from "./scripted-welcome.ts";
 
-/** What a machine takes by itself for a timer, a process and a handshake, in milliseconds. */
-const overheadMs = 400;
+/** What a busy machine may take by itself for a timer, a process and a handshake: a share of the case's patience. */
+const overhead = 0.3;
 
 /** Takes the next connection of the client. */
 export async function accept(one: ClientCase, name: string, options: Accept, label: string): Promise<void> {
@@ -95,6 +95,7 @@ export async function acceptNothing(one: ClientCase, { lasting }: AcceptNothing)
 export function delays(one: ClientCase, { labels, atMostMs, longestOverMs, someShorter }: Delays): void {
   const taken = labels.map((label) => Number((one.labelled(label).json as JsonObject).afterMs));
   one.trace.note("", `delays of ${taken.join(", ")} ms`);
+  const overheadMs = overhead * one.patienceMs;
   const late = taken.findIndex((ms, i) => ms > (atMostMs[i] ?? Number.POSITIVE_INFINITY) + overheadMs);
   if (late !== -1) {
     throw new CaseFailure(`the client came back after ${taken[late]} ms, and has to within ${atMostMs[late]} ms`);

@@ -18,6 +18,9 @@ import { watchProxied } from "./watch-proxied.ts";
 /** How much later than a new connection the close of the former one may arrive, in milliseconds. */
 const closeMs = 100;
 
+/** How long a client may take to answer the last ping of a case before it is not waited for, in milliseconds. */
+const lastLookMs = 300;
+
 /** A connection of the client, by the name that the case gives it. */
 interface Slot {
   peer: PeerConnection | undefined;
@@ -84,6 +87,12 @@ export class ClientCase {
     if (!hasFaults) return;
     const { urls } = this.#server;
     this.#proxy = await FaultProxy.start({ upstreams: urls, watch: (...knock) => this.#watchProxied(...knock) });
+  }
+
+  /** What the client has said up to now has been looked at. A connection that does not answer any more is not waited for long. */
+  async settled(): Promise<void> {
+    const peers = [...this.#slots.values()].flatMap(({ peer, welcome }) => (welcome && peer?.stands ? [peer] : []));
+    await Promise.all(peers.map((peer) => peer.settled(lastLookMs)));
   }
 
   async end(): Promise<void> {

@@ -37,7 +37,8 @@ export function give(one: ClientCase, verb: ClientCommand["verb"]): number {
 
 /** Waits until a command has ended well. */
 export async function finished(one: ClientCase, id: number, what: string): Promise<void> {
-  const [item] = await one.adapter.reports.take({ patterns: [{ done: { id } }], withinMs: one.patienceMs });
+  const { reports } = one.adapter;
+  const [item] = await reports.take({ patterns: [{ done: { id } }], withinMs: one.patienceMs, keepsPlace: true });
   const { error } = (item as Item).json.done as JsonObject;
   if (error !== undefined) throw new CaseFailure(`${what} failed: ${shown(error)}`);
 }
@@ -107,7 +108,8 @@ export async function settle(one: ClientCase, name: string): Promise<void> {
   const { peer } = one.slot(name);
   const json: JsonObject = { channel: { player: one.player }, payload: { text }, sentAtMs: "1" };
   peer?.send([frameOf({ message: { ...json, origin: String(markerOrigin), seq: String(one.nextOrder()) } })]);
-  await one.adapter.reports.take({ patterns: [{ received: { payload: { text } } }], withinMs: one.patienceMs });
+  const patterns = [{ received: { payload: { text } } }];
+  await one.adapter.reports.take({ patterns, withinMs: one.patienceMs, keepsPlace: true });
 }
 
 /** Nothing that matches comes for a while. */

@@ -15,6 +15,9 @@ import { decode, encode, type Form, toCaseJson } from "../run/frame-form.ts";
 import { Inbox } from "../run/inbox.ts";
 import type { Trace } from "../run/trace.ts";
 
+/** Id of the ping at the end of a case. */
+const lastPingId = 2_000_000;
+
 /** What a connection needs of its case. */
 export interface PeerOptions {
   readonly actor: string;
@@ -99,6 +102,20 @@ export class PeerConnection {
 
   unstall(): void {
     this.#socket.resume();
+  }
+
+  /** Everything that the client has sent up to now has come, as a pong shows, or the time is over. */
+  async settled(withinMs: number): Promise<void> {
+    this.send([
+      create(ServerFrameSchema, {
+        id: lastPingId,
+        kind: { case: "ping", value: { sentAtUs: BigInt(Date.now()) * 1000n } },
+      }),
+    ]);
+    const deadlineMs = performance.now() + withinMs;
+    const isAnswered = () => this.inbox.items.some(({ json }) => json.id === lastPingId);
+    while (!this.inbox.hasEnded && !isAnswered() && performance.now() < deadlineMs)
+      await this.inbox.changed(deadlineMs);
   }
 
   #receive(data: Buffer, isBinary: boolean): void {

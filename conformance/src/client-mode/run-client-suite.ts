@@ -128,7 +128,7 @@ async function runSteps(running: ClientCase, adapter: ClientAdapter, result: Cas
       running.trace.note(step.on, `step ${i + 1}: ${step.action.case}`);
       await Promise.race([runClientStep(running, step), running.broken, late]);
     }
-    await Promise.race([running.broken, Promise.resolve()]);
+    await Promise.race([running.settled(), running.broken, late]);
     result.step = 0;
     keepsSecrets(running, adapter);
   } finally {

@@ -19,6 +19,8 @@ export interface Wish {
   readonly times?: number;
   readonly never?: readonly JsonObject[];
   readonly withinMs: number;
+  /** What came before the last of them still counts as new for the next `never`. */
+  readonly keepsPlace?: boolean;
 }
 
 /** What was received and not taken by a step yet, in its order. Bounded: a peer that floods the runner fails the case. */
@@ -64,15 +66,26 @@ export class Inbox {
     const patterns = wish.patterns.flatMap((pattern) => Array.from({ length: wish.times || 1 }, () => pattern));
     const from = this.#cursor;
     const deadlineMs = performance.now() + wish.withinMs;
+    const found = new Map<number, number>();
+    let looked = 0;
     for (;;) {
-      const found = this.#find(patterns, wish.anyOrder ?? false);
-      const last = found === undefined ? this.items.length : Math.max(...found) + 1;
-      for (const item of this.items.slice(from, last)) {
+      // Each item is looked at once, however many come.
+      for (; found.size < patterns.length && looked < this.items.length; looked++) {
+        const item = this.items[looked] as Item;
+        if (item.taken) continue;
+        const next = this.#wanted(patterns, found, item, wish.anyOrder ?? false);
+        if (next !== undefined) found.set(next, looked);
+        if (looked < from) continue;
         for (const pattern of wish.never ?? []) {
-          if (!item.taken && matches(pattern, item.json)) throw new CaseFailure(`there came ${shown(item.json)}`);
+          if (matches(pattern, item.json)) throw new CaseFailure(`there came ${shown(item.json)}`);
         }
       }
-      if (found !== undefined) return this.#takeAt(found);
+      if (found.size === patterns.length) {
+        const place = this.#cursor;
+        const items = this.#takeAt(patterns.map((_, i) => found.get(i) ?? 0));
+        if (wish.keepsPlace) this.#cursor = place;
+        return items;
+      }
       const reason =
         this.#ended ?? (performance.now() >= deadlineMs ? `in ${Math.round(wish.withinMs)} ms` : undefined);
       if (reason !== undefined) throw new CaseFailure(this.#missing(patterns, wish.anyOrder ?? false, reason));
@@ -101,6 +114,18 @@ export class Inbox {
 
   get hasEnded(): boolean {
     return this.#ended !== undefined;
+  }
+
+  /** Which of the patterns that are not found yet an item is for. */
+  #wanted(
+    patterns: readonly JsonObject[],
+    found: ReadonlyMap<number, number>,
+    { json }: Item,
+    anyOrder: boolean,
+  ): number | undefined {
+    if (!anyOrder) return matches(patterns[found.size] ?? {}, json) ? found.size : undefined;
+    const index = patterns.findIndex((pattern, i) => !found.has(i) && matches(pattern, json));
+    return index === -1 ? undefined : index;
   }
 
   #find(patterns: readonly JsonObject[], anyOrder: boolean): number[] | undefined {
