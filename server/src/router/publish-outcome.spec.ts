@@ -33,10 +33,17 @@ describe("PublishOutcome", () => {
     expect(outcomeOf([delivered(0)])).toMatchObject({ outcome: Outcome.DELIVERED });
   });
 
-  it("has failed when a node has certainly not got it, and does not know when one may have", () => {
-    const failed = outcomeOf([delivered(1), { outcome: "failed" }]);
+  it("has failed when a node has certainly not got it, and nobody has", () => {
+    const failed = outcomeOf([delivered(0, 1), { outcome: "failed" }]);
     expect(failed).toMatchObject({ outcome: Outcome.FAILED, code: ErrorCode.UNAVAILABLE });
-    const unknown = outcomeOf([{ outcome: "failed" }, { outcome: "unknown" }, delivered(1)]);
-    expect(unknown).toMatchObject({ outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED });
+  });
+
+  it("is unknown when some have it, or may have it, and others have not (FF-PB-014)", () => {
+    const unknown = { outcome: Outcome.UNKNOWN, code: ErrorCode.UNAVAILABLE };
+    expect(outcomeOf([delivered(1), { outcome: "failed" }])).toMatchObject(unknown);
+    const uncounted: NodeOutcome = { outcome: "delivered", report: undefined };
+    expect(outcomeOf([uncounted, { outcome: "failed" }])).toMatchObject(unknown);
+    const late = outcomeOf([{ outcome: "failed" }, { outcome: "unknown" }, delivered(1)]);
+    expect(late).toMatchObject({ outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED });
   });
 });

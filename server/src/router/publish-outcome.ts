@@ -1,10 +1,11 @@
 import { ErrorCode, Outcome } from "@fanfare/proto/v1";
-import type { LocalReport } from "./local-delivery.ts";
+import { type LocalReport, nobody } from "./local-delivery.ts";
 import type { RouteResult } from "./router.ts";
 
 /** What became of a message at one node. */
 export type NodeOutcome =
-  | { readonly outcome: "delivered"; readonly report: LocalReport }
+  /** Without a report it is not known whom it reached there. */
+  | { readonly outcome: "delivered"; readonly report: LocalReport | undefined }
   /** It has certainly not got it. */
   | { readonly outcome: "failed" }
   | { readonly outcome: "unknown" };
@@ -18,6 +19,7 @@ export class PublishOutcome {
   #delivered = 0;
   #failed = 0;
   #unknown = 0;
+  #isUncounted = false;
 
   /** @param nodes how many will report; 0 is answered at once */
   constructor(nodes: number, isForPlayer: boolean, done: (result: RouteResult) => void) {
@@ -31,9 +33,11 @@ export class PublishOutcome {
   add(outcome: NodeOutcome): void {
     if (outcome.outcome === "delivered") {
       this.#delivered++;
-      this.#sum.reached += outcome.report.reached;
-      this.#sum.detached += outcome.report.detached;
-      this.#sum.excluded += outcome.report.excluded;
+      const { reached, detached, excluded } = outcome.report ?? nobody;
+      this.#isUncounted ||= outcome.report === undefined;
+      this.#sum.reached += reached;
+      this.#sum.detached += detached;
+      this.#sum.excluded += excluded;
     } else if (outcome.outcome === "failed") this.#failed++;
     else this.#unknown++;
     if (--this.#open === 0) this.#done(this.#result());
@@ -46,8 +50,10 @@ export class PublishOutcome {
       return { outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED, message };
     }
     if (this.#failed > 0) {
-      const message = `${this.#failed} of ${nodes} nodes could not be reached or refused it; try again`;
-      return { outcome: Outcome.FAILED, code: ErrorCode.UNAVAILABLE, message };
+      const message = `${this.#failed} of ${nodes} nodes could not be reached or refused it`;
+      // Failed is what reached nobody, so that it can be tried again without being received twice.
+      const outcome = this.#isUncounted || this.#sum.reached > 0 ? Outcome.UNKNOWN : Outcome.FAILED;
+      return { outcome, code: ErrorCode.UNAVAILABLE, message };
     }
     const { reached, detached, excluded } = this.#sum;
     const isOffline = this.#isForPlayer && reached + detached + excluded === 0;

@@ -149,7 +149,7 @@ export class RemoteDelivery {
 }
 
 function outcomeOf(outcome: LinkOutcome): NodeOutcome {
-  return outcome === "delivered" ? { outcome, report: nobody } : { outcome };
+  return outcome === "delivered" ? { outcome, report: undefined } : { outcome };
 }
 
 /** A Record with a LiveMessage. Written by hand, because it is written for every message. */
