@@ -2,7 +2,7 @@ import { create, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "
 import { type ClientFrame, ClientFramesSchema, type ServerFrame, ServerFramesSchema } from "@fanfare/proto/v1";
 import { WebSocket } from "ws";
 import type { ClientBreaks } from "../mutants/client-mutants.ts";
-import { brokenJson, readStrictly } from "./broken-json.ts";
+import { brokenJson, readStrictly, withoutNulls } from "./json-form.ts";
 
 /** How a connection has ended. */
 export interface Ended {
@@ -140,6 +140,6 @@ export class Connection {
     const json = JSON.parse(data.toString()) as JsonValue;
     readStrictly(json, this.#breaks);
     const ignoreUnknownFields = !this.#breaks.has("json-unknown-refused");
-    return fromJson(ServerFramesSchema, json, { ignoreUnknownFields }).frames;
+    return fromJson(ServerFramesSchema, withoutNulls(json), { ignoreUnknownFields }).frames;
   }
 }

@@ -25,6 +25,14 @@ export function readStrictly(json: JsonValue, breaks: ClientBreaks): void {
   });
 }
 
+/** The same without members that are null: the runtime takes one beside the chosen member of a oneof for a second choice. */
+export function withoutNulls(json: JsonValue): JsonValue {
+  if (Array.isArray(json)) return json.map(withoutNulls);
+  if (typeof json !== "object" || json === null) return json;
+  const members = Object.entries(json).filter(([, value]) => value !== null);
+  return Object.fromEntries(members.map(([key, value]) => [key, withoutNulls(value)]));
+}
+
 function walk(json: JsonValue, visit: (key: string, value: JsonValue) => void): void {
   if (Array.isArray(json)) for (const one of json) walk(one, visit);
   if (typeof json !== "object" || json === null || Array.isArray(json)) return;
