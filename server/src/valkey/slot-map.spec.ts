@@ -67,11 +67,13 @@ describe("slot map", () => {
     expect(map.primaryOf("foo")).toBe("old");
   });
 
-  it("gives up owners that were forgotten, however high their epoch was", () => {
+  it("takes the word of another cluster in its place, and not of a node that does not know the owner yet", () => {
     const map = new SlotMap();
-    map.learn(viewOf(["of a former cluster", 50]));
-    map.learn(viewOf(["of this one", 1]));
-    expect(map.primaries).toEqual(["of this one"]);
+    map.learn(viewOf(["old", 1, 100], ["new", 50, 0, 99]));
+    expect(map.learn(viewOf(["old", 1]))).toEqual([]);
+    expect(map.primaries).toEqual(["new", "old"]);
+    map.learn(viewOf(["of another", 1]));
+    expect(map.primaries).toEqual(["of another"]);
   });
 });
 

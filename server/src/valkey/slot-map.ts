@@ -61,12 +61,15 @@ export class SlotMap {
   /** Takes in what a node sees. @returns what has changed hands; nothing for slots that nobody was known to serve */
   learn(view: ClusterView): readonly SlotMove[] {
     const moves = new Map<string, { from: string; to: string; slots: Set<number> }>();
+    // Its nodes are all others, for instance because it was created anew: epochs cannot be compared.
+    const isOtherCluster = !this.primaries.some((id) => view.nodes.has(id));
     for (const { id, isPrimary, epoch, ranges } of view.nodes.values()) {
       if (!isPrimary) continue;
       for (const [first, last] of ranges) {
         for (let slot = first; slot <= last; slot++) {
           const owner = this.#owners[slot];
-          if (owner === id || (owner !== undefined && view.nodes.has(owner) && epoch <= this.epochOf(owner))) continue;
+          if (owner === id) continue;
+          if (owner !== undefined && epoch <= this.epochOf(owner) && !isOtherCluster) continue;
           this.#owners[slot] = id;
           if (owner === undefined) continue;
           const key = `${owner} ${id}`;
