@@ -9,25 +9,13 @@ import {
   ServerFrameSchema,
   ServerFramesSchema,
 } from "@fanfare/proto/v1";
-import { WebSocket } from "ws";
+import type { WebSocket } from "ws";
 import { ServerWatcher } from "../rules/server-watcher.ts";
-import { CaseFailure } from "./failure.ts";
+import type { CaseFailure } from "./failure.ts";
 import { decode, encode, type Form, subprotocolOf, toCaseJson } from "./frame-form.ts";
 import { Inbox, type Item } from "./inbox.ts";
+import { type DialOptions, openSocket } from "./open-socket.ts";
 import type { Trace } from "./trace.ts";
-
-/** How a WebSocket is opened. */
-export interface DialOptions {
-  readonly url: string;
-  readonly subprotocols: readonly string[];
-  /** The form that is written where the server has selected no subprotocol of ours. */
-  readonly form: Form;
-  readonly origin: string;
-  readonly answersPings: boolean;
-  /** Offer permessage-deflate. */
-  readonly deflate: boolean;
-  readonly withinMs: number;
-}
 
 /** What a connection needs of its case. */
 export interface ConnectionContext {
@@ -45,16 +33,6 @@ export interface Ended {
   readonly code: number;
   readonly reason: string;
   readonly atMs: number;
-}
-
-/** The HTTP status of a refused upgrade. */
-export class Refused extends CaseFailure {
-  readonly status: number;
-
-  constructor(status: number) {
-    super(`the upgrade was refused with HTTP status ${status}`);
-    this.status = status;
-  }
 }
 
 /** One WebSocket of an actor who plays a client: raw, so that it can break every rule on purpose. */
@@ -92,25 +70,10 @@ export class ClientConnection {
 
   /** @throws Refused, or CaseFailure when nobody answers */
   static async dial(options: DialOptions, context: ConnectionContext): Promise<ClientConnection> {
-    const { url, subprotocols, origin, deflate, withinMs } = options;
-    const socket = new WebSocket(url, [...subprotocols], {
-      perMessageDeflate: deflate,
-      maxPayload: 32 * 1024 * 1024,
-      handshakeTimeout: withinMs,
-      ...(origin === "" ? {} : { origin }),
-    });
-    const { promise, resolve, reject } = Promise.withResolvers<ClientConnection>();
     // Made at `open` and not a turn later, so that what comes right behind the upgrade is not missed.
-    socket.once("open", () => resolve(new ClientConnection(socket, options, context)));
-    socket.once("unexpected-response", (_request, response) => {
-      reject(new Refused(response.statusCode ?? 0));
-      socket.terminate();
-    });
-    socket.on("error", (error) => reject(new CaseFailure(`no WebSocket at ${url}: ${error.message}`)));
-    const connection = await promise;
-    connection.#note(
-      `opened ${url}, subprotocol ${socket.protocol || "none"}, extensions ${socket.extensions || "none"}`,
-    );
+    const connection = await openSocket(options, (socket) => new ClientConnection(socket, options, context));
+    const { protocol, extensions } = connection.#socket;
+    connection.#note(`opened ${options.url}, subprotocol ${protocol || "none"}, extensions ${extensions || "none"}`);
     return connection;
   }
 

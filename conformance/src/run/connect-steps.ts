@@ -10,10 +10,11 @@ import {
   WelcomeSchema,
 } from "@fanfare/proto/v1";
 import type { ActorState } from "./actor.ts";
-import { Refused } from "./client-connection.ts";
+
 import { CaseFailure } from "./failure.ts";
 import type { Item } from "./inbox.ts";
 import { mismatch, shown } from "./match.ts";
+import { Refused } from "./open-socket.ts";
 import type { ServerCase } from "./server-case.ts";
 
 /** Opens a WebSocket, and checks the selected subprotocol where the step names one. */
