@@ -125,8 +125,7 @@ export class LaneInbox {
   /** Probes what has not been heard of for long, and looks whether a subscriber has to be replaced or can go. */
   #tick(isProbed: (lane: number) => boolean = () => false): void {
     if (this.#closed) return;
-    const { clock, probeMs = 1000, downProbeMs = 250 } = this.#options;
-    this.#timer?.cancel();
+    const { clock, probeMs = 1000 } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const [lane, state] of this.#lanes.entries()) {
       const isFresh = state.isUp && state.heardBy === this.#current?.number && nowMs - state.heardAtMs < probeMs / 2;
@@ -134,7 +133,13 @@ export class LaneInbox {
     }
     this.#replaceIfDeaf();
     this.#closeLeaving();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    const { clock, probeMs = 1000, downProbeMs = 250 } = this.#options;
     const isAllUp = this.#lanes.every(({ isUp }) => isUp);
+    this.#timer?.cancel();
     this.#timer = clock.setTimer(isAllUp ? probeMs : downProbeMs, () => this.#tick());
   }
 
@@ -147,7 +152,11 @@ export class LaneInbox {
     const lost = (fault: LaneFault) => {
       if (this.#closed || state.probe !== probe) return;
       this.probes.lost++;
-      if (state.lost(probe, fault, clock.monotonicMs())) this.#tell([lane]);
+      const isNews = state.lost(probe, fault, clock.monotonicMs());
+      if (isNews) {
+        this.#tell([lane]);
+        this.#schedule();
+      }
       this.#replaceIfDeaf();
     };
     publish(lane, Uint8Array.of(probeByte)).then(

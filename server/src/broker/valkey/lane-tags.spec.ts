@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { slotCount, slotOfTag } from "../../valkey/hash-slot.ts";
+import { evenTags } from "../../valkey/spread-tags.ts";
 import { laneTags } from "./lane-tags.ts";
 
 /** How many of the first lanes each of so many equal shards has. */
@@ -33,5 +34,13 @@ describe("tags of lanes", () => {
   it("go to another shard from one lane to the next", () => {
     const shardOf = (lane: number) => Math.floor((slotOfTag(laneTags[lane] as string) * 3) / slotCount);
     for (let lane = 0; lane < 15; lane += 2) expect(shardOf(lane)).not.toBe(shardOf(lane + 1));
+  });
+});
+
+describe("even tags", () => {
+  it("are the same in every release, and put a third of them on each of three equal shards", () => {
+    const tags = evenTags(9);
+    expect(tags.join(" ")).toMatchInlineSnapshot(`"342 76 19 60 16 5 49 26 53"`);
+    expect(tags.map((tag) => Math.floor((slotOfTag(tag) * 3) / slotCount))).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2]);
   });
 });
