@@ -33,7 +33,8 @@ export function encode<Desc extends DescMessage>(
 /** Decodes one WebSocket message. @throws what the Protobuf runtime throws */
 export function decode<Desc extends DescMessage>(schema: Desc, data: Uint8Array, form: Form): MessageShape<Desc> {
   if (form === "binary") return fromBinary(schema, data);
-  return fromJson(schema, JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(data)) as JsonValue, {
-    ignoreUnknownFields: true,
-  });
+  const text = new TextDecoder("utf-8", { fatal: true }).decode(data);
+  // Null is the default (FF-JS-006), and no second choice of a oneof.
+  const json = JSON.parse(text, (_key, value: unknown) => (value === null ? undefined : value)) as JsonValue;
+  return fromJson(schema, json, { ignoreUnknownFields: true });
 }

@@ -1,4 +1,4 @@
-import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
+import { fromBinary, fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { type ClientFrame, ClientFrameSchema, ClientFramesSchema, ErrorCode } from "@fanfare/proto/v1";
 import { type Violation, validatorFor } from "@fanfare/proto/validate";
 import { FanfareError } from "../fanfare-error.ts";
@@ -37,12 +37,19 @@ function decodeBinary(data: Buffer) {
 
 function decodeText(data: Buffer) {
   try {
-    return fromJsonString(ClientFramesSchema, data.toString("utf8"), { ignoreUnknownFields: true });
+    const text = data.toString("utf8");
+    const json = JSON.parse(text, text.includes("null") ? withoutNull : undefined) as JsonValue;
+    return fromJson(ClientFramesSchema, json, { ignoreUnknownFields: true });
   } catch (cause) {
     throw new FanfareError(ErrorCode.MALFORMED, `the message is no valid JSON form of ClientFrames${whereOf(cause)}`, {
       cause,
     });
   }
+}
+
+/** Leaves out members that are null (FF-JS-006): the runtime takes one beside the chosen member of a oneof for a second choice. */
+function withoutNull(_key: string, value: unknown): unknown {
+  return value === null ? undefined : value;
 }
 
 /** Where decoding stopped. What stands there is left out: it may be a token (FF-SC-003). */

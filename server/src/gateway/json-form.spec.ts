@@ -48,6 +48,15 @@ describe("the JSON form", () => {
     expect(client.messages.map(({ seq }) => Number(seq))).toEqual([1, 2, 3]);
   });
 
+  it("takes a member of a oneof that is null for one that is not there [FF-JS-006]", async () => {
+    await using server = await startTestServer();
+    const { client } = await join(server);
+    const subscribe = { channel: { player: null, group: "lobby", broadcast: null } };
+    client.sendRaw(JSON.stringify({ frames: [{ id: 7, ping: null, subscribe, pong: null }] }));
+    await client.settle();
+    expect(client.kinds).toEqual(["welcome", "reply", "pong"]);
+  });
+
   it("takes every message without a frame", async () => {
     await using server = await startTestServer();
     const { client } = await join(server);
