@@ -12,5 +12,6 @@ export const generators = [
   "requirements.ts",
   "traceability.ts",
   "protocol-reference.ts",
+  "metrics-reference.ts",
   "readme-snippets.ts",
 ] as const;

@@ -40,6 +40,8 @@ async function serve(options: ServerOnValkeyOptions) {
 const portOf = (url: string) => Number(new URL(url).port);
 const readiness = async (url: string) => (await fetch(`${url}/readyz`)).status;
 
+const metricsOf = async (url: string) => await (await fetch(`${url}/metrics`)).text();
+
 const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
 
 async function listNodes(url: string): Promise<{ nodeId: string; incarnation: string }[]> {
@@ -116,8 +118,14 @@ describe.skipIf(requireTool("valkey-server") === undefined)("nodes on Valkey", (
     expect(await nodesOf(first.url)).toEqual(["one", "two"]);
     expect(await nodesOf(second.url)).toEqual(["one", "two"]);
     expect(await nodesOf(other.url)).toEqual(["three"]);
+    expect(await metricsOf(second.url)).toMatch(/^fanfare_cluster_nodes 2$/m);
     await first.stop();
     await until(async () => (await nodesOf(second.url)).length === 1);
+    const metrics = await metricsOf(second.url);
+    expect(metrics).toMatch(/^fanfare_cluster_nodes 1$/m);
+    expect(metrics).toMatch(/^fanfare_cluster_node_events_total\{event="left"\} 1$/m);
+    expect(metrics).toMatch(/^fanfare_link_records_total\{outcome="delivered"\} [1-9]/m);
+    expect(metrics).toMatch(/^fanfare_broker_lane_probes_total [1-9]/m);
   });
 
   it("begins at once although a node was killed just before, and the others forget that one", async () => {

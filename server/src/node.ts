@@ -25,7 +25,9 @@ import { MemoryCursorStore } from "./log/memory/memory-cursor-store.ts";
 import { MemoryMessageLog } from "./log/memory/memory-message-log.ts";
 import type { MessageLog } from "./log/message-log.ts";
 import { NamespaceRegistry } from "./namespace/namespace-registry.ts";
+import type { ClusterFigures } from "./observe/cluster-metrics.ts";
 import { Counters } from "./observe/counters.ts";
+import { LinkCounters } from "./observe/link-counters.ts";
 import type { Log } from "./observe/log.ts";
 import { type RandomBytes, randomId, randomTag, systemRandom } from "./random.ts";
 import { Cluster, clusterRevision, type NodeLinks } from "./router/cluster/cluster.ts";
@@ -62,6 +64,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
   readonly clock: Clock;
   readonly log: Log;
   readonly counters = new Counters();
+  readonly linkCounters = new LinkCounters();
   readonly scheduler: FlushScheduler;
   readonly admission: Admission;
   readonly resumeSecrets: ResumeSecrets;
@@ -153,13 +156,29 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     });
   }
 
+  /** What it knows of its cluster; undefined: it is alone. */
+  clusterFigures(): Omit<ClusterFigures, "isolations"> | undefined {
+    const { cluster } = this;
+    if (cluster === undefined) return undefined;
+    const sections = [...this.apps.values()].map(({ presence }) => presence?.sections ?? 0);
+    return {
+      ...cluster.counters,
+      nodes: cluster.peers.length + 1,
+      reachable: cluster.isHealthy ? 1 : 0,
+      routes: cluster.routes.size,
+      presenceSections: sections.reduce((sum, some) => sum + some, 0),
+    };
+  }
+
   #openCluster({ broker, openLinks, leaseMs }: NonNullable<NodeOptions["cluster"]>): Cluster {
-    const { clock, log, incarnation, config } = this;
+    const { clock, log, incarnation, config, linkCounters } = this;
     const { lanes } = broker;
     const random = (): number => Number(randomId(this.#random) >> 12n) / 2 ** 52;
     return new Cluster({
       broker,
-      openLinks: openLinks ?? ((receiver) => new Links({ self: incarnation, lanes, receiver, clock, log, random })),
+      openLinks:
+        openLinks ??
+        ((receiver) => new Links({ self: incarnation, lanes, receiver, clock, log, random, counters: linkCounters })),
       clock,
       log,
       incarnation,

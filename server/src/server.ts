@@ -67,6 +67,7 @@ export class FanfareServer implements AsyncDisposable {
   readonly #cluster: StartOptions["cluster"];
   #run: NodeRun;
   #isRejoining = false;
+  #isolations = 0;
   #drained: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   readonly #closed = Promise.withResolvers<void>();
@@ -197,13 +198,24 @@ export class FanfareServer implements AsyncDisposable {
     const node = new FanfareNode({ config, clock, log, ...(stores && { stores }), ...(cluster && { cluster }) });
     void node.isolated.then(() => this.#reincarnate(node));
     const control = new ControlApi(node, (wish) => this.drain(wish));
-    const metrics = new Metrics({ counters: node.counters, version, nodeId: config.nodeId });
+    const metrics = this.#newMetrics(node);
     const isReachable = () => node.cluster?.isHealthy ?? true;
     const routes = [control.route, ...healthRoutes(node, isReachable)];
     if (config.observe.metrics) routes.push(metricsRoute(metrics));
     if (devSecrets !== undefined) routes.push(devCredentialsRoute(devSecrets, node.clock));
     if (pages !== undefined) routes.push(pagesRoute(pages));
     return { node, control, metrics, upgrades: new UpgradeHandler(node), onRequest: dispatch(routes) };
+  }
+
+  #newMetrics(node: FanfareNode): Metrics {
+    const { counters, linkCounters: links, config } = node;
+    const first = node.clusterFigures();
+    const broker = this.#valkey?.broker;
+    return new Metrics({
+      ...{ counters, version, nodeId: config.nodeId },
+      ...(first && { links, cluster: () => ({ ...first, ...node.clusterFigures(), isolations: this.#isolations }) }),
+      ...(broker && { broker: () => broker.counts }),
+    });
   }
 
   /** Nobody waits for what it could not write: it cannot write it now either. */
@@ -221,6 +233,7 @@ export class FanfareServer implements AsyncDisposable {
     const { clock, log } = isolated;
     if (this.#run.node !== isolated || this.#isRejoining || this.#drained !== undefined || this.#closing !== undefined)
       return;
+    this.#isolations++;
     log.error("cut off from the cluster for longer than its lease lives; clients are sent away");
     const former = this.#run;
     for (const listener of this.#listeners) listener.refusal = "this node is cut off from its cluster";

@@ -38,6 +38,15 @@ export class ClusterPresence {
     options.cluster.onDeath((peer) => this.#lost(peer));
   }
 
+  /** Sections that other nodes have told, of all channels. */
+  get sections(): number {
+    let sections = 0;
+    for (const { presence } of this.channels?.all() ?? []) {
+      for (const _ of presence?.remoteNodes ?? []) sections++;
+    }
+    return sections;
+  }
+
   /** How a channel that opens here reaches its presence elsewhere. */
   peersOf(key: ChannelKey): PresencePeers {
     void this.#tellRoute(key, { announcing: true });

@@ -155,6 +155,7 @@ export class ClusterSessions implements SessionOwnership {
     if (session === undefined) return { case: "releasedSession", value: { unknown: true } };
     const { link } = session;
     const isHandedOver = handOver && link?.goingAway === true;
+    this.#options.cluster.counters.sessionsOut++;
     const value = { ...releasedFrom(session), handedOver: isHandedOver };
     hub.depart(session);
     if (isHandedOver) this.#handingOver.set(sessionId, session);
@@ -259,12 +260,20 @@ export class ClusterSessions implements SessionOwnership {
         const { owner } = result.previous;
         const released =
           owner === cluster.incarnation ? undefined : await this.#askRelease(owner, name, attempt, handOver);
+        if (owner !== cluster.incarnation) this.#count(released);
         const finish = (): void => {
           if (released?.handedOver === true) this.#finish(owner, name.id);
         };
         return { kind: "moved", name, released, finish };
       }
     }
+  }
+
+  #count(released: ReleasedSession | undefined): void {
+    const { counters } = this.#options.cluster;
+    if (released === undefined) counters.sessionsLostIn++;
+    else if (released.handedOver) counters.sessionsHandedOverIn++;
+    else counters.sessionsReleasedIn++;
   }
 
   async #askRelease(

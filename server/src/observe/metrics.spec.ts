@@ -1,10 +1,12 @@
 import { CloseCode, ErrorCode, Outcome } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
+import { ClusterCounters } from "./cluster-counters.ts";
 import { Counters } from "./counters.ts";
-import { Metrics } from "./metrics.ts";
+import { LinkCounters } from "./link-counters.ts";
+import { Metrics, type MetricsOptions } from "./metrics.ts";
 
-async function scrape(counters: Counters, times = 1): Promise<string> {
-  using metrics = new Metrics({ counters, version: "1.2.3", nodeId: "n1" });
+async function scrape(counters: Counters, times = 1, options: Partial<MetricsOptions> = {}): Promise<string> {
+  using metrics = new Metrics({ counters, version: "1.2.3", nodeId: "n1", ...options });
   let text = "";
   for (let i = 0; i < times; i++) text = await metrics.render();
   return text;
@@ -57,5 +59,23 @@ describe("Metrics", () => {
     for (const [i, name] of fields.entries()) Object.assign(counters, { [name]: 1_000_001 + i });
     const text = await scrape(counters);
     expect(fields.filter((_, i) => !new RegExp(` ${1_000_001 + i}$`, "m").test(text))).toEqual([]);
+  });
+
+  it("tells of a cluster where there is one, and has a place for everything that is counted of it", async () => {
+    const figures = { nodes: 0, reachable: 0, routes: 0, presenceSections: 0, isolations: 0 };
+    const links = new LinkCounters();
+    const cluster = { ...new ClusterCounters(), ...figures };
+    const counts = {
+      ...{ clientsReplaced: 0, subscribersReplaced: 0, laneProbes: 0, laneProbesLost: 0 },
+      ...{ routeReads: 0, routeReadBatches: 0, routeReadsRefused: 0, lanesDown: 0, shardsFailing: 0 },
+    };
+    const fields: string[] = [];
+    for (const of of [links, cluster, counts]) {
+      for (const name of Object.keys(of)) Object.assign(of, { [name]: 1_000_001 + fields.push(name) });
+    }
+    const text = await scrape(new Counters(), 1, { links, cluster: () => cluster, broker: () => counts });
+    expect(fields.filter((_, i) => !new RegExp(` ${1_000_002 + i}$`, "m").test(text))).toEqual([]);
+    expect(text).toMatch(/^fanfare_cluster_node_events_total\{event="lost"\} \d+$/m);
+    expect(await scrape(new Counters())).not.toMatch(/fanfare_(cluster|link|broker|route)/);
   });
 });

@@ -1,7 +1,11 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { CloseCode, ErrorCode, Outcome } from "@fanfare/proto/v1";
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { type BrokerFigures, brokerMetrics, type ClusterFigures, clusterMetrics } from "./cluster-metrics.ts";
 import type { Counters } from "./counters.ts";
+import type { LinkCounters } from "./link-counters.ts";
+import { linkMetrics } from "./link-metrics.ts";
+import { registerRows } from "./metric-row.ts";
+import { nodeMetrics } from "./node-metrics.ts";
 
 /** What a {@link Metrics} needs. */
 export interface MetricsOptions {
@@ -9,9 +13,13 @@ export interface MetricsOptions {
   /** Of the server, for `fanfare_build_info`. */
   version: string;
   nodeId: string;
+  /** What the node knows of its cluster; undefined: it is alone. */
+  cluster?: () => ClusterFigures;
+  /** Of its links to other nodes; undefined: it has none. */
+  links?: LinkCounters;
+  /** Of what connects it with others; undefined: it counts nothing. */
+  broker?: () => BrokerFigures;
 }
-
-type NumberOf<T> = { [K in keyof T]: T[K] extends number ? K : never }[keyof T];
 
 /** How often the delay of the event loop is sampled, in milliseconds. */
 const RESOLUTION_MS = 10;
@@ -21,7 +29,7 @@ export class Metrics implements Disposable {
   readonly #registry = new Registry();
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 
-  constructor({ counters, version, nodeId }: MetricsOptions) {
+  constructor({ counters, version, nodeId, cluster, links, broker }: MetricsOptions) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     new Gauge({
@@ -30,29 +38,10 @@ export class Metrics implements Disposable {
       labelNames: ["version", "node"],
       registers,
     }).set({ version, node: nodeId }, 1);
-    for (const [name, help, field] of gauges) {
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(counters[field]);
-        },
-      });
-    }
-    for (const { name, help, label, read } of totals) {
-      const labelNames = label === undefined ? [] : [label];
-      new Counter({
-        name,
-        help,
-        labelNames,
-        registers,
-        collect() {
-          this.reset(); // a counter of this library can only be added to
-          for (const [value, count] of read(counters)) this.inc(label === undefined ? {} : { [label]: value }, count);
-        },
-      });
-    }
+    registerRows(this.#registry, nodeMetrics, () => counters);
+    if (cluster !== undefined) registerRows(this.#registry, clusterMetrics, cluster);
+    if (links !== undefined) registerRows(this.#registry, linkMetrics, () => links);
+    if (broker !== undefined) registerRows(this.#registry, brokerMetrics, broker);
     this.#addEventLoopDelay(registers);
   }
 
@@ -87,103 +76,5 @@ export class Metrics implements Disposable {
         delay.reset();
       },
     });
-  }
-}
-
-const gauges: readonly [name: string, help: string, field: NumberOf<Counters>][] = [
-  ["fanfare_connections", "Open WebSockets.", "connections"],
-  ["fanfare_unauthenticated_connections", "Open WebSockets that have not said hello.", "unauthenticated"],
-  ["fanfare_sessions", "Sessions, connected or within their resume window.", "sessions"],
-  ["fanfare_detached_sessions", "Sessions without a connection.", "sessionsDetached"],
-  ["fanfare_subscriptions", "Subscriptions of sessions.", "subscriptions"],
-  ["fanfare_send_queue_bytes", "Bytes in all send queues.", "sendQueueBytes"],
-];
-
-interface Total {
-  name: string;
-  help: string;
-  label?: string;
-  /** Values of the label, each with its count. */
-  read(counters: Counters): Iterable<readonly [string, number]>;
-}
-
-function total(name: string, help: string, field: NumberOf<Counters>): Total {
-  return { name, help, read: (counters) => [["", counters[field]]] };
-}
-
-const totals: readonly Total[] = [
-  total("fanfare_frame_messages_received_total", "WebSocket messages from clients.", "framesInMessages"),
-  total("fanfare_frames_received_total", "Frames from clients.", "framesIn"),
-  total("fanfare_received_bytes_total", "Bytes of WebSocket messages from clients.", "bytesIn"),
-  total("fanfare_sent_bytes_total", "Bytes written to clients.", "bytesOut"),
-  total("fanfare_writes_total", "Writes to clients' sockets.", "writes"),
-  total("fanfare_frames_ignored_total", "Frames of an unknown kind and without an id.", "framesIgnored"),
-  {
-    name: "fanfare_messages_received_total",
-    help: "Publishes accepted, by class.",
-    label: "class",
-    read: (counters) => [
-      ["volatile", counters.messagesInVolatile],
-      ["live", counters.messagesInLive],
-      ["durable", counters.messagesInDurable],
-    ],
-  },
-  total("fanfare_messages_repeated_total", "Publishes recognised as repeats.", "messagesRepeated"),
-  total("fanfare_messages_delivered_total", "Messages put into send queues.", "messagesDelivered"),
-  {
-    name: "fanfare_messages_dropped_total",
-    help: "Messages that were not sent on, by reason.",
-    label: "reason",
-    read: (counters) => [
-      ["slow", counters.messagesDropped],
-      ["conflated", counters.messagesConflated],
-      ["expired", counters.messagesExpired],
-    ],
-  },
-  {
-    name: "fanfare_publishes_total",
-    help: "Results of publishes, by outcome.",
-    label: "outcome",
-    read: (counters) => labelled(counters.publishesByOutcome, Outcome),
-  },
-  {
-    name: "fanfare_errors_total",
-    help: "Errors told to clients, by code.",
-    label: "code",
-    read: (counters) => labelled(counters.errorsByCode, ErrorCode),
-  },
-  total("fanfare_upgrades_total", "WebSocket upgrades accepted.", "upgrades"),
-  {
-    name: "fanfare_handshakes_total",
-    help: "Handshakes, by outcome.",
-    label: "outcome",
-    read: (counters) => [
-      ["new", counters.handshakesNew],
-      ["resumed", counters.handshakesResumed],
-      ["handed_over", counters.handshakesHandedOver],
-      ["refused", counters.handshakesRefused],
-    ],
-  },
-  {
-    name: "fanfare_closes_total",
-    help: "Connections that ended, by close code.",
-    label: "code",
-    *read(counters) {
-      for (const [code, count] of counters.closesByCode)
-        yield [code === 0 ? "other" : closeLabel(code), count] as const;
-    },
-  },
-];
-
-function closeLabel(code: number): string {
-  const name = CloseCode[code];
-  return name === undefined ? String(code) : `${code}_${name.toLowerCase()}`;
-}
-
-/** Counts by enum value; the values that the enum does not have are left out. */
-function* labelled(counts: readonly number[], names: Record<number, string>): Iterable<readonly [string, number]> {
-  for (const [value, count] of counts.entries()) {
-    const name = names[value];
-    if (name !== undefined && value !== 0) yield [name.toLowerCase(), count];
   }
 }

@@ -13,6 +13,7 @@ import type { Broker } from "../../broker/broker.ts";
 import type { AppChannel } from "../../broker/route-store.ts";
 import type { Clock } from "../../clock.ts";
 import { FanfareError } from "../../fanfare-error.ts";
+import { ClusterCounters } from "../../observe/cluster-counters.ts";
 import type { Log } from "../../observe/log.ts";
 import { broadcastKey, type ChannelKey } from "../../wire/channel-key.ts";
 import { encodeHead } from "../links/batch-encoding.ts";
@@ -77,6 +78,7 @@ const greetingMs = 10_000;
  */
 export class Cluster implements LinkReceiver, AsyncDisposable {
   readonly incarnation: bigint;
+  readonly counters = new ClusterCounters();
   readonly broker: Broker;
   readonly nodes: NodeTable;
   readonly routes: LocalRoutes;
@@ -93,24 +95,27 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
 
   constructor(options: ClusterOptions) {
     const { broker, clock, log, incarnation } = options;
+    const { counters } = this;
     this.#options = options;
     this.broker = broker;
     this.incarnation = incarnation;
     this.links = options.openLinks(this);
     this.#asks = new Asks(this.links, clock, (from, ask) => this.#answer(from, ask));
     this.delivery = new RemoteDelivery(this.links, clock);
-    this.resolver = new RouteResolver({ store: broker.routes, clock });
+    this.resolver = new RouteResolver({ store: broker.routes, clock, log, counters });
     this.routes = new LocalRoutes({
       store: broker.routes,
       incarnation,
       clock,
       log,
+      counters,
       onLost: ({ appId, key }) => this.#apps.get(appId)?.missed((one) => one === key),
     });
     this.nodes = new NodeTable({
       registry: broker.registry,
       clock,
       log,
+      counters,
       incarnation,
       describe: options.describe,
       heardAtMs: (peer) => this.links.heardAtMs(peer),

@@ -1,5 +1,6 @@
 import type { AppChannel, RouteStore } from "../../broker/route-store.ts";
 import type { Clock, Timer } from "../../clock.ts";
+import { ClusterCounters } from "../../observe/cluster-counters.ts";
 import type { Log } from "../../observe/log.ts";
 
 /** What the routes of a node are made of. */
@@ -12,6 +13,8 @@ export interface LocalRoutesOptions {
   readonly onLost: (channel: AppChannel) => void;
   /** How long a route stays after its last subscriber has left, in milliseconds; so that one who comes back soon costs nothing. Default: 1000. */
   readonly lingerMs?: number;
+  /** Default: its own. */
+  readonly counters?: ClusterCounters;
 }
 
 /**
@@ -47,6 +50,7 @@ const retryMs = 1_000;
  */
 export class LocalRoutes {
   readonly #options: LocalRoutesOptions;
+  readonly #counters: ClusterCounters;
   readonly #routes = new Map<string, Route>();
   readonly #idle = new Set<Route>();
   readonly #healing = new Set<string>();
@@ -59,6 +63,7 @@ export class LocalRoutes {
 
   constructor(options: LocalRoutesOptions) {
     this.#options = options;
+    this.#counters = options.counters ?? new ClusterCounters();
     this.#unlisten = options.store.onUnsettled((isAffected) => void this.reassert(isAffected));
   }
 
@@ -99,6 +104,7 @@ export class LocalRoutes {
     const id = idOf(channel);
     if (this.#closed || this.#routes.has(id) || this.#healing.has(id) || this.#healing.size >= reassertAtOnce) return;
     this.#healing.add(id);
+    this.#counters.routesHealed++;
     void this.#remove(channel).finally(() => this.#healing.delete(id));
   }
 
@@ -112,6 +118,8 @@ export class LocalRoutes {
         const found = await Promise.all(some.map((route) => this.#assert(route).catch(() => true))); // it is tried again
         lost += found.filter((stood) => !stood).length;
       }
+      this.#counters.routesReasserted += affected.length;
+      this.#counters.routesLost += lost;
       if (affected.length > 0) this.#options.log.info("routes asserted again", { routes: affected.length, lost });
     });
     return this.#reasserting;

@@ -2,6 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type NodeRecord, NodeRecordSchema, NodeState } from "@fanfare/proto/cluster/v1alpha";
 import type { Registry, RegistryShard } from "../../broker/registry.ts";
 import type { Clock, Timer } from "../../clock.ts";
+import { ClusterCounters } from "../../observe/cluster-counters.ts";
 import type { Log } from "../../observe/log.ts";
 
 /** What a {@link NodeTable} is made of. */
@@ -26,6 +27,8 @@ export interface NodeTableOptions {
   readonly leaseMs?: number;
   /** How often it is renewed, in milliseconds. Default: a quarter of its life. */
   readonly renewMs?: number;
+  /** Default: its own. */
+  readonly counters?: ClusterCounters;
 }
 
 /** Incarnations known to be dead; at the bound the oldest is forgotten. */
@@ -39,6 +42,7 @@ const maxDead = 1_000;
  */
 export class NodeTable {
   readonly #options: NodeTableOptions;
+  readonly #counters: ClusterCounters;
   readonly leaseMs: number;
   readonly #renewMs: number;
   readonly #peers = new Map<bigint, NodeRecord>();
@@ -54,6 +58,7 @@ export class NodeTable {
 
   constructor(options: NodeTableOptions) {
     this.#options = options;
+    this.#counters = options.counters ?? new ClusterCounters();
     this.leaseMs = options.leaseMs ?? 6_000;
     this.#renewMs = options.renewMs ?? this.leaseMs / 4;
     this.#renewedAtMs = options.clock.monotonicMs();
@@ -116,8 +121,13 @@ export class NodeTable {
     const known = this.#peers.get(incarnation);
     this.#peers.delete(incarnation);
     const fields = { node: known?.nodeId, incarnation: incarnation.toString(16) };
-    if (hasLeft) this.#options.log.info("a node has left", fields);
-    else this.#options.log.warn("a node is gone", fields);
+    if (hasLeft) {
+      this.#counters.nodesLeft++;
+      this.#options.log.info("a node has left", fields);
+    } else {
+      this.#counters.nodesLost++;
+      this.#options.log.warn("a node is gone", fields);
+    }
     this.#options.onDead(incarnation, hasLeft);
   }
 
@@ -183,8 +193,12 @@ export class NodeTable {
     const known = this.#peers.get(incarnation);
     this.#peers.set(incarnation, record);
     if (known === undefined) {
+      this.#counters.nodesJoined++;
       this.#options.log.info("a node has joined", { node: record.nodeId, incarnation: incarnation.toString(16) });
       this.#options.onJoined(incarnation);
+    }
+    if (record.state === NodeState.DRAINING && known?.state !== NodeState.DRAINING) {
+      this.#options.log.info("a node sends its clients away", { node: record.nodeId });
     }
     this.#options.onChanged(record);
   }

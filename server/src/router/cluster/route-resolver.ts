@@ -1,6 +1,8 @@
 import type { AppChannel, RouteStore } from "../../broker/route-store.ts";
 import type { Clock } from "../../clock.ts";
 import { TokenBucket } from "../../limits/token-bucket.ts";
+import { ClusterCounters } from "../../observe/cluster-counters.ts";
+import { type Log, silentLog } from "../../observe/log.ts";
 
 /**
  * Where a message goes: to these incarnations; to everybody, because the route cannot be read; or nowhere, because it cannot be read and too
@@ -14,7 +16,14 @@ export interface RouteResolverOptions {
   readonly clock: Clock;
   /** Reads that may be answered with `everybody` a second, because a shard is out of reach. Default: 2000. */
   readonly everybodyPerSecond?: number;
+  /** Default: its own. */
+  readonly counters?: ClusterCounters;
+  /** Default: writes nothing. */
+  readonly log?: Log;
 }
+
+/** The log has at most one line in so much time of routes that cannot be read, in milliseconds. */
+const tellEveryMs = 5_000;
 
 type Dispatch = (targets: Targets) => void;
 
@@ -34,12 +43,18 @@ export class RouteResolver {
   readonly #store: RouteStore;
   readonly #clock: Clock;
   readonly #everybody: TokenBucket;
+  readonly #counters: ClusterCounters;
+  readonly #log: Log;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
   readonly #lookups = new Map<string, Lookup>();
   readonly #reads = new Set<Promise<void>>();
 
-  constructor({ store, clock, everybodyPerSecond = 2_000 }: RouteResolverOptions) {
+  constructor(options: RouteResolverOptions) {
+    const { store, clock, everybodyPerSecond = 2_000, counters = new ClusterCounters(), log = silentLog } = options;
     this.#store = store;
     this.#clock = clock;
+    this.#counters = counters;
+    this.#log = log;
     this.#everybody = new TokenBucket(everybodyPerSecond, everybodyPerSecond, clock.monotonicMs());
   }
 
@@ -66,7 +81,7 @@ export class RouteResolver {
     lookup.waiting = [];
     const read = this.#store
       .read(lookup.channel)
-      .catch((): Targets => this.#fallback())
+      .catch((reason: unknown): Targets => this.#fallback(reason))
       .then((targets) => {
         this.#reads.delete(read);
         for (const dispatch of dispatches) dispatch(targets);
@@ -76,10 +91,18 @@ export class RouteResolver {
     this.#reads.add(read);
   }
 
-  #fallback(): Targets {
+  #fallback(reason: unknown): Targets {
     const nowMs = this.#clock.monotonicMs();
-    if (this.#everybody.waitMs(nowMs) > 0) return "unreachable";
+    if (nowMs - this.#toldAtMs >= tellEveryMs) {
+      this.#toldAtMs = nowMs;
+      this.#log.warn("routes cannot be read; messages go to every node", { reason: String(reason) });
+    }
+    if (this.#everybody.waitMs(nowMs) > 0) {
+      this.#counters.routesUnreachable++;
+      return "unreachable";
+    }
     this.#everybody.take(nowMs);
+    this.#counters.routesToEverybody++;
     return "everybody";
   }
 }
