@@ -29,7 +29,7 @@ async function watched(options: Partial<ShardWatchOptions> = {}) {
     timeoutMs: 150,
   };
   const watch = new ShardWatch({ ...shared, log: silentLog, ...options });
-  const reads = new TrustedReads({ ...shared, watch, name: "the store" });
+  const reads = new TrustedReads({ ...shared, watch, name: "the store", awaitsOwners: true });
   const told: string[] = [];
   const noteAffected = (isAffected: IsAffected) =>
     told.push(
@@ -135,9 +135,9 @@ describe("a watch over shards", () => {
     valkey.node("c").run = "2";
     await pass(500);
     expect(told).toEqual(["b", "c"]);
-    expect(watch.isTrusted("c")).toBe(false);
+    expect([watch.isTrusted("c"), watch.isSettled("c")]).toEqual([true, false]);
     await pass(3000);
-    expect(watch.isTrusted("c")).toBe(true);
+    expect(watch.isSettled("c")).toBe(true);
   });
 
   it("counts a primary as failing until it answers, and asks it more often, not the others' users", async () => {
@@ -166,9 +166,9 @@ describe("a watch over shards", () => {
     expect(watch.isTrusted("")).toBe(true);
     for (const node of valkey.nodes) node.run = "2";
     await pass(500);
-    expect([told.length, watch.isTrusted("")]).toEqual([1, false]);
+    expect([told.length, watch.isTrusted(""), watch.isSettled("")]).toEqual([1, true, false]);
     await pass(3000);
-    expect(watch.isTrusted("")).toBe(true);
+    expect(watch.isSettled("")).toBe(true);
   });
 
   it("is silent when it is closed", async () => {

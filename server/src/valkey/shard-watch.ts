@@ -113,10 +113,16 @@ export class ShardWatch {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Whether an answer of this primary would be believed now. */
+  /** Whether what this primary says would be believed now. */
   isTrusted(id: string): boolean {
     const shard = this.#shards.get(id);
-    return shard !== undefined && this.#isTrusted(shard);
+    return shard !== undefined && this.#isPrimary(shard);
+  }
+
+  /** The same, and it has not begun anew so lately that others are still about to write again what it has lost. */
+  isSettled(id: string): boolean {
+    const unsettledUntilMs = this.#shards.get(id)?.unsettledUntilMs ?? 0;
+    return this.isTrusted(id) && this.#options.clock.monotonicMs() >= unsettledUntilMs;
   }
 
   /** Whether a primary does not answer. */
@@ -132,7 +138,7 @@ export class ShardWatch {
   /**
    * Takes note of an answer.
    * @param sentAtMs when what it answers was sent, by the monotonic clock
-   * @returns whether it can be believed
+   * @returns whether it was the primary that answered, and no other has its place. It may lack what it had: see {@link isSettled}
    */
   answered({ node, run }: Mark, sentAtMs: number): boolean {
     const shard = this.#shards.get(node);
@@ -142,9 +148,9 @@ export class ShardWatch {
     }
     this.#answers(shard);
     if (shard.run !== run) this.#beganAnew(shard, run);
-    const isTrusted = this.#isTrusted(shard);
-    if (this.#isContinuous(shard)) shard.provenAtMs = Math.max(shard.provenAtMs, sentAtMs);
-    return isTrusted;
+    const isPrimary = this.#isPrimary(shard);
+    if (isPrimary) shard.provenAtMs = Math.max(shard.provenAtMs, sentAtMs);
+    return isPrimary;
   }
 
   /** Takes note of a primary that was not reached, or has not answered in time. */
@@ -156,9 +162,8 @@ export class ShardWatch {
     this.#beat();
   }
 
-  #isTrusted(shard: Shard): boolean {
-    const nowMs = this.#options.clock.monotonicMs();
-    return shard.failingSinceMs === undefined && nowMs >= shard.unsettledUntilMs && this.#isContinuous(shard);
+  #isPrimary(shard: Shard): boolean {
+    return shard.failingSinceMs === undefined && this.#isContinuous(shard);
   }
 
   #isContinuous({ provenAtMs }: Shard): boolean {

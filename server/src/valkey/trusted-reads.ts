@@ -22,6 +22,8 @@ export interface TrustedReadsOptions {
   readonly cluster: boolean;
   /** How long an answer may take, in milliseconds. */
   readonly timeoutMs: number;
+  /** What is read is written again by its owners when it was lost: until they have had the time to, nothing is read. Default: false. */
+  readonly awaitsOwners?: boolean;
 }
 
 /** What became of reads, for metrics. */
@@ -75,11 +77,11 @@ export class TrustedReads {
   }
 
   #flush(): void {
-    const { topology, watch } = this.#options;
+    const { topology } = this.#options;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const [primary, reads] of Map.groupBy(waiting, ({ tag }) => topology.primaryOf(tag))) {
-      if (!watch.isTrusted(primary)) {
+      if (!this.#isReadable(primary)) {
         this.#refuse(reads);
         continue;
       }
@@ -101,7 +103,8 @@ export class TrustedReads {
       const replies = await client.pipeline(commands, `{${tag}}`, timeoutMs, primary, isOwn);
       const isReached = isOwn(replies);
       if (!isReached) watch.failed(primary);
-      const isBelieved = isReached && watch.answered(markOf(replies.at(-1)), sentAtMs);
+      const isPrimary = isReached && watch.answered(markOf(replies.at(-1)), sentAtMs);
+      const isBelieved = isPrimary && this.#isReadable(primary);
       for (const [i, read] of reads.entries()) this.#settle(read, replies[i], isBelieved, primary);
     } catch (reason) {
       watch.failed(primary);
@@ -110,13 +113,18 @@ export class TrustedReads {
   }
 
   #settle(read: Read, reply: Reply | undefined, isBelieved: boolean, primary: string): void {
-    const { watch, loader, client, name } = this.#options;
+    const { loader, client, name } = this.#options;
     if (isFunctionMissing(reply)) void loader.load(client).catch(() => {});
     if (!isAnswer(reply)) return this.#refuse([read], reply);
     const { node } = markOf(reply);
     // Redirected to another primary that can be believed: the slot is there, or on its way there.
-    if (isBelieved && (node === primary || watch.isTrusted(node))) return read.resolve(reply);
+    if (isBelieved && (node === primary || this.#isReadable(node))) return read.resolve(reply);
     this.#refuse([read], new Error(`${name}: answered by ${node}, which may not be the primary any more`));
+  }
+
+  #isReadable(primary: string): boolean {
+    const { watch, awaitsOwners = false } = this.#options;
+    return awaitsOwners ? watch.isSettled(primary) : watch.isTrusted(primary);
   }
 
   #refuse(reads: readonly Read[], cause?: unknown): void {

@@ -95,7 +95,8 @@ export class BrokerConnections implements Disposable {
     const shared = { name, loader, functionPrefix, clock, cluster };
     this.watch = new ShardWatch({ ...shared, log, client: routes, topology, timeoutMs: laneTimeoutMs });
     const { watch } = this;
-    this.routeReads = new TrustedReads({ ...shared, client: routes, topology, watch, timeoutMs: laneTimeoutMs });
+    const routeTimes = { timeoutMs: laneTimeoutMs, awaitsOwners: true };
+    this.routeReads = new TrustedReads({ ...shared, client: routes, topology, watch, ...routeTimes });
     const { requestTimeoutMs = defaultRequestTimeoutMs } = valkey;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#reads = new TrustedReads({ ...shared, client: rest, topology, watch, timeoutMs: requestTimeoutMs });
