@@ -1,4 +1,5 @@
 import { Outcome } from "@fanfare/sdk-core";
+import type { Random } from "../../server/src/testing/random.ts";
 import { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import { type Backbone, EmbeddedBackbone } from "./backbone.ts";
 import { checkGuarantees } from "./checks/guarantees.ts";
@@ -28,8 +29,8 @@ export interface RunOptions {
 const settleMs = 90_000;
 /** How long what is published then may take to be answered and to arrive. */
 const probeMs = 30_000;
-/** Step in which a run looks whether it has come to rest. */
-const lookMs = 250;
+/** Steps in which a run looks whether it has come to rest, in milliseconds: of any length, so that none is in step with what it looks at. */
+const lookMs = [50, 400] as const;
 
 /** One run: its nodes, its players, what they do and what is done to them. */
 export class SimulatedRun {
@@ -42,11 +43,13 @@ export class SimulatedRun {
   readonly #players: (SimulatedPlayer | undefined)[] = [];
   readonly #everyPlayer: SimulatedPlayer[] = [];
   readonly #trace: (line: string) => void;
+  readonly #looks: Random;
 
   constructor(plan: Plan, { trace }: RunOptions = {}) {
     this.#plan = plan;
     this.#simulation = new Simulation(plan.seed);
     const simulation = this.#simulation;
+    this.#looks = simulation.random("looks");
     this.#trace =
       trace === undefined ? () => {} : (line) => trace(`${(simulation.nowMs / 1000).toFixed(4).padStart(9)}  ${line}`);
     this.#ledger = new Ledger(() => simulation.nowMs, this.#trace);
@@ -204,7 +207,7 @@ export class SimulatedRun {
     const untilMs = this.#simulation.nowMs + withinMs;
     while (!isSo()) {
       if (this.#simulation.nowMs >= untilMs) return false;
-      await this.#simulation.runUntil(this.#simulation.nowMs + lookMs);
+      await this.#simulation.runUntil(this.#simulation.nowMs + this.#looks.between(...lookMs));
     }
     return true;
   }

@@ -1,0 +1,139 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { type Plan, type Setting, settings } from "../test/simulator/plan.ts";
+import { planOf } from "../test/simulator/plan-generator.ts";
+import { runPlan } from "../test/simulator/run-plan.ts";
+import { type PoolResult, runSeeds } from "../test/simulator/seed-pool.ts";
+import { shrink } from "../test/simulator/shrink.ts";
+import { describe } from "../test/simulator/simulated-run.ts";
+import type { FailedSeed } from "../test/simulator/worker.ts";
+import { scriptOptions } from "./script-options.ts";
+
+const help = `npm run simulate -- [options]
+
+Runs clusters of nodes, their clients and a model of Valkey in virtual time, one run a seed, with faults of every kind, and
+holds what clients see against the guarantees of the protocol. Exits with 1 if a seed fails; the first one that does is
+made as small as it can be and shown with everything that happens in it. A seed gives the same run always.
+
+  --seeds <n>        how many seeds to run; 1000 by default
+  --from <seed>      the first of them; 1 by default
+  --seed <seed>      run this one alone
+  --plan <file>      run the plan in this file, as --save has written it
+  --trace            show everything that happens (with --seed or --plan)
+  --setting <name>   only runs of this setting; may be repeated: ${settings.join(", ")}
+  --workers <n>      processes side by side; as many as there are processors by default
+  --failures <n>     begin no more seeds when so many have failed; 10 by default
+  --no-shrink        show the first seed that fails as it is
+  --save <file>      write the plan that is shown to a file
+  --json             print the result as JSON
+  --help             print this
+
+npm run simulate -- --seeds 10000
+npm run simulate -- --seed 4711 --trace
+npm run simulate -- --seeds 500 --setting valkey-cluster`;
+
+const values = scriptOptions(help, {
+  seeds: { type: "string", default: "1000" },
+  from: { type: "string", default: "1" },
+  seed: { type: "string" },
+  plan: { type: "string" },
+  trace: { type: "boolean", default: false },
+  setting: { type: "string", multiple: true },
+  workers: { type: "string", default: `${availableParallelism()}` },
+  failures: { type: "string", default: "10" },
+  "no-shrink": { type: "boolean", default: false },
+  save: { type: "string" },
+  json: { type: "boolean", default: false },
+});
+const chosen = (values.setting ?? settings) as readonly Setting[];
+const wrong = chosen.find((name) => !settings.includes(name));
+if (wrong !== undefined) {
+  console.error(`--setting takes: ${settings.join(", ")}`);
+  process.exit(2);
+}
+const beganMs = performance.now();
+const print = (line: string): void => {
+  if (!values.json) console.log(line);
+};
+
+if (values.plan !== undefined) await runOne(JSON.parse(readFileSync(values.plan, "utf8")) as Plan);
+else if (values.seed !== undefined) await runOne(planOf(Number(values.seed), chosen));
+else await runMany();
+
+async function runOne(plan: Plan): Promise<void> {
+  if (values.save !== undefined) save(plan);
+  const { faults, tally } = await runPlan(plan, values.trace ? { trace: print } : {});
+  if (values.json) console.log(JSON.stringify({ seed: plan.seed, faults, tally }));
+  for (const fault of faults) print(`FAULT: ${fault}`);
+  print(`${plan.setting}, ${plan.nodes} nodes: ${tallyText(tally)}`);
+  process.exitCode = faults.length === 0 ? 0 : 1;
+}
+
+async function runMany(): Promise<void> {
+  let shownMs = 0;
+  const count = Number(values.seeds);
+  const result = await runSeeds({
+    from: Number(values.from),
+    count,
+    settings: chosen,
+    workers: Number(values.workers),
+    maxFailed: Number(values.failures),
+    onProgress: ({ seeds, failed }) => {
+      const isDue = performance.now() - shownMs > (process.stderr.isTTY ? 200 : 10_000);
+      if (values.json || !isDue) return;
+      shownMs = performance.now();
+      const line = `${seeds} of ${count} seeds, ${failed.length} failed, ${secondsSince(beganMs)} s`;
+      process.stderr.write(process.stderr.isTTY ? `\r${line} ` : `${line}\n`);
+    },
+  });
+  if (process.stderr.isTTY && !values.json) process.stderr.write("\r");
+  const [first] = result.failed;
+  for (const { plan, faults } of result.failed) print(`seed ${plan.seed}: ${faults[0]?.split("\n", 1)[0]}`);
+  const shown = first && (values["no-shrink"] ? { ...first, runs: 0 } : await shrunk(first));
+  if (shown !== undefined) await show(shown);
+  report(result, shown);
+  process.exitCode = result.failed.length === 0 && result.seeds > 0 ? 0 : 1;
+}
+
+function shrunk({ plan, faults }: FailedSeed) {
+  return shrink(plan, faults, async (candidate) => (await runPlan(candidate)).faults);
+}
+
+async function show({ plan, runs }: FailedSeed & { readonly runs: number }): Promise<void> {
+  if (values.save !== undefined) save(plan);
+  const left = plan.steps.length;
+  print(
+    `\nseed ${plan.seed}, ${plan.setting}, ${plan.nodes} nodes, ${plan.players} players; ${left} steps, after ${runs} runs to find them:`,
+  );
+  for (const step of plan.steps) print(`  ${(step.atMs / 1000).toFixed(4).padStart(9)}  ${describe(step)}`);
+  print("");
+  const { faults } = await runPlan(plan, { trace: print });
+  print("");
+  for (const fault of faults) print(`FAULT: ${fault}`);
+}
+
+function report({ seeds, tally, failed }: PoolResult, shown: FailedSeed | undefined): void {
+  if (values.json) {
+    const failures = failed.map(({ plan, faults }) => ({ seed: plan.seed, setting: plan.setting, faults }));
+    console.log(JSON.stringify({ seeds, seconds: Number(secondsSince(beganMs)), tally, failures, shown }, null, 2));
+    return;
+  }
+  const each = ((performance.now() - beganMs) / seeds).toFixed(1);
+  print(
+    `\n${seeds} seeds, ${failed.length} failed, in ${secondsSince(beganMs)} s (${each} ms each); ${tallyText(tally)}`,
+  );
+}
+
+function save(plan: Plan): void {
+  writeFileSync(values.save as string, `${JSON.stringify(plan, null, 2)}\n`);
+}
+
+function tallyText(tally: Readonly<Record<string, number>>): string {
+  return Object.entries(tally)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(", ");
+}
+
+function secondsSince(ms: number): string {
+  return ((performance.now() - ms) / 1000).toFixed(1);
+}
