@@ -29,6 +29,7 @@ const runs: readonly (readonly [string, readonly string[]])[] = [
   ["bench:log", ["scripts/bench-log.ts"]],
   ["random-histories", ["node_modules/vitest/vitest.mjs", "run", "server/src/hub/durable", "server/src/log"]],
   ["fuzz", ["scripts/fuzz.ts", "--frames", "5000000"]],
+  ["simulate:links", ["scripts/simulate-links.ts", "--seeds", "200000"]],
   ["soak:resume", ["scripts/soak/main.ts"]],
   ["soak:resume:valkey", ["scripts/soak/main.ts", "--valkey"]],
   ["chaos:log", ["scripts/chaos-log.ts", "--kills", "50"]],

@@ -34,11 +34,20 @@ export interface Mischief {
 
 export const noMischief: Mischief = { lose: 0, double: 0, refuseAfterwards: 0, delay: 0 };
 
+/** Something that a node published. */
+export interface Publish {
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly lane: number;
+  readonly bytes: Uint8Array;
+}
+
 interface Inbox {
   readonly process: SimulatedProcess;
   readonly onBytes: (bytes: Uint8Array, lane: number) => void;
 }
 
+const outOfReach = new FanfareError(ErrorCode.UNAVAILABLE, "the shard is out of reach");
 /** After which time a client gives up, in milliseconds. */
 const clientTimeoutMs = 250;
 
@@ -47,6 +56,8 @@ export class HostileNetwork {
   mischief: Mischief = noMischief;
   /** Publishes, of all nodes. */
   publishes = 0;
+  /** Whether one more is lost, while its publisher is told that somebody received it. */
+  loses: (publish: Publish) => boolean = () => false;
   readonly shards: number;
   readonly #simulation: Simulation;
   readonly #random: Random;
@@ -55,14 +66,14 @@ export class HostileNetwork {
   readonly #thawing: (() => void)[][];
   readonly #inboxes = new Map<bigint, Inbox>();
   readonly #cut = new Set<bigint>();
-  readonly #onPublish: (to: bigint, bytes: Uint8Array) => void;
+  readonly #onPublish: (publish: Publish) => void;
   readonly #arrivals = new Map<string, number>();
 
   constructor(
     simulation: Simulation,
     laneCount: number,
     shards: number,
-    onPublish: (to: bigint, bytes: Uint8Array) => void = () => {},
+    onPublish: (publish: Publish) => void = () => {},
   ) {
     this.#onPublish = onPublish;
     this.#simulation = simulation;
@@ -102,10 +113,10 @@ export class HostileNetwork {
       shardOf: (lane) => `shard ${lane % this.shards}`,
       publish: (lane, to, bytes) =>
         new Promise((resolve, reject) => {
-          this.#publish(incarnation, to, lane, bytes, (outcome) => {
+          this.#publish({ from: incarnation, to, lane, bytes }, (outcome) => {
             process.run(() => {
               if (outcome !== undefined) resolve(outcome);
-              else reject(new FanfareError(ErrorCode.UNAVAILABLE, "the shard is out of reach"));
+              else reject(outOfReach);
             });
           });
         }),
@@ -115,21 +126,16 @@ export class HostileNetwork {
     };
   }
 
-  #publish(
-    from: bigint,
-    to: bigint,
-    lane: number,
-    bytes: Uint8Array,
-    answer: (receivers: number | undefined) => void,
-  ): void {
+  #publish(publish: Publish, answer: (receivers: number | undefined) => void): void {
+    const { from, to, lane } = publish;
     this.publishes++;
-    this.#onPublish(to, bytes);
+    this.#onPublish(publish);
     const random = this.#random;
     const shard = lane % this.shards;
     const state = this.#cut.has(from) ? random.pick(["refusing", "silent"] as const) : this.#states[shard];
     const answerLater = (receivers: number | undefined, ms = random.between(0.1, 1)) =>
       this.#simulation.after(ms, () => answer(receivers));
-    const passOn = () => this.#passOn(from, to, lane, bytes);
+    const passOn = () => this.#passOn(publish);
     const { lose, double, refuseAfterwards } = this.mischief;
     switch (state) {
       case "refusing":
@@ -148,7 +154,7 @@ export class HostileNetwork {
         return void answerLater(0);
       default: {
         const receivers = this.#inboxes.has(to) && !this.#cut.has(to) ? 1 : 0;
-        if (random.chance(lose)) return void answerLater(receivers);
+        if (random.chance(lose) || this.loses(publish)) return void answerLater(receivers);
         passOn();
         if (random.chance(double)) passOn();
         if (random.chance(refuseAfterwards)) answerLater(undefined, random.between(0.1, clientTimeoutMs));
@@ -157,7 +163,7 @@ export class HostileNetwork {
     }
   }
 
-  #passOn(from: bigint, to: bigint, lane: number, bytes: Uint8Array): void {
+  #passOn({ from, to, lane, bytes }: Publish): void {
     const random = this.#random;
     const way = `${from} ${to} ${lane}`;
     const { nowMs } = this.#simulation;

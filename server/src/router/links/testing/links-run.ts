@@ -31,7 +31,7 @@ const settledAfterMs = 2_000;
 const quietAfterMs = 6_000;
 /** How late a time-out may be: timers are late, and after a standstill what has arrived is read first. */
 const slackMs = 100;
-const largestLength = 30_000;
+const largestLength = 12_000;
 
 /** One run of a few nodes whose links go through lanes that fail; everything about it comes from the seed. */
 export class LinksRun {
@@ -56,7 +56,7 @@ export class LinksRun {
       ...(random.chance(0.3) && { maxLossChannels: 2 }),
       holdMs: random.pick([500, 3_000]),
     });
-    this.network = new HostileNetwork(this.simulation, random.pick([1, 3, 6]), random.pick([1, 3]), (to, bytes) =>
+    this.network = new HostileNetwork(this.simulation, random.pick([1, 3, 6]), random.pick([1, 3]), ({ to, bytes }) =>
       this.#nodes.find(({ incarnation }) => incarnation === to)?.witness.published(bytes),
     );
     this.#nodes = Array.from({ length: nodeCount }, (_, index) => this.#node(BigInt(index + 1)));
