@@ -42,6 +42,16 @@ export function describeLanes(under: () => BrokerUnderTest): void {
       for (let i = 0; i < 200 && received.length < expected.length; i++) await under().elapse(10);
       expect([...received].sort()).toEqual(expected.sort());
       expect(await lanes[0].publish(0, 99n, Buffer.from([8]))).toBe(0);
+
+      // A node that comes back as another incarnation.
+      received.length = 0;
+      await lanes[1].listen(99n, note("bob again"));
+      expect(await lanes[0].publish(0, 99n, Buffer.from([8]))).toBe(1);
+      for (let i = 0; i < 200 && received.length < 1; i++) await under().elapse(10);
+      expect(received).toEqual(["bob again 0 08"]);
+      for (let i = 0; i < 100 && (await lanes[0].publish(0, bob, Buffer.from([8]))) > 0; i++) await under().elapse(50);
+      expect(await lanes[0].publish(0, bob, Buffer.from([8]))).toBe(0);
+      expect(received).toHaveLength(1);
     });
   });
 }

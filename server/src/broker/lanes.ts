@@ -15,8 +15,8 @@ export interface Lanes {
    */
   publish(lane: number, incarnation: bigint, bytes: Uint8Array): Promise<number>;
   /**
-   * Receives from the inbox of this node's incarnation. Called once. Settles when all lanes that can be reached stand; the others follow by
-   * themselves. What is published must not begin with a byte 0.
+   * Receives from the inbox of this node's incarnation. Called again, it listens for that incarnation instead. Settles when all lanes that can
+   * be reached stand; the others follow by themselves. What is published must not begin with a byte 0.
    * @throws FanfareError UNAVAILABLE if nobody can be reached
    */
   listen(incarnation: bigint, onBytes: (bytes: Uint8Array, lane: number) => void): Promise<void>;

@@ -22,6 +22,11 @@ export interface BrokerFigures {
   readonly subscribersReplaced: number;
   readonly laneProbes: number;
   readonly laneProbesLost: number;
+  readonly laneFailures: number;
+  readonly topologyChanges: number;
+  readonly shardFailures: number;
+  readonly shardRestarts: number;
+  readonly lateReplicas: number;
   readonly routeReads: number;
   readonly routeReadBatches: number;
   readonly routeReadsRefused: number;
@@ -80,6 +85,13 @@ export const brokerMetrics: readonly MetricRow<BrokerFigures>[] = [
   ]),
   total("fanfare_broker_lane_probes_total", "Probes of lanes.", "laneProbes"),
   total("fanfare_broker_lane_probes_lost_total", "Probes of lanes that did not arrive in time.", "laneProbesLost"),
+  total("fanfare_broker_lane_failures_total", "Times that a lane stopped working.", "laneFailures"),
+  totalBy("fanfare_broker_shard_events_total", "What happened to shards.", "event", [
+    ["another_primary", "topologyChanges"],
+    ["failed", "shardFailures"],
+    ["began_anew", "shardRestarts"],
+    ["replica_late", "lateReplicas"],
+  ]),
   total("fanfare_broker_route_reads_total", "Routes read.", "routeReads"),
   total("fanfare_broker_route_read_batches_total", "Calls by which routes were read.", "routeReadBatches"),
   total(

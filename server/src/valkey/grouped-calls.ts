@@ -88,6 +88,8 @@ export class GroupedCalls {
   #waitingCalls = 0;
   #waitingBytes = 0;
   #closed = false;
+  /** Times that a replica did not answer in time, and the primary alone was enough from then on. */
+  lateReplicas = 0;
 
   constructor(options: GroupedCallsOptions) {
     this.#options = options;
@@ -219,7 +221,10 @@ export class GroupedCalls {
   /** Replicas that are worth waiting for; undefined if the node is no primary any more. */
   #replicasOf(shard: Shard, role: Reply | undefined, waitReply: Reply | undefined): number | undefined {
     const isLate = waitReply === 0 && this.#options.withoutReplica === "primary";
-    if (isLate) shard.lateOffset = primaryOffset(role);
+    if (isLate) {
+      shard.lateOffset = primaryOffset(role);
+      this.lateReplicas++;
+    }
     const replicas = replicasOf(role, shard.lateOffset);
     shard.hasReplica = replicas !== undefined && replicas > 0;
     if (shard.hasReplica) shard.lateOffset = 0;

@@ -85,6 +85,8 @@ export class ShardWatch {
   #lookedAtMs: number;
   #beatenAtMs = Number.NEGATIVE_INFINITY;
   #closed = false;
+  /** Times that a primary did not answer, and that one began anew. */
+  readonly counts = { failures: 0, begunAnew: 0 };
 
   constructor(options: ShardWatchOptions) {
     this.#options = options;
@@ -158,6 +160,7 @@ export class ShardWatch {
     const shard = this.#shards.get(id);
     if (shard === undefined || shard.failingSinceMs !== undefined) return;
     shard.failingSinceMs = this.#options.clock.monotonicMs();
+    this.counts.failures++;
     this.#options.log.warn("a primary of valkey does not answer", { primary: id });
     this.#beat();
   }
@@ -185,6 +188,7 @@ export class ShardWatch {
     shard.run = run;
     if (isFirst) return;
     shard.unsettledUntilMs = clock.monotonicMs() + settleMs;
+    this.counts.begunAnew++;
     log.warn("a primary of valkey has begun anew", { primary: shard.id });
     this.#tell((tag) => topology.primaryOf(tag) === shard.id);
   }

@@ -24,6 +24,8 @@ export class Topology implements Slots {
   readonly #listeners = new Set<(moves: readonly SlotMove[]) => void>();
   #looking: Promise<readonly ClusterView[]> | undefined;
   #turn = 0;
+  /** Times that slots went from one primary to another. */
+  changes = 0;
 
   constructor(options: TopologyOptions) {
     this.#options = options;
@@ -107,6 +109,7 @@ export class Topology implements Slots {
     const view = parseClusterNodes(await this.#options.client.send(["CLUSTER", "NODES"], destination, id));
     const moves = this.#map.learn(view);
     for (const { from, to, slots } of moves) {
+      this.changes++;
       this.#options.log.info("slots of valkey have another primary", { from, to, slots: slots.size });
     }
     if (moves.length > 0) for (const listener of this.#listeners) listener(moves);

@@ -140,6 +140,11 @@ export class BrokerConnections implements Disposable {
     return this.#clients.reduce((sum, { replacements }) => sum + replacements, 0);
   }
 
+  /** Times that a replica did not answer a change in time. */
+  get lateReplicas(): number {
+    return this.#changes.lateReplicas;
+  }
+
   /** A call of one of the broker's functions. */
   functionCall(called: string, key: string, args: readonly CommandPart[]): Command {
     return ["FCALL", `${brokerFunctionPrefix}_${called}`, "1", key, this.cluster ? "1" : "0", ...args];

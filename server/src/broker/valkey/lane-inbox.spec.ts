@@ -79,7 +79,7 @@ describe("the inbox of lanes", () => {
     await opened;
     expect(up()).toEqual([0, 1, 2, 3]);
     expect(lines()).toEqual(["lanes work x 0 1", "lanes work y 2 3"]);
-    expect([inbox.replacements, state.changes]).toEqual([0, 1]);
+    expect([inbox.counts.replacements, state.changes]).toEqual([0, 1]);
   });
 
   it("hands on what comes and keeps its probes to itself", async () => {
@@ -132,7 +132,7 @@ describe("the inbox of lanes", () => {
       "lanes work x 1",
     ]);
     await pass(1000);
-    expect([first.isClosed, subscribers[1]?.isClosed, inbox.replacements]).toEqual([true, false, 1]);
+    expect([first.isClosed, subscribers[1]?.isClosed, inbox.counts.replacements]).toEqual([true, false, 1]);
   });
 
   it("keeps the replaced one as long as it hears what the next one does not, and goes on trying", async () => {
@@ -196,7 +196,7 @@ describe("the inbox of lanes", () => {
     state.unreachable.clear();
     await pass(1000);
     expect(up()).toEqual([0, 1, 2, 3]);
-    expect(inbox.replacements).toBe(2);
+    expect(inbox.counts.replacements).toBe(2);
   });
 
   it("is not held up by an attempt that hangs when the topology has changed since", async () => {
@@ -241,7 +241,7 @@ describe("the inbox of lanes", () => {
     for (const arrive of waiting) arrive();
     clock.turn();
     clock.turn();
-    expect([inbox.probes.lost, up()]).toEqual([0, [0, 1, 2, 3]]);
+    expect([inbox.counts.probesLost, up()]).toEqual([0, [0, 1, 2, 3]]);
   });
 
   it("goes on to stand for two seconds at most, whatever is missing, and throws what the first connection throws", async () => {

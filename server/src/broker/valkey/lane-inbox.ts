@@ -34,6 +34,18 @@ export interface LaneInboxOptions {
   readonly replaceAfterMs?: number;
 }
 
+/** What an inbox counts. */
+export interface LaneCounts {
+  /** Sent to oneself. */
+  readonly probes: number;
+  /** Of them, those that did not arrive in time. */
+  readonly probesLost: number;
+  /** Times that a lane stopped working. */
+  readonly failures: number;
+  /** Times that the subscriber was replaced. */
+  readonly replacements: number;
+}
+
 /** Least time between two replacements, in milliseconds. */
 const replaceIntervalMs = 1000;
 /** Attempts side by side: one that began before a topology changed may hang. */
@@ -64,15 +76,16 @@ export class LaneInbox {
   #probes = 0;
   #timer: Timer | undefined;
   #closed = false;
-  /** Probes sent, and those lost. */
-  readonly probes = { sent: 0, lost: 0 };
-  /** How often the subscriber was replaced. */
-  replacements = 0;
+  readonly #counts = { probes: 0, probesLost: 0, failures: 0, replacements: 0 };
 
   constructor(options: LaneInboxOptions) {
     this.#options = options;
     const nowMs = options.clock.monotonicMs();
     this.#lanes = Array.from({ length: options.lanes }, () => new LaneState(nowMs));
+  }
+
+  get counts(): LaneCounts {
+    return { ...this.#counts };
   }
 
   /** Whether each lane works, and since when. */
@@ -148,10 +161,11 @@ export class LaneInbox {
     const { clock, publish, probeTimeoutMs = 400 } = this.#options;
     const probe = ++this.#probes;
     state.probe = probe;
-    this.probes.sent++;
+    this.#counts.probes++;
     const lost = (fault: LaneFault) => {
       if (this.#closed || state.probe !== probe) return;
-      this.probes.lost++;
+      this.#counts.probesLost++;
+      if (state.isUp) this.#counts.failures++;
       const isNews = state.lost(probe, fault, clock.monotonicMs());
       if (isNews) {
         this.#tell([lane]);
@@ -197,7 +211,7 @@ export class LaneInbox {
       if (this.#closed || fresh.number < (this.#current?.number ?? 0)) return fresh.subscriber.close();
       if (this.#current) this.#leaving.push({ subscriber: this.#current.subscriber, sinceMs: clock.monotonicMs() });
       this.#current = fresh;
-      this.replacements++;
+      this.#counts.replacements++;
       log.warn(`valkey subscriber replaced, because lanes ${why}`, { lanes });
       for (const state of this.#lanes) if (!state.isUp) state.probe = undefined;
       this.#tick(() => true);

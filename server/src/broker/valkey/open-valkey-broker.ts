@@ -42,6 +42,16 @@ export interface ValkeyBrokerCounts {
   readonly subscribersReplaced: number;
   readonly laneProbes: number;
   readonly laneProbesLost: number;
+  /** Times that a lane stopped working. */
+  readonly laneFailures: number;
+  /** Times that slots went from one primary to another. */
+  readonly topologyChanges: number;
+  /** Times that a shard did not answer. */
+  readonly shardFailures: number;
+  /** Times that a primary began anew. */
+  readonly shardRestarts: number;
+  /** Times that a replica did not answer a change in time, and its primary alone was enough from then on. */
+  readonly lateReplicas: number;
   readonly routeReads: number;
   readonly routeReadBatches: number;
   readonly routeReadsRefused: number;
@@ -88,17 +98,23 @@ export class ValkeyBroker implements Broker {
 
   get counts(): ValkeyBrokerCounts {
     const { batches, reads, refused } = this.#connections.routeReads.counts;
-    const { probes, probesLost, replacements } = this.lanes.counts;
+    const { probes, probesLost, failures, replacements } = this.lanes.counts;
+    const { topology, watch, lateReplicas, clientsReplaced } = this.#connections;
     return {
-      clientsReplaced: this.#connections.clientsReplaced,
+      clientsReplaced,
       subscribersReplaced: replacements,
       laneProbes: probes,
       laneProbesLost: probesLost,
+      laneFailures: failures,
+      topologyChanges: topology.changes,
+      shardFailures: watch.counts.failures,
+      shardRestarts: watch.counts.begunAnew,
+      lateReplicas,
       routeReads: reads,
       routeReadBatches: batches,
       routeReadsRefused: refused,
       lanesDown: this.lanes.health.filter(({ isUp }) => !isUp).length,
-      shardsFailing: this.#connections.watch.failing.length,
+      shardsFailing: watch.failing.length,
     };
   }
 

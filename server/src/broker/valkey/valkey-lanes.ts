@@ -10,7 +10,7 @@ import type { ValkeyConnector } from "../../valkey/valkey-client.ts";
 import { replacementConnectTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
 import type { LaneHealth } from "../broker-health.ts";
 import type { Lanes } from "../lanes.ts";
-import { LaneInbox } from "./lane-inbox.ts";
+import { type LaneCounts, LaneInbox } from "./lane-inbox.ts";
 import { LaneOutbox } from "./lane-outbox.ts";
 import { laneTags } from "./lane-tags.ts";
 
@@ -31,6 +31,8 @@ export interface ValkeyLanesOptions {
   readonly timeoutMs: number;
 }
 
+const none: LaneCounts = { probes: 0, probesLost: 0, failures: 0, replacements: 0 };
+
 /** Lanes over pub/sub of Valkey: one channel a lane and incarnation, sharded in a cluster. */
 export class ValkeyLanes implements Lanes, Disposable {
   readonly count: number;
@@ -39,6 +41,7 @@ export class ValkeyLanes implements Lanes, Disposable {
   readonly #listeners = new Set<() => void>();
   readonly #unlisten: () => void;
   #inbox: LaneInbox | undefined;
+  #retired: LaneCounts = none;
 
   constructor(options: ValkeyLanesOptions) {
     const { client, topology, clock, valkey, timeoutMs, count } = options;
@@ -64,6 +67,7 @@ export class ValkeyLanes implements Lanes, Disposable {
     const channels = Array.from({ length: this.count }, (_, lane) => this.#channel(lane, incarnation));
     const lanes = new Map(channels.map((channel, lane) => [channel, lane]));
     this.#inbox?.close(); // of an incarnation that is no more
+    this.#retire();
     this.#inbox = new LaneInbox({
       lanes: this.count,
       clock,
@@ -85,6 +89,7 @@ export class ValkeyLanes implements Lanes, Disposable {
     try {
       await this.#inbox.open();
     } catch (cause) {
+      this.#retire();
       throw new FanfareError(ErrorCode.UNAVAILABLE, "the lanes cannot be listened to", { cause });
     }
   }
@@ -100,15 +105,28 @@ export class ValkeyLanes implements Lanes, Disposable {
     return () => this.#listeners.delete(listener);
   }
 
-  /** What the inbox counts, for metrics. */
-  get counts(): { readonly probes: number; readonly probesLost: number; readonly replacements: number } {
-    const { probes, replacements = 0 } = this.#inbox ?? {};
-    return { probes: probes?.sent ?? 0, probesLost: probes?.lost ?? 0, replacements };
+  /** What its inboxes have counted, for metrics. */
+  get counts(): LaneCounts {
+    const { probes, probesLost, failures, replacements } = this.#retired;
+    const now = this.#inbox?.counts ?? none;
+    return {
+      probes: probes + now.probes,
+      probesLost: probesLost + now.probesLost,
+      failures: failures + now.failures,
+      replacements: replacements + now.replacements,
+    };
   }
 
   [Symbol.dispose](): void {
     this.#unlisten();
+    this.#retire();
+  }
+
+  /** Ends the inbox, if there is one; what it has counted stays. */
+  #retire(): void {
+    this.#retired = this.counts;
     this.#inbox?.close();
+    this.#inbox = undefined;
   }
 
   #channel(lane: number, incarnation: bigint): string {
