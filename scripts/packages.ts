@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Folders of the packages that are published, each after those it depends on. */
-export const publishedPackages = ["proto", "sdk-core", "sdk-browser", "sdk-node", "server", "cli"] as const;
+export const publishedPackages = [
+  ...(["proto", "sdk-core", "sdk-browser", "sdk-node", "server", "cli", "conformance"] as const),
+] as const;
 
 /** What the scripts read of a package.json. */
 export interface Manifest {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { command } from "./command.ts";
 import { entryPoints, manifest, publishedPackages, root } from "./packages.ts";
+import { checkPackedConformance } from "./packed-conformance.ts";
 
 // Builds and packs every published package, installs the tarballs together in an empty folder outside of the repository,
 // and compiles against and imports each public entry point, without the condition that leads to the sources.
@@ -45,6 +46,7 @@ for (const name of publishedPackages.flatMap((workspace) => Object.keys(manifest
   if (!help.includes(name)) throw new Error(`${name} --help printed no help`);
   console.log(`${name} --help runs`);
 }
+await checkPackedConformance(consumer);
 
 function tarballName(printed: string): string {
   const [packed] = JSON.parse(printed) as { filename: string }[];

@@ -47,7 +47,7 @@ async function checkTarget(file: string): Promise<boolean> {
   console.log(`ok    ${file} can be read`);
   await using environment = await openEnvironment(loaded);
   if (loaded.target.addresses.length === 0) console.log("ok    the disposable server starts and says where it serves");
-  return tell(diagnoseServer(environment));
+  return await tell(diagnoseServer(environment));
 }
 
 async function tell(findings: AsyncIterable<Finding>): Promise<boolean> {

@@ -3,9 +3,10 @@ import { CaseStatus, ClientCommandSchema, type ClientReport, type Ready } from "
 import { readSuite } from "../cases/load-suites.ts";
 import { suggestion } from "../cases/nearest-name.ts";
 import { readRequirements } from "../cases/requirements.ts";
-import { runClientSuite } from "../client-mode/run-client-suite.ts";
+import { AdapterPool } from "../client-mode/adapter-pool.ts";
+import { runClientCase } from "../client-mode/run-client-suite.ts";
 import { AdapterProbe } from "./adapter-probe.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, remedyOf } from "./finding.ts";
 import { firstReport } from "./first-report.ts";
 
 const suite = new URL("../../doctor/client.yaml", import.meta.url);
@@ -43,16 +44,9 @@ export async function* diagnoseAdapter(adapter: string, patience: AdapterPatienc
   yield ready;
   if (ready.problem !== undefined) return;
 
-  for (const definition of readSuite("doctor/client.yaml", readFileSync(suite, "utf8"), readRequirements())) {
-    const cases = [{ definition, file: "doctor/client.yaml" }];
-    const client = { adapter, patienceMs };
-    const { results } = await runClientSuite(cases, client, { selection: { forms: ["binary"] } });
-    const [result] = results;
-    if (result === undefined || result.status === CaseStatus.UNSUPPORTED) continue;
-    if (result.status !== CaseStatus.PASS) {
-      return yield { name: definition.title, problem: result.message, remedy: definition.notes };
-    }
-    yield { name: definition.title };
+  for await (const finding of diagnoseClient(adapter, patienceMs)) {
+    yield finding;
+    if (finding.problem !== undefined) return;
   }
 
   probe.endInput();
@@ -63,6 +57,22 @@ export async function* diagnoseAdapter(adapter: string, patience: AdapterPatienc
     problem: `it still ran ${endMs} ms later`,
     remedy: "End the program when reading standard input says that there is no more, whatever the client is doing.",
   };
+}
+
+/** Checks what the client does, from its first connection on. */
+async function* diagnoseClient(adapter: string, patienceMs: number): AsyncGenerator<Finding> {
+  const requirements = readRequirements();
+  await using pool = new AdapterPool(adapter);
+  for (const definition of readSuite("doctor/client.yaml", readFileSync(suite, "utf8"), requirements)) {
+    const open = pool.open.bind(pool);
+    const result = await runClientCase({ definition, form: "binary" }, { open, patienceMs });
+    if (result.status === CaseStatus.UNSUPPORTED) continue;
+    if (result.status !== CaseStatus.PASS) {
+      const remedy = remedyOf(result, definition, requirements);
+      return yield { name: definition.title, problem: result.message, remedy };
+    }
+    yield { name: definition.title };
+  }
 }
 
 function silence({ end, errors }: AdapterProbe, startMs: number): Omit<Finding, "name"> {

@@ -4,16 +4,20 @@ import { readSuite } from "../cases/load-suites.ts";
 import { readRequirements } from "../cases/requirements.ts";
 import { runServerCase } from "../run/run-server-case.ts";
 import type { ServerEnvironment } from "../target/environment.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, remedyOf } from "./finding.ts";
 
 const suite = new URL("../../doctor/server.yaml", import.meta.url);
 
 /** Checks a target from the socket up, and stops at the first thing that is wrong. */
 export async function* diagnoseServer(environment: ServerEnvironment): AsyncGenerator<Finding> {
-  for (const check of readSuite("doctor/server.yaml", readFileSync(suite, "utf8"), readRequirements())) {
-    const { status, message } = await runServerCase(check, "binary", environment);
+  const requirements = readRequirements();
+  for (const check of readSuite("doctor/server.yaml", readFileSync(suite, "utf8"), requirements)) {
+    const result = await runServerCase(check, "binary", environment);
+    const { status, message } = result;
     if (status === CaseStatus.UNSUPPORTED) continue;
-    if (status !== CaseStatus.PASS) return yield { name: check.title, problem: message, remedy: check.notes };
+    if (status !== CaseStatus.PASS) {
+      return yield { name: check.title, problem: message, remedy: remedyOf(result, check, requirements) };
+    }
     yield { name: check.title };
   }
 }

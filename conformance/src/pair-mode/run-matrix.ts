@@ -27,17 +27,35 @@ export async function runMatrix(
   config: LoadedConfig,
   options: RunAllOptions,
 ): Promise<Report[]> {
-  await using stack = new AsyncDisposableStack();
+  const opened: AsyncDisposable[] = [];
+  try {
+    return await runPairs(all, config, options, opened);
+  } finally {
+    for (const one of opened.reverse()) await one[Symbol.asyncDispose]();
+  }
+}
+
+/** @param opened takes what has to be closed at the end */
+async function runPairs(
+  all: readonly LoadedCase[],
+  config: LoadedConfig,
+  options: RunAllOptions,
+  opened: AsyncDisposable[],
+): Promise<Report[]> {
   const { folder } = config;
   const ready = { folder, ...options };
+  const kept = <T extends AsyncDisposable>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
   const servers = await parts(config.servers, async ({ name, entry, target }: LoadedServer) => {
     const readiness = await makeReady(name, entry, ready);
-    return readiness === "ready" ? stack.use(await openEnvironment(target)) : readiness;
+    return readiness === "ready" ? kept(await openEnvironment(target)) : readiness;
   });
   const clients = await parts(config.clients, async (entry: ClientEntry) => {
     const readiness = await makeReady(entry.name, entry, ready);
     const command = inFolder(entry.pairAdapter || entry.adapter, folder);
-    return readiness === "ready" ? { entry, pool: stack.use(new AdapterPool(command)) } : readiness;
+    return readiness === "ready" ? { entry, pool: kept(new AdapterPool(command)) } : readiness;
   });
   const slots = machineSlots();
   const pairs = clients.flatMap((client) => servers.map((server) => ({ client, server })));
