@@ -119,9 +119,11 @@ export class InboundLink {
     this.#tellBy(hadGap ? nowMs : nowMs + delayMs);
     this.#handOn(first);
     for (let batch = this.#window.takeNext(); batch !== undefined; batch = this.#window.takeNext()) {
+      if (this.#isClosed) return;
       this.#countEarly(-batch.recordBytes);
       this.#handOn(batch);
     }
+    if (this.#isClosed) return;
     this.#asks = 0;
     this.#askDueMs = this.#window.hasGap ? nowMs + options.gapDelayMs : never;
     this.#tellIfLow(nowMs);
@@ -129,7 +131,6 @@ export class InboundLink {
 
   #handOn({ loss, records, recordBytes }: DecodedBatch): void {
     const { receiver, account, peer, counters } = this.#parts;
-    if (this.#isClosed) return;
     counters.recordsIn += records.length;
     let isKept = false;
     const keep = () => {

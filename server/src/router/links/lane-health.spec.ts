@@ -122,6 +122,7 @@ describe("LaneHealth", () => {
     expect(sick()).toEqual([]);
     health.failed(2, "rejected", 7n, 0);
     health.close();
+    health.failed(3, "rejected", 7n, 0);
     expect([clock.pendingTimers, counters.sickLanes]).toEqual([0, 0]);
   });
 });

@@ -47,6 +47,7 @@ interface Sickness {
 export class LaneHealth {
   readonly #parts: LaneHealthParts;
   readonly #sick = new Map<number, Sickness>();
+  #isClosed = false;
   readonly #unheard = new Map<number, { peer: bigint; atMs: number }>();
 
   constructor(parts: LaneHealthParts) {
@@ -83,14 +84,16 @@ export class LaneHealth {
     });
   }
 
+  /** Leaves no timer, and hears of no failure any more. */
   close(): void {
+    this.#isClosed = true;
     for (const { alarm } of this.#sick.values()) alarm.set(Number.POSITIVE_INFINITY);
     this.#parts.counters.sickLanes -= this.#sick.size;
     this.#sick.clear();
   }
 
   #sicken(lane: number, reason: PublishFailure | "shard", nowMs: number): void {
-    if (this.isSick(lane)) return;
+    if (this.#isClosed || this.isSick(lane)) return;
     const { clock, counters, log, lanes, onSick } = this.#parts;
     const sickness: Sickness = {
       sinceMs: nowMs,

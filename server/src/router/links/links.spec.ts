@@ -423,6 +423,23 @@ describe("peers", () => {
     expect(a.links.counters.peers).toBe(0);
   });
 
+  it("can be removed by what they send, with more of theirs in hand", async () => {
+    const scenario = new LinkScenario();
+    const [a, b] = [scenario.node(0), scenario.node(1)];
+    scenario.network.loses = (publish) => batchOf(publish).number === 1 && scenario.nowMs < 50;
+    for (const text of numbered(5)) {
+      a.send(b, text);
+      await scenario.runFor(2);
+    }
+    expect(b.links.counters.earlyBytes).toBeGreaterThan(0);
+    b.onRecords = () => b.links.removePeer(a.incarnation);
+    await scenario.runFor(1_000);
+    expect(b.texts).toEqual(["0"]);
+    const { earlyBytes, peers, recordsIn } = b.links.counters;
+    expect({ earlyBytes, peers, recordsIn }).toEqual({ earlyBytes: 0, peers: 0, recordsIn: 1 });
+    expect(b.process.pendingTimers).toBe(0);
+  });
+
   it("are not more than links are made for; one that nobody named gives way when it has been silent", async () => {
     const scenario = new LinkScenario({ nodes: 4, areStrangers: true, options: { maxPeers: 2 } });
     const [a, b, c, d] = scenario.nodes as [ScenarioNode, ScenarioNode, ScenarioNode, ScenarioNode];
