@@ -56,6 +56,16 @@ describe("slot map", () => {
     expect(map.learn(viewOf(["old", 1, 0, 99], ["new", 2, 100]))).toEqual([]);
   });
 
+  it("takes a claim that it has overruled for a new one when it comes back", () => {
+    const map = new SlotMap();
+    map.learn(viewOf(["one", 1, 0, 99], ["two", 2, 100]));
+    map.learn(viewOf(["one", 3, 0, 199], ["two", 2, 200]));
+    const back = viewOf(["one", 3, 0, 99], ["two", 4, 100]);
+    expect(map.learn(back).map(({ from, to, slots }) => [from, to, slots.size])).toEqual([["one", "two", 100]]);
+    expect(map.learn(back)).toEqual([]);
+    expect(map.epochOf("two")).toBe(4);
+  });
+
   it("believes the higher epoch, whoever tells it and in whatever order", () => {
     const map = new SlotMap();
     map.learn(viewOf(["old", 1], ["new", 0, 1, 0]));

@@ -23,6 +23,10 @@ export class SlotMap {
   /** Highest epoch of each owner. */
   readonly #epochs = new Map<string, number>();
   #tags = new Map<string, string>();
+  /** Claims that hold as a whole, by node: what they name is the node's. Empty again whenever a slot changes hands. */
+  readonly #held = new Map<string, string>();
+  /** All owners; undefined: to be found out. */
+  #ownerIds: ReadonlySet<string> | undefined = new Set();
   #loading: Promise<void> | undefined;
 
   /** Id of the primary; empty if it is not known, or outside of a cluster. */
@@ -64,13 +68,19 @@ export class SlotMap {
     // Its nodes are all others, for instance because it was created anew: epochs cannot be compared.
     const isOtherCluster = !this.primaries.some((id) => view.nodes.has(id));
     for (const { id, isPrimary, epoch, ranges } of view.nodes.values()) {
-      if (!isPrimary) continue;
+      const claim = ranges.join(" ");
+      // A view says as a rule what the last one said.
+      if (!isPrimary || this.#held.get(id) === claim) continue;
+      let isHeld = true;
       for (const [first, last] of ranges) {
         for (let slot = first; slot <= last; slot++) {
           const owner = this.#owners[slot];
           if (owner === id) continue;
-          if (owner !== undefined && epoch <= this.epochOf(owner) && !isOtherCluster) continue;
-          this.#owners[slot] = id;
+          if (owner !== undefined && epoch <= this.epochOf(owner) && !isOtherCluster) {
+            isHeld = false;
+            continue;
+          }
+          this.#give(slot, id);
           if (owner === undefined) continue;
           const key = `${owner} ${id}`;
           const move = moves.get(key) ?? { from: owner, to: id, slots: new Set() };
@@ -78,6 +88,7 @@ export class SlotMap {
           move.slots.add(slot);
         }
       }
+      if (isHeld) this.#held.set(id, claim);
     }
     this.#updateEpochs(view);
     return [...moves.values()];
@@ -96,12 +107,16 @@ export class SlotMap {
     return this.#loading;
   }
 
+  #give(slot: number, id: string): void {
+    this.#owners[slot] = id;
+    this.#held.clear();
+    this.#ownerIds = undefined;
+  }
+
   #updateEpochs({ nodes }: ClusterView): void {
-    const owners = new Set(this.#owners);
-    owners.delete(undefined);
+    this.#ownerIds ??= new Set(this.#owners.filter((id) => id !== undefined));
+    const owners = this.#ownerIds;
     for (const id of this.#epochs.keys()) if (!owners.has(id)) this.#epochs.delete(id);
-    for (const id of owners as Set<string>) {
-      this.#epochs.set(id, Math.max(this.epochOf(id), nodes.get(id)?.epoch ?? 0));
-    }
+    for (const id of owners) this.#epochs.set(id, Math.max(this.epochOf(id), nodes.get(id)?.epoch ?? 0));
   }
 }
