@@ -32,6 +32,7 @@ const runs: readonly (readonly [string, readonly string[]])[] = [
   ["simulate:links", ["scripts/simulate-links.ts", "--seeds", "200000"]],
   ["soak:resume", ["scripts/soak/main.ts"]],
   ["soak:resume:valkey", ["scripts/soak/main.ts", "--valkey"]],
+  ["chaos", ["scripts/chaos/main.ts"]],
   ["chaos:log", ["scripts/chaos-log.ts", "--kills", "50"]],
   ["chaos:log:freeze", ["scripts/chaos-log.ts", "--kills", "10", "--freeze"]],
   ["chaos:server-kill", ["scripts/server-kill/main.ts", "--kills", "200"]],

@@ -8,12 +8,21 @@ export function scriptOptions<const Options extends NonNullable<ParseArgsConfig[
   help: string,
   options: Options,
 ) {
+  return scriptArguments(help, options, false).values;
+}
+
+/** As {@link scriptOptions}, for a script that takes names besides. */
+export function scriptArguments<const Options extends NonNullable<ParseArgsConfig["options"]>>(
+  help: string,
+  options: Options,
+  allowPositionals = true,
+) {
   if (process.argv.includes("--help")) {
     console.log(help);
     process.exit(0);
   }
   try {
-    return parseArgs({ options }).values;
+    return parseArgs({ options, allowPositionals });
   } catch (reason) {
     console.error(`${reason instanceof Error ? reason.message : reason}\n\n${help}`);
     process.exit(2);

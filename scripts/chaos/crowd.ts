@@ -3,7 +3,7 @@ import { type Clock, openClient } from "@fanfare/sdk-core/port";
 import { mintToken } from "@fanfare/sdk-node/token";
 import type { Balancer } from "./balanced-sockets.ts";
 import { tokenSecret } from "./chaos-config.ts";
-import { quantile, type Seen, type Sent } from "./ledger.ts";
+import type { Seen, Sent } from "./ledger.ts";
 
 /** How large a crowd is and how much it says. */
 export interface CrowdOptions {
@@ -13,6 +13,8 @@ export interface CrowdOptions {
   readonly durableGroups: number;
   /** Of the whole crowd, messages a second. */
   readonly rate: number;
+  /** What a message carries besides its number, in bytes. Default: 0. */
+  readonly paddingBytes?: number;
 }
 
 const clock: Clock = {
@@ -27,20 +29,30 @@ const ports = {
   client: { name: "fanfare-chaos", version: "0", platform: "node" },
 };
 const publishers = 12;
+const probers = 4;
 const outcomes = ["pending", "delivered", "stored", "offline", "failed", "unknown"] as const;
+
+/** Something that a newcomer waited for. */
+export interface Timed {
+  readonly atMs: number;
+  readonly tookMs: number;
+}
 
 /** A few hundred players who talk to each other by all kinds of channels, and keep account of it. */
 export class Crowd implements AsyncDisposable {
   readonly sent: Sent[] = [];
   readonly seen: Seen[] = [];
-  readonly connectMs: number[] = [];
-  readonly subscribeMs: number[] = [];
+  readonly connects: Timed[] = [];
+  readonly subscribes: Timed[] = [];
   /** From the loss of a connection to the next welcome, in milliseconds. */
   readonly outagesMs: number[] = [];
   /** Sessions that were begun anew. */
   lostSessions = 0;
   failedProbes = 0;
+  /** Messages a second from now on. */
+  rate: number;
   readonly #options: CrowdOptions;
+  readonly #padding: string;
   readonly #clients: Client[] = [];
   readonly #seqs = new Map<string, number>();
   #talking: Promise<void>[] = [];
@@ -48,6 +60,8 @@ export class Crowd implements AsyncDisposable {
 
   private constructor(options: CrowdOptions) {
     this.#options = options;
+    this.rate = options.rate;
+    this.#padding = "x".repeat(options.paddingBytes ?? 0);
   }
 
   static async open(options: CrowdOptions): Promise<Crowd> {
@@ -62,9 +76,8 @@ export class Crowd implements AsyncDisposable {
   /** Everybody begins to talk. */
   start(): void {
     this.#isTalking = true;
-    const everyMs = (1000 * publishers) / this.#options.rate;
-    for (let i = 0; i < publishers; i++) this.#talking.push(this.#talk(i, everyMs));
-    this.#talking.push(this.#probe());
+    for (let i = 0; i < publishers; i++) this.#talking.push(this.#talk(i));
+    for (let i = 0; i < probers; i++) this.#talking.push(this.#probe(i));
   }
 
   /** Everybody falls silent; settles when all that was said is answered, and what is due has come or had time to. */
@@ -126,20 +139,23 @@ export class Crowd implements AsyncDisposable {
     this.seen.push(view);
     channel.on("gap", () => view.gapsAtMs.push(performance.now()));
     channel.on(text(), (value) => {
-      const [publisher = 0, seq = 0] = value.split(":").map(Number);
+      const [publisher = 0, seq = 0] = value.split(":", 2).map(Number);
       view.messages.push({ publisher, seq, atMs: performance.now() });
     });
   }
 
-  async #talk(publisher: number, everyMs: number): Promise<void> {
+  async #talk(publisher: number): Promise<void> {
     const { clients, groups, durableGroups } = this.#options;
+    let dueMs = performance.now();
     for (let turn = publisher; this.#isTalking; turn++) {
       const kind = turn % 10;
       if (kind < 4) this.#publish(publisher, `live:${turn % groups}`, false);
       else if (kind < 7) this.#publish(publisher, `log:${turn % durableGroups}`, true);
       else if (kind < 9 || turn % 5 !== 0) this.#publish(publisher, `@player-${(turn * 7) % clients}`, false);
       else this.#publish(publisher, "*", false);
-      await pause(everyMs);
+      // Who fell behind catches up, but not what it has missed in more than a second.
+      dueMs = Math.max(dueMs + (1000 * publishers) / this.rate, performance.now() - 1_000);
+      await pause(Math.max(0, dueMs - performance.now()));
     }
   }
 
@@ -158,7 +174,7 @@ export class Crowd implements AsyncDisposable {
     };
     client
       .to(target)
-      .publish(text(), `${publisher}:${seq}`, { timeoutMs: 30_000 })
+      .publish(text(), `${publisher}:${seq}:${this.#padding}`, { timeoutMs: 30_000 })
       .then(
         ({ outcome }) => answered(outcomes[outcome] ?? "unknown"),
         (reason: unknown) => answered(outcomes[FanfareError.from(reason).outcome ?? 0] ?? "unknown"),
@@ -166,30 +182,22 @@ export class Crowd implements AsyncDisposable {
   }
 
   /** Newcomers, one after the other, through faults and all. */
-  async #probe(): Promise<void> {
-    for (let i = 0; this.#isTalking; i++) {
+  async #probe(prober: number): Promise<void> {
+    for (let i = prober; this.#isTalking; i += probers) {
       const began = performance.now();
       try {
         const client = await this.#connect(`probe-${i % 50}`);
-        this.connectMs.push(performance.now() - began);
+        this.connects.push({ atMs: began, tookMs: performance.now() - began });
         const joining = performance.now();
         await client.join(`live:${i % this.#options.groups}`);
-        this.subscribeMs.push(performance.now() - joining);
+        this.subscribes.push({ atMs: joining, tookMs: performance.now() - joining });
         await client.close();
       } catch {
         this.failedProbes++;
       }
-      await pause(50);
+      await pause(100);
     }
   }
-}
-
-/** A 99th percentile of values in no order. */
-export function p99(values: readonly number[]): number {
-  return quantile(
-    [...values].sort((a, b) => a - b),
-    0.99,
-  );
 }
 
 function pause(ms: number): Promise<void> {

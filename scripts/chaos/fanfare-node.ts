@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { toJsonString } from "@bufbuild/protobuf";
 import { ServerConfigSchema } from "@fanfare/proto/config/v1";
@@ -70,6 +71,16 @@ export class FanfareNode implements AsyncDisposable {
     this.isUp = false;
     this.#child?.kill("SIGTERM");
     await this.#ended();
+  }
+
+  /** The most memory that the process has ever had resident, in MiB; NaN where the system does not tell. */
+  peakMemoryMib(): number {
+    try {
+      const status = readFileSync(`/proc/${this.#child?.pid}/status`, "utf8");
+      return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024);
+    } catch {
+      return Number.NaN;
+    }
   }
 
   /** It stands still until `resume`. */

@@ -45,7 +45,7 @@ export class ValkeyProcess {
     return { host: "127.0.0.1", port: this.port };
   }
 
-  /** Starts it again after `kill`, with the same arguments and no data. */
+  /** Starts it again after `kill`, with the same arguments, and no data unless they make it keep some. */
   async restart(): Promise<void> {
     const child = spawn(process.env.FANFARE_VALKEY_SERVER ?? "valkey-server", this.#args, { stdio: "ignore" });
     this.#child = child;
@@ -153,9 +153,9 @@ export class ValkeyServers {
   }
 }
 
-/** One primary with replicas that are in sync. */
-export async function startStandalone(replicas = 0): Promise<ValkeyServers> {
-  const primary = await ValkeyProcess.start();
+/** One primary with replicas that are in sync. The arguments are the primary's. */
+export async function startStandalone(replicas = 0, args: readonly string[] = []): Promise<ValkeyServers> {
+  const primary = await ValkeyProcess.start(args);
   const servers = new ValkeyServers([primary], false);
   try {
     for (let i = 0; i < replicas; i++) {
@@ -179,9 +179,10 @@ const clusterArgs = [
   "0",
 ];
 
-/** A cluster of three primaries with a replica each, all in sync. */
-export async function startCluster(): Promise<ValkeyServers> {
-  const processes = await Promise.all(Array.from({ length: 6 }, () => ValkeyProcess.start(clusterArgs)));
+/** A cluster of three primaries with a replica each, all in sync, started with these arguments besides its own. */
+export async function startCluster(args: readonly string[] = []): Promise<ValkeyServers> {
+  const starting = Array.from({ length: 6 }, () => ValkeyProcess.start([...clusterArgs, ...args]));
+  const processes = await Promise.all(starting);
   const servers = new ValkeyServers(processes, true);
   try {
     const nodes = processes.map(({ port }) => `127.0.0.1:${port}`);

@@ -1,0 +1,29 @@
+import type { Timed } from "./crowd.ts";
+import { quantile } from "./ledger.ts";
+
+/** When there was a fault, by the monotonic clock. */
+export class FaultWindows {
+  readonly #windows: { fromMs: number; toMs: number }[] = [];
+
+  /** Does something terrible. It counts from its begin until it is over, and `settleMs` longer. */
+  async during<Result>(fault: () => Promise<Result>, settleMs = 0): Promise<Result> {
+    const window = { fromMs: performance.now(), toMs: Number.POSITIVE_INFINITY };
+    this.#windows.push(window);
+    try {
+      return await fault();
+    } finally {
+      window.toMs = performance.now() + settleMs;
+    }
+  }
+
+  /** 99th percentile of what was waited for while there was a fault, in milliseconds. */
+  p99Ms(all: readonly Timed[]): number {
+    const meanwhile = ({ atMs, tookMs }: Timed) =>
+      this.#windows.some(({ fromMs, toMs }) => atMs <= toMs && atMs + tookMs >= fromMs);
+    const took = all.filter(meanwhile).map(({ tookMs }) => tookMs);
+    return quantile(
+      took.sort((a, b) => a - b),
+      0.99,
+    );
+  }
+}

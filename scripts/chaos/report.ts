@@ -1,0 +1,35 @@
+import type { Outcome } from "./verdict.ts";
+
+/** An outcome, and which bounds it broke. */
+export type Judged = Outcome & { readonly broken: readonly string[] };
+
+/** Prints what became of the messages, and what clients noticed besides. */
+export function printTables(outcomes: readonly Judged[]): void {
+  console.table(Object.fromEntries(outcomes.flatMap((outcome) => [row(outcome, "live"), row(outcome, "durable")])));
+  console.table(
+    Object.fromEntries(
+      outcomes.map((one) => [
+        one.scenario,
+        {
+          "connect p99 ms": one.connectP99Ms,
+          "subscribe p99 ms": one.subscribeP99Ms,
+          "failed connects": one.failedConnects,
+          "longest outage ms": one.longestOutageMs,
+          "lost sessions": one.lostSessions,
+          ...(one.highestRate !== undefined && { "messages/s": one.highestRate }),
+          ...(one.memoryGrowthMib !== undefined && { "memory growth MiB": one.memoryGrowthMib }),
+          holds: one.broken.length === 0,
+        },
+      ]),
+    ),
+  );
+  console.log("connect and subscribe p99 are of newcomers while there was the fault");
+}
+
+function row(outcome: Outcome, of: "live" | "durable"): [string, object] {
+  const { sent, delivered, offline, failed, unknown, received, lost, toldAsGap, doubled, reordered, ...rest } =
+    outcome[of];
+  const counts = { sent, ok: delivered, offline, failed, unknown, received, lost, "told gap": toldAsGap };
+  const times = { "p99 ms": rest.p99Ms, "stall ms": rest.longestStallMs, "answer ms": rest.longestAnswerMs };
+  return [`${outcome.scenario}, ${of}`, { ...counts, doubled, reordered, ...times }];
+}
