@@ -71,7 +71,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   await using server = await openServer({ config, devSecrets, pages: config.dev ? playground : undefined });
   using _ = drainOnSignal(server, { isShort: config.dev, output });
   if (worker !== undefined) {
-    reportServing(server.urls);
+    using _reported = reportServing(server.urls);
     return await server.closed;
   }
   const credentials = devSecrets && (await devCredentials(server.url, "alice", ""));

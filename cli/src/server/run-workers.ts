@@ -1,5 +1,4 @@
 import cluster, { type Worker } from "node:cluster";
-import { once } from "node:events";
 import { constants } from "node:os";
 import { CliError } from "../cli-error.ts";
 import type { Output } from "../terminal/output.ts";
@@ -80,8 +79,15 @@ export async function runWorkers(
   }
 }
 
-/** Tells the process that has started this worker that it serves, and ends with it. */
-export function reportServing(urls: readonly string[]): void {
+/** Tells the process that has started this worker that it serves, and goes when that has gone. Disposed of, it lets this process end. */
+export function reportServing(urls: readonly string[]): Disposable {
   process.send?.({ serves: urls } satisfies WorkerServes);
-  void once(process, "disconnect").then(() => process.kill(process.pid, "SIGTERM"));
+  const orphaned = (): void => void process.kill(process.pid, "SIGTERM");
+  process.once("disconnect", orphaned);
+  return {
+    [Symbol.dispose](): void {
+      process.removeListener("disconnect", orphaned);
+      if (process.connected) process.disconnect();
+    },
+  };
 }

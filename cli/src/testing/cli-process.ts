@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -59,6 +60,13 @@ export class CliProcess implements AsyncDisposable {
         this.#waiting.add(wake);
       });
     }
+  }
+
+  /** Ids of the processes that it has started and that live, on Linux. */
+  async children(): Promise<number[]> {
+    const { pid } = this.#child;
+    const ids = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return ids.trim().split(" ").filter(Boolean).map(Number);
   }
 
   kill(signal: NodeJS.Signals): void {

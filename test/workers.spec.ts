@@ -1,0 +1,90 @@
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { toJsonString } from "@bufbuild/protobuf";
+import { ServerConfigSchema } from "@fanfare/proto/config/v1";
+import { text } from "@fanfare/sdk-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CliProcess, runCli } from "../cli/src/testing/cli-process.ts";
+import { openPlayer } from "../scripts/server-kill/player.ts";
+import { apiKey, configOf } from "../scripts/server-kill/server-on-valkey.ts";
+import { startStandalone, until, type ValkeyServers } from "../server/src/testing/valkey-processes.ts";
+import { requireTool } from "./require-tool.ts";
+
+interface NodeOfList {
+  readonly nodeId: string;
+  readonly incarnation: string;
+  readonly connections?: number;
+}
+
+async function nodesAt(url: string): Promise<NodeOfList[]> {
+  const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
+  const method = `${url}/fanfare.control.v1.ControlService/ListNodes`;
+  const response = await fetch(method, { method: "POST", headers, body: "{}" });
+  return ((await response.json()) as { nodes: NodeOfList[] }).nodes;
+}
+
+describe.skipIf(requireTool("valkey-server") === undefined)("fanfare serve --workers", () => {
+  let valkey: ValkeyServers;
+  let folder: Awaited<ReturnType<typeof mkdtempDisposable>>;
+  let file: string;
+
+  beforeAll(async () => {
+    valkey = await startStandalone();
+    folder = await mkdtempDisposable(join(tmpdir(), "fanfare-workers-"));
+    file = join(folder.path, "fanfare.json");
+    const addresses = valkey.addresses.map(({ host, port }) => `${host}:${port}`);
+    const config = configOf({ addresses, keyPrefix: "workers", nodeId: "box" });
+    const json = JSON.parse(toJsonString(ServerConfigSchema, config)) as object;
+    const clusterKeys = [{ id: "c", secret: "signs the resume secrets of several workers" }];
+    await writeFile(file, JSON.stringify({ ...json, clusterKeys }));
+  });
+  afterAll(async () => {
+    await valkey?.[Symbol.asyncDispose]();
+    await folder?.remove();
+  });
+
+  it("shares one address among processes that are nodes, starts one again that was killed, and drains all", async () => {
+    await using cli = new CliProcess(["serve", "--config", file, "--workers", "2", "--json"]);
+    const { url, workers } = JSON.parse(await cli.line("stdout", /"serving"/)) as { url: string; workers: number };
+    expect(workers).toBe(2);
+    await until(async () => (await nodesAt(url)).length === 2);
+    const before = await nodesAt(url);
+    expect(before.map(({ nodeId }) => nodeId)).toEqual(["box-1", "box-2"]);
+
+    const players = await Promise.all(Array.from({ length: 8 }, (_, i) => openPlayer(`player-${i}`, url)));
+    const got = players.map(() => [] as string[]);
+    for (const [i, player] of players.entries()) {
+      const group = await player.join("durable:shared");
+      group.on(text(), (value) => got[i]?.push(value));
+    }
+    for (const [i, player] of players.entries()) {
+      await player.to({ group: "durable:shared" }).publish(text(), `${i}`);
+    }
+    await until(async () => got.every((values) => values.length === players.length));
+    await until(async () => (await nodesAt(url)).every(({ connections = 0 }) => connections > 0));
+
+    const children = await cli.children();
+    process.kill(children[0] as number, "SIGKILL");
+    await cli.line("stderr", /Worker \d has ended \(SIGKILL\); it is started again/);
+    await until(async () => {
+      const after = await nodesAt(url);
+      const same = after.filter(({ incarnation }) => before.some((one) => one.incarnation === incarnation));
+      return after.length === 2 && same.length === 1;
+    });
+    await players[0]?.to({ group: "durable:shared" }).publish(text(), "after");
+    await until(async () => got.every((values) => values.at(-1) === "after"));
+
+    cli.kill("SIGTERM");
+    expect(await cli.ended()).toMatchObject({ code: 0 });
+    await Promise.all(players.map((player) => player.close()));
+  }, 60_000);
+
+  it("refuses workers that could not resume each other's sessions", async () => {
+    const other = join(folder.path, "without-keys.json");
+    const addresses = valkey.addresses.map(({ host, port }) => `${host}:${port}`);
+    await writeFile(other, toJsonString(ServerConfigSchema, configOf({ addresses, keyPrefix: "workers" })));
+    const { code, stderr } = await runCli(["serve", "--config", other, "--workers", "2"]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("set cluster_keys in the configuration")]);
+  });
+});
