@@ -7,6 +7,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { PresenceSection, PresenceWatch } from "./presence_pb.js";
 import type { FinishHandOver, ReleasedSession, ReleaseSession } from "./session_pb.js";
 import type { Error } from "../../v1/error_pb.js";
+import type { Event } from "../../control/v1/resources_pb.js";
 
 /**
  * Describes the file fanfare/cluster/v1alpha/record.proto.
@@ -81,6 +82,14 @@ export declare type Record = Message<"fanfare.cluster.v1alpha.Record"> & {
      */
     value: PresenceWatch;
     case: "presenceWatch";
+  } | {
+    /**
+     * What happened in an app, from the node where it did to one that watches.
+     *
+     * @generated from field: fanfare.cluster.v1alpha.EventFeed event_feed = 8;
+     */
+    value: EventFeed;
+    case: "eventFeed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -383,6 +392,22 @@ export declare type Ask = Message<"fanfare.cluster.v1alpha.Ask"> & {
      */
     value: FinishHandOver;
     case: "finishHandOver";
+  } | {
+    /**
+     * Tell me what happens in the app on your node, from now on. Answer: nothing.
+     *
+     * @generated from field: fanfare.cluster.v1alpha.WatchFeed watch_feed = 12;
+     */
+    value: WatchFeed;
+    case: "watchFeed";
+  } | {
+    /**
+     * Send some of your clients away. Answer: how many were told.
+     *
+     * @generated from field: fanfare.cluster.v1alpha.SendAway send_away = 13;
+     */
+    value: SendAway;
+    case: "sendAway";
   } | { case: undefined; value?: undefined };
 };
 
@@ -441,6 +466,14 @@ export declare type Answer = Message<"fanfare.cluster.v1alpha.Answer"> & {
      */
     value: Uint8Array;
     case: "controlResponse";
+  } | {
+    /**
+     * Of `send_away`: clients that were told to go.
+     *
+     * @generated from field: uint32 sent_away = 6;
+     */
+    value: number;
+    case: "sentAway";
   } | { case: undefined; value?: undefined };
 };
 
@@ -519,6 +552,106 @@ export declare type ControlCall = Message<"fanfare.cluster.v1alpha.ControlCall">
  * Use `create(ControlCallSchema)` to create a new message.
  */
 export declare const ControlCallSchema: GenMessage<ControlCall>;
+
+/**
+ * The wish to be told of what happens in an app. It ends when it is ended, or when either node is gone.
+ *
+ * @generated from message fanfare.cluster.v1alpha.WatchFeed
+ */
+export declare type WatchFeed = Message<"fanfare.cluster.v1alpha.WatchFeed"> & {
+  /**
+   * Chosen by who watches; goes with every EventFeed.
+   *
+   * @generated from field: uint32 feed = 1;
+   */
+  feed: number;
+
+  /**
+   * Of this player alone; empty: of all.
+   *
+   * @generated from field: string player_id = 2;
+   */
+  playerId: string;
+
+  /**
+   * Of this group alone; empty: of all, and of what concerns no group.
+   *
+   * @generated from field: string group = 3;
+   */
+  group: string;
+
+  /**
+   * No more, please. The rest is not looked at.
+   *
+   * @generated from field: bool end = 4;
+   */
+  end: boolean;
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.WatchFeed.
+ * Use `create(WatchFeedSchema)` to create a new message.
+ */
+export declare const WatchFeedSchema: GenMessage<WatchFeed>;
+
+/**
+ * One event of a feed. A watcher that does not know the feed ends it.
+ *
+ * @generated from message fanfare.cluster.v1alpha.EventFeed
+ */
+export declare type EventFeed = Message<"fanfare.cluster.v1alpha.EventFeed"> & {
+  /**
+   * WatchFeed.feed.
+   *
+   * @generated from field: uint32 feed = 1;
+   */
+  feed: number;
+
+  /**
+   * Events before this one that could not be told; those that may have been count too.
+   *
+   * @generated from field: uint64 missed = 2;
+   */
+  missed: bigint;
+
+  /**
+   * Absent: there is only `missed` to tell.
+   *
+   * @generated from field: fanfare.control.v1.Event event = 3;
+   */
+  event?: Event | undefined;
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.EventFeed.
+ * Use `create(EventFeedSchema)` to create a new message.
+ */
+export declare const EventFeedSchema: GenMessage<EventFeed>;
+
+/**
+ * A part of the asked node's clients has to move, because it has more than others.
+ *
+ * @generated from message fanfare.cluster.v1alpha.SendAway
+ */
+export declare type SendAway = Message<"fanfare.cluster.v1alpha.SendAway"> & {
+  /**
+   * @generated from field: uint32 sessions = 1;
+   */
+  sessions: number;
+
+  /**
+   * Over which they are spread, in milliseconds.
+   *
+   * @generated from field: uint32 window_ms = 2;
+   */
+  windowMs: number;
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.SendAway.
+ * Use `create(SendAwaySchema)` to create a new message.
+ */
+export declare const SendAwaySchema: GenMessage<SendAway>;
 
 /**
  * A player became a member, or is none any more.

@@ -1392,7 +1392,7 @@ export declare const ControlService: GenService<{
     output: typeof DrainResponseSchema;
   },
   /**
-   * Send a part of the clients of the fullest nodes to others. Scope: ADMIN.
+   * Send a part of the clients of the fullest nodes away; they come back wherever the load balancer sends them. Scope: ADMIN.
    *
    * @generated from rpc fanfare.control.v1.ControlService.Rebalance
    */
@@ -1432,7 +1432,8 @@ export declare const ControlService: GenService<{
     output: typeof DeleteNamespaceResponseSchema;
   },
   /**
-   * Follow what happens in the app, from now on. The stream ends when the node drains. Scope: READ.
+   * Follow what happens in the app on all nodes, from now on. The stream ends when the node that serves it drains. Events of one node are in their
+   * order; what a node that is lost had not told is told as missed. Scope: READ.
    *
    * @generated from rpc fanfare.control.v1.ControlService.WatchEvents
    */

@@ -348,7 +348,7 @@ export declare type Event = Message<"fanfare.control.v1.Event"> & {
     case: "nodeChanged";
   } | {
     /**
-     * Events that this reader was too slow for.
+     * Events that this reader did not get.
      *
      * @generated from field: fanfare.control.v1.EventsMissed missed = 12;
      */
@@ -567,13 +567,13 @@ export declare type NodeChanged = Message<"fanfare.control.v1.NodeChanged"> & {
 export declare const NodeChangedSchema: GenMessage<NodeChanged>;
 
 /**
- * Events that the reader was too slow for.
+ * Events that the reader was too slow for, or that another node could not tell.
  *
  * @generated from message fanfare.control.v1.EventsMissed
  */
 export declare type EventsMissed = Message<"fanfare.control.v1.EventsMissed"> & {
   /**
-   * How many.
+   * How many, at the most; 0: that is not known, because the node that had them is gone.
    *
    * @generated from field: uint64 count = 1;
    */
