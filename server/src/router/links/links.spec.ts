@@ -157,6 +157,28 @@ describe("a link whose lane fails", () => {
     expect(a.messages).toContain("lane is well again");
   });
 
+  it("leaves a lane that has failed another link, with what was under way there", async () => {
+    const scenario = new LinkScenario({ nodes: 5, lanes: 3, options: { minRetransmitMs: 1_000 } });
+    const [a, b, , , e] = scenario.nodes as [ScenarioNode, ScenarioNode, ScenarioNode, ScenarioNode, ScenarioNode];
+    for (const peer of [b, e]) a.send(peer, "first");
+    await scenario.runFor(20);
+    const [lane, same] = scenario.published.filter(({ from }) => from === a.incarnation).map((one) => one.lane);
+    expect(same).toBe(lane);
+    scenario.network.set((lane ?? 0) % 3, "silent");
+    const beganMs = scenario.nowMs;
+    a.send(b, "b");
+    await scenario.runFor(100);
+    a.send(e, "e");
+    await scenario.runFor(100);
+    for (const [node, text] of [
+      [b, "b"],
+      [e, "e"],
+    ] as const) {
+      expect((node.receivedMs(text) ?? Infinity) - beganMs).toBeGreaterThan(149);
+      expect((node.receivedMs(text) ?? Infinity) - beganMs).toBeLessThan(160);
+    }
+  });
+
   it("does not trust a publish that succeeded: what is not acknowledged goes over another lane, the oldest first, then all", async () => {
     const scenario = new LinkScenario();
     const [a, b] = [scenario.node(0), scenario.node(1)];
@@ -246,7 +268,9 @@ describe("a link that no lane carries", () => {
     await scenario.runFor(400);
     scenario.network.heal();
     const healedMs = scenario.nowMs;
+    const { retransmitTimeouts } = a.links.counters;
     await scenario.runFor(600);
+    expect(a.links.counters.retransmitTimeouts).toBe(retransmitTimeouts);
     expect(b.texts).toEqual(["early", "late"]);
     expect(Math.max(early.settledMs, late.settledMs) - healedMs).toBeLessThan(550);
     expect([early.outcome, late.outcome]).toEqual(["delivered", "delivered"]);
