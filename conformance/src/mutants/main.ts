@@ -1,37 +1,57 @@
-import { CaseStatus } from "@fanfare/proto/conformance/v1alpha";
+import { Worker } from "node:worker_threads";
 import { loadSuites } from "../cases/load-suites.ts";
 import { readRequirements } from "../cases/requirements.ts";
-import { summaryText } from "../report/summary.ts";
-import { runServerSuite } from "../run/run-server-suite.ts";
+import { type ClientMutant, clientMutants } from "./client-mutants.ts";
+import type { ClientWorkerMessage } from "./client-worker.ts";
 import { type Mutant, mutants } from "./mutants.ts";
-import { openReference } from "./reference-environment.ts";
-import { runMutants } from "./run-mutants.ts";
+import { type Proof, proofLine } from "./proof.ts";
+import { proveServerCases } from "./prove-server-cases.ts";
 
-// Proves the suite: the reference server passes all it claims, and each of its mutants is caught by a case that proves the requirement
-// it breaks. Arguments name the mutants to run; none: all of them.
-const all = loadSuites(readRequirements());
-const names = Object.keys(mutants) as Mutant[];
+// Proves the suite: the reference server and the reference client pass everything, and each of their mutants is caught by a case that proves the
+// requirement it breaks. Arguments name the mutants to run; none: all of them.
 const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !names.includes(name as Mutant));
+const ofServer = (Object.keys(mutants) as Mutant[]).filter(isWanted);
+const ofClient = (Object.keys(clientMutants) as ClientMutant[]).filter(isWanted);
+const unknown = wanted.filter((name) => !(name in mutants) && !(name in clientMutants));
 if (unknown.length > 0) {
+  const names = [...Object.keys(mutants), ...Object.keys(clientMutants)];
   console.error(`there is no mutant ${unknown.join(", ")}; there are ${names.join(", ")}`);
   process.exit(2);
 }
 
-await using environment = await openReference();
-const report = await runServerSuite(all, environment);
-const bad = report.results.filter(({ status }) => status === CaseStatus.FAIL || status === CaseStatus.HARNESS_ERROR);
-console.log(summaryText(report, { withTrace: false }));
-const selected = wanted.length > 0 ? (wanted as Mutant[]) : names;
-const startedAtMs = performance.now();
-const verdicts = await runMutants(all, selected, ({ mutant, spec, caughtBy, cases }) => {
-  const fate = caughtBy === undefined ? `SURVIVED ${cases} cases` : `caught by ${caughtBy}`;
-  if (caughtBy === undefined || wanted.length > 0) console.log(`${spec} ${mutant}: ${fate}`);
-});
-const caught = verdicts.filter(({ caughtBy }) => caughtBy !== undefined).length;
-console.log(
-  `mutants: ${caught} caught / ${verdicts.length}, ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`,
-);
-if (bad.length > 0)
-  console.log("the reference server itself fails: what the mutants show is worth nothing until that is repaired");
-process.exitCode = caught === verdicts.length && bad.length === 0 ? 0 : 1;
+const proofs = await Promise.all([
+  ofServer.length === 0 ? undefined : proveServerCases(loadSuites(readRequirements()), ofServer, show),
+  ofClient.length === 0 ? undefined : clientProof(ofClient),
+]);
+const [server, client] = proofs;
+for (const [whose, proof] of [["server", server] as const, ["client", client] as const]) {
+  if (proof === undefined) continue;
+  console.log(`\n${proof.text}\n\n${proofLine(whose, proof)}`);
+  if (proof.isSound) continue;
+  console.log(`the reference ${whose} itself fails: what the mutants show is worth nothing until that is repaired`);
+}
+const all = proofs.filter((proof) => proof !== undefined);
+const caught = all.reduce((sum, proof) => sum + proof.caught, 0);
+const total = all.reduce((sum, proof) => sum + proof.total, 0);
+console.log(`\nmutants: ${caught} caught / ${total}`);
+process.exitCode = caught === total && all.every(({ isSound }) => isSound) ? 0 : 1;
+
+function isWanted(name: string): boolean {
+  return wanted.length === 0 || wanted.includes(name);
+}
+
+function show(line: string): void {
+  if (wanted.length > 0 || !line.includes(": caught by ")) console.log(line);
+}
+
+function clientProof(selected: readonly ClientMutant[]): Promise<Proof> {
+  const worker = new Worker(new URL("./client-worker.ts", import.meta.url), { workerData: selected });
+  return new Promise((resolve, reject) => {
+    worker.on("message", (message: ClientWorkerMessage) => {
+      if ("line" in message) show(message.line);
+      else resolve(message.proof);
+    });
+    worker.on("error", reject);
+    worker.on("exit", () => reject(new Error("the clients' half ended without a result")));
+  });
+}

@@ -214,7 +214,15 @@ export class ReferenceClient {
     }
   }
 
-  #deliver({ kind }: ServerFrame): void {
+  #deliver(frame: ServerFrame): void {
+    try {
+      this.#handOver(frame);
+    } catch {
+      if (this.#current !== undefined) this.#give(this.#current, 4001);
+    }
+  }
+
+  #handOver({ kind }: ServerFrame): void {
     if (kind.case === "message") this.subscriptions.message(kind.value);
     if (kind.case === "skip") this.subscriptions.skip(kind.value);
     if (kind.case === "subscription") this.subscriptions.event(kind.value);

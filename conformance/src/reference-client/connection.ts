@@ -1,5 +1,11 @@
 import { create, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
-import { type ClientFrame, ClientFramesSchema, type ServerFrame, ServerFramesSchema } from "@fanfare/proto/v1";
+import {
+  type ClientFrame,
+  ClientFrameSchema,
+  ClientFramesSchema,
+  type ServerFrame,
+  ServerFramesSchema,
+} from "@fanfare/proto/v1";
 import { WebSocket } from "ws";
 import type { ClientBreaks } from "../mutants/client-mutants.ts";
 import { brokenJson, readStrictly, withoutNulls } from "./json-form.ts";
@@ -46,7 +52,10 @@ export class Connection {
       maxPayload: breaks.has("small-messages-alone") ? 1024 * 1024 : maxPayload,
     });
     this.#timer = setTimeout(() => this.#fail(1000), welcomeMs);
-    this.#socket.on("open", () => this.#over || events.opened(this));
+    this.#socket.on("open", () => {
+      if (breaks.has("compression-demanded") && this.#socket.extensions === "") return this.#fail(4001);
+      if (!this.#over) events.opened(this);
+    });
     this.#socket.on("message", (data: Buffer, isBinary) => this.#received(data, isBinary));
     this.#socket.on("ping", () => this.#breaks.has("control-frames-are-life") && this.#alive());
     this.#socket.on("unexpected-response", (_request, { statusCode = 0 }) => {
@@ -70,9 +79,10 @@ export class Connection {
   /** Sends one frame. False: it is larger than the server takes. */
   send(frame: ClientFrame): boolean {
     const message = create(ClientFramesSchema, { frames: [frame] });
-    const text = this.#isJson
-      ? brokenJson(toJson(ClientFramesSchema, message, { enumAsInteger: true }), this.#breaks)
-      : "";
+    const json = this.#breaks.has("bare-frames")
+      ? toJson(ClientFrameSchema, frame, { enumAsInteger: true })
+      : toJson(ClientFramesSchema, message, { enumAsInteger: true });
+    const text = this.#isJson ? brokenJson(json, this.#breaks) : "";
     const data = this.#isJson ? Buffer.from(text) : toBinary(ClientFramesSchema, message);
     const size = this.#isJson && this.#breaks.has("json-size-in-characters") ? text.length : data.length;
     const most = this.#breaks.has("limits-of-its-own") ? 65_536 : this.maxFrameBytes;

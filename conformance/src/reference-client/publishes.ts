@@ -80,7 +80,7 @@ export class Publishes {
     const item = [...this.#unanswered.values()].find((one) => one.id === id && one.on !== undefined);
     if (item === undefined) return false;
     this.#unanswered.delete(item.publish.seq);
-    if (reply.result.case === "error" && this.#breaks.has("refused-requests-repeated")) {
+    if (reply.result.case === "error" && this.#breaks.has("refused-publish-under-its-seq")) {
       const { on } = item;
       setTimeout(() => on && this.#transmit(item, on), 50);
     }

@@ -89,7 +89,8 @@ export class Subscriptions {
     const isUntouched = this.#breaks.has("untouched-positions-forgotten") && position?.moved === false;
     if (position === undefined || isLost || isUntouched) return subscribe;
     const value = this.#breaks.has("received-counts-as-handed-over") ? position.received : position.current;
-    subscribe.start = { case: "after", value };
+    const offset = this.#breaks.has("positions-of-32-bits") ? BigInt.asUintN(32, value.offset) : value.offset;
+    subscribe.start = { case: "after", value: { ...value, offset } };
     return subscribe;
   }
 
@@ -183,6 +184,8 @@ export class Subscriptions {
         this.#all.delete(nameOf(channel));
         return this.#events.closed(channel, event.value.reason);
       case "gap": {
+        if (this.#breaks.has("unknown-values-refused") && GapReason[event.value.reason] === undefined)
+          throw new Error("?");
         const { to } = event.value;
         if (one?.position !== undefined && to !== undefined && !this.#breaks.has("gaps-move-nothing")) {
           one.position = new LogPosition(to, this.#breaks);
