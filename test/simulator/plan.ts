@@ -71,6 +71,8 @@ export interface Plan {
     readonly resumeWindowMs: number;
   };
   readonly sendQueueBytes: number;
+  /** Lanes of each node. Fewer than configured as a rule, because each is probed all the time. */
+  readonly lanes: number;
   /** How late replicas of Valkey are, about, in milliseconds. */
   readonly replicationDelayMs: number;
   /** What the logs keep. */

@@ -9,7 +9,10 @@ const open = { subscribe: Access.ANYONE, publish: Access.ANYONE, presence: Prese
 const secret = { case: "secret" as const, value: "a secret of simulated runs, and of nothing else" };
 
 /** The configuration of one node of a run. */
-export function nodeConfig({ timing, sendQueueBytes, maxMessages, setting }: Plan, nodeId: string): ResolvedConfig {
+export function nodeConfig(
+  { timing, sendQueueBytes, maxMessages, setting, lanes }: Plan,
+  nodeId: string,
+): ResolvedConfig {
   return resolveConfig(
     create(ServerConfigSchema, {
       nodeId,
@@ -33,7 +36,7 @@ export function nodeConfig({ timing, sendQueueBytes, maxMessages, setting }: Pla
       ],
       clusterKeys: [{ id: "c", material: secret }],
       ...(setting !== "embedded" && {
-        valkey: { addresses: ["127.0.0.1:6379"], cluster: setting === "valkey-cluster" },
+        valkey: { addresses: ["127.0.0.1:6379"], cluster: setting === "valkey-cluster", lanes },
       }),
     }),
     { environment: {}, hostname: "simulated" },

@@ -142,7 +142,7 @@ export class SimulatedRun {
     this.#trace("* the faults are over");
     // What nobody was told of is noticed by its silence.
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#plan.timing;
-    const noticedMs = 2 * (heartbeatIntervalMs + heartbeatTimeoutMs);
+    const noticedMs = heartbeatIntervalMs + heartbeatTimeoutMs + 2000;
     await this.#simulation.runUntil(this.#simulation.nowMs + longestOf(this.#plan.steps) + noticedMs);
     await this.#until("the nodes serve again", settleMs, () => this.#places.every((place) => place.isServing));
     await this.#until("every player is back", settleMs, () =>
@@ -170,7 +170,7 @@ export class SimulatedRun {
       for (const to of [...liveGroups, ...durableGroups, next, "broadcast"]) player.publish(to);
     }
     await this.#answers();
-    await this.#simulation.runUntil(this.#simulation.nowMs + 5000);
+    await this.#simulation.runUntil(this.#simulation.nowMs + 2000);
     for (const { id, outcome, channel, error } of [...this.#ledger.published.values()].slice(before)) {
       const isWell = outcome === (isDurable(channel) ? Outcome.STORED : Outcome.DELIVERED);
       if (!isWell) this.#ledger.fault(`${id}, published in the last round, is ${outcome && Outcome[outcome]} ${error}`);

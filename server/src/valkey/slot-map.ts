@@ -27,7 +27,13 @@ export class SlotMap {
   readonly #held = new Map<string, string>();
   /** All owners; undefined: to be found out. */
   #ownerIds: ReadonlySet<string> | undefined = new Set();
+  readonly #onMoved: () => void;
   #loading: Promise<void> | undefined;
+
+  /** @param onMoved a refresh has shown that slots have another primary */
+  constructor(onMoved: () => void = () => {}) {
+    this.#onMoved = onMoved;
+  }
 
   /** Id of the primary; empty if it is not known, or outside of a cluster. */
   primaryOf(tag: string): string {
@@ -72,6 +78,7 @@ export class SlotMap {
       // A view says as a rule what the last one said.
       if (!isPrimary || this.#held.get(id) === claim) continue;
       let isHeld = true;
+      let isChanged = false;
       for (const [first, last] of ranges) {
         for (let slot = first; slot <= last; slot++) {
           const owner = this.#owners[slot];
@@ -80,13 +87,18 @@ export class SlotMap {
             isHeld = false;
             continue;
           }
-          this.#give(slot, id);
+          this.#owners[slot] = id;
+          isChanged = true;
           if (owner === undefined) continue;
           const key = `${owner} ${id}`;
           const move = moves.get(key) ?? { from: owner, to: id, slots: new Set() };
           moves.set(key, move);
           move.slots.add(slot);
         }
+      }
+      if (isChanged) {
+        this.#held.clear();
+        this.#ownerIds = undefined;
       }
       if (isHeld) this.#held.set(id, claim);
     }
@@ -99,18 +111,12 @@ export class SlotMap {
     this.#loading ??= client
       .send(["CLUSTER", "NODES"], "any")
       .then((reply) => {
-        this.learn(parseClusterNodes(reply));
+        if (this.learn(parseClusterNodes(reply)).length > 0) this.#onMoved();
       })
       .finally(() => {
         this.#loading = undefined;
       });
     return this.#loading;
-  }
-
-  #give(slot: number, id: string): void {
-    this.#owners[slot] = id;
-    this.#held.clear();
-    this.#ownerIds = undefined;
   }
 
   #updateEpochs({ nodes }: ClusterView): void {

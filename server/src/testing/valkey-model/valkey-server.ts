@@ -48,6 +48,8 @@ export class ValkeyServer {
   isCutOff = false;
   /** Servers that it takes for dead. */
   readonly suspects = new Set<string>();
+  /** What it answers to `CLUSTER NODES`, and what that was made of. */
+  #nodesText: { readonly view: ClusterView; readonly suspects: string; readonly text: string } | undefined;
   /** Slots that are on their way, and the id of the server at the other end. */
   readonly migrating = new Map<number, string>();
   readonly importing = new Map<number, string>();
@@ -299,6 +301,15 @@ export class ValkeyServer {
 
   /** A line a server: id, address, flags, its primary, two times, epoch, link, and the ranges of its slots. */
   #clusterNodes(view: ClusterView): string {
+    const suspects = [...this.suspects].join();
+    const known = this.#nodesText;
+    if (known?.view === view && known.suspects === suspects) return known.text;
+    const text = this.#nodesTextOf(view);
+    this.#nodesText = { view, suspects, text };
+    return text;
+  }
+
+  #nodesTextOf(view: ClusterView): string {
     const ranges = [...view.ranges()];
     const lines = view.shards.flatMap(({ primary, replicas, epoch }, index) =>
       [primary, ...replicas].map((id) => {
