@@ -49,6 +49,7 @@ export function addClientCommand(program: Command): void {
 Examples:
   fanfare-conformance client --adapter ./my-adapter
   fanfare-conformance client --adapter 'python3 adapter.py' --case client/resume --trace
+  fanfare-conformance client --adapter ./my-adapter --profile core --repeat 20
 
 ${exitCodeHelp}`,
     )
