@@ -31,7 +31,7 @@ export interface GroupedCallsOptions {
    * until the replica has caught up. Default: unknown.
    */
   readonly withoutReplica?: "unknown" | "primary";
-  /** Whether an answer can be believed that no replica vouches for; of a primary that was replaced it cannot. Default: always. */
+  /** Whether who answered can be believed to be the primary still: what one has written that was replaced is lost. Default: always. */
   readonly isBelieved?: (mark: Mark, sentAtMs: number) => boolean;
 }
 
@@ -214,7 +214,7 @@ export class GroupedCalls {
     const replicas = this.#replicasOf(shard, role, waitReply);
     const mark = markReply instanceof Error ? undefined : markOf(markReply);
     const proof = proofOf(waitReply, replicas, mark);
-    const isDoubtful = proof.acknowledged === "primary" && mark !== undefined && !isBelieved(mark, sentAtMs);
+    const isDoubtful = proof.acknowledged !== undefined && mark !== undefined && !isBelieved(mark, sentAtMs);
     return { replies, proof: isDoubtful ? { ...proof, covers: () => false } : proof };
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "./reply-errors.ts";
+import { isConnectionFailure, isFunctionMissing, isMisrouted, isNotCarriedOut } from "./reply-errors.ts";
 
 /** As GLIDE 2.5 words them. */
 const signalled = (text: string) => new Error(`An error was signalled by the server: - ${text}`);
@@ -14,6 +14,7 @@ describe("errors of Valkey", () => {
       signalled("ClusterDown: The cluster is down"),
       signalled("BusyLoadingError: is loading the dataset in memory"),
       signalled("ReadOnly: You can't write against a read only replica."),
+      new Error("Reached maximum inflight requests"),
     ]) {
       expect(isNotCarriedOut(reply), reply.message).toBe(true);
       expect(isConnectionFailure(reply), reply.message).toBe(false);
@@ -26,6 +27,15 @@ describe("errors of Valkey", () => {
     for (const text of ["timed out", "Broken pipe", "Connection refused", "Unable to close requests"]) {
       expect([isConnectionFailure(new Error(text)), isNotCarriedOut(new Error(text))]).toEqual([true, false]);
     }
+  });
+
+  it("say that a client has lost the primary", () => {
+    const lost = [
+      "Moved: 15495 127.0.0.1:45317; ExtensionError",
+      "ReadOnly: You can't write against a read only replica.",
+    ];
+    for (const text of lost) expect(isMisrouted(signalled(text))).toBe(true);
+    for (const error of [signalled("TryAgain: x"), new Error("timed out")]) expect(isMisrouted(error)).toBe(false);
   });
 
   it("name a missing function", () => {

@@ -7,9 +7,14 @@ function isServerError(reason: unknown): reason is Error {
   return reason instanceof Error && /signalled by the server|^[A-Z]{3,}: /.test(reason.message);
 }
 
+/** An error that the client library gave because it has too much under way: nothing was sent. */
+function isOverload(reason: unknown): boolean {
+  return reason instanceof Error && /inflight request/i.test(reason.message);
+}
+
 /** Whether a command may have been carried out although it has no answer. */
 export function isConnectionFailure(reason: unknown): boolean {
-  return reason instanceof Error && !isServerError(reason);
+  return reason instanceof Error && !isServerError(reason) && !isOverload(reason);
 }
 
 /** Whether an answer says that its node lacks the function. */
@@ -21,8 +26,9 @@ export function isFunctionMissing(reason: unknown): boolean {
 const passing =
   /\b(TRYAGAIN|CLUSTERDOWN|MOVED|ASK|(BUSY)?LOADING\w*|MASTERDOWN\w*|READONLY|NOREPLICAS|BUSY|OOM|MISCONF)\b/i;
 
-/** Whether an answer says that its command was not carried out, for a reason that passes. */
+/** Whether a command was certainly not carried out, for a reason that passes. */
 export function isNotCarriedOut(reason: unknown): boolean {
+  if (isOverload(reason)) return true;
   return isServerError(reason) && (passing.test(reason.message) || isFunctionMissing(reason));
 }
 

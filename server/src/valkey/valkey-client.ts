@@ -91,7 +91,7 @@ export async function connectValkey(options: ValkeyOptions): Promise<ValkeyClien
 }
 
 /** Subscribes by GLIDE. @throws if GLIDE is not installed or nobody answers */
-export async function subscribeValkey(
+async function subscribeValkey(
   options: ValkeyOptions,
   channels: readonly string[],
   onPublished: OnPublished,

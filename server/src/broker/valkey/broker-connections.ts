@@ -5,6 +5,7 @@ import type { Log } from "../../observe/log.ts";
 import type { RandomBytes } from "../../random.ts";
 import { FunctionLoader } from "../../valkey/function-loader.ts";
 import { GroupedCalls } from "../../valkey/grouped-calls.ts";
+import { isConnectionFailure } from "../../valkey/reply-errors.ts";
 import { markOf } from "../../valkey/reply-mark.ts";
 import { ShardWatch } from "../../valkey/shard-watch.ts";
 import { SupervisedClient } from "../../valkey/supervised-client.ts";
@@ -113,22 +114,23 @@ export class BrokerConnections implements Disposable {
     const { connector, valkey, clock, log, laneTimeoutMs } = options;
     const fast = { ...valkey, requestTimeoutMs: laneTimeoutMs };
     await using opened = new AsyncDisposableStack();
-    const clients: SupervisedClient[] = [];
-    for (const [of, its] of [
-      ["lanes", fast],
-      ["routes", fast],
-      ["changes", valkey],
-      ["rest", valkey],
-    ] as const) {
-      const connect = (isFirst: boolean) =>
-        connector.connect(isFirst ? its : { ...its, connectTimeoutMs: replacementConnectTimeoutMs });
-      const client = await SupervisedClient.connect({ connect, clock, log, name: of });
-      opened.defer(() => client.close());
-      clients.push(client);
-    }
+    const clients = await Promise.all(
+      (["lanes", "routes", "changes", "rest"] as const).map(async (of) => {
+        const its = of === "lanes" || of === "routes" ? fast : valkey;
+        const connect = (isFirst: boolean) =>
+          connector.connect(isFirst ? its : { ...its, connectTimeoutMs: replacementConnectTimeoutMs });
+        return opened.adopt(await SupervisedClient.connect({ connect, clock, log, name: of }), (client) =>
+          client.close(),
+        );
+      }),
+    );
     const connections = new BrokerConnections(options, clients);
     opened.defer(() => connections[Symbol.dispose]());
-    await connections.loader.load(connections.rest);
+    await connections.loader.load(connections.rest).catch((reason: unknown) => {
+      // Of a cluster a shard may have no primary just now; the functions are loaded where they turn out to be missing.
+      if (!valkey.cluster || !isConnectionFailure(reason)) throw reason;
+      log.warn("functions could not be loaded everywhere", { reason: String(reason) });
+    });
     await connections.topology.look();
     await connections.watch.open();
     opened.move();

@@ -108,6 +108,26 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a broker over a clu
     await until(async () => (await nodes[1].routes.read(channel)).length === 4);
   }, 60_000);
 
+  it("starts while a shard has no primary, and is there for it as soon as it has one", async () => {
+    const [, key] = keyOfShard as [string, string];
+    const victim = await servers.primaryOf(key);
+    await victim.kill();
+    const beganMs = performance.now();
+    await using broker = await openBrokerOn(servers, { callTimeoutMs: 20_000 });
+    await broker.lanes.listen(77n, () => {});
+    const isElected = (await servers.primaryOf(key).catch(() => victim)) !== victim;
+    expect([isElected, broker.health.isHealthy]).toEqual([false, true]);
+    expect(performance.now() - beganMs).toBeLessThan(3000);
+    const joined = Array.from({ length: 30 }, () => newAppChannel()).map((one) => broker.routes.add(one, 77n, 1));
+    await untilElected(key, victim);
+    const electedMs = performance.now();
+    await until(async () => broker.health.lanes.every(({ isUp }) => isUp));
+    expect(performance.now() - electedMs).toBeLessThan(1500);
+    await Promise.all(joined);
+    await victim.restart();
+    await untilSettled(servers);
+  }, 60_000);
+
   it("tells which routes may be lost", async () => {
     const [key] = keyOfShard as [string];
     const channels = Array.from({ length: 50 }, () => newAppChannel());

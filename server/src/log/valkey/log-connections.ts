@@ -48,7 +48,7 @@ export class LogConnections implements AsyncDisposable {
   readonly #client: SupervisedClient;
   readonly #waitingClient: SupervisedClient;
   readonly #loader: FunctionLoader;
-  readonly #slots = new SlotMap();
+  readonly #slots: SlotMap;
   readonly #sendTimeoutMs: number;
   readonly #isCluster: boolean;
   #closed = false;
@@ -61,6 +61,10 @@ export class LogConnections implements AsyncDisposable {
     this.#client = client;
     this.#waitingClient = waitingClient;
     this.#loader = new FunctionLoader(logFunctions.source);
+    this.#slots = new SlotMap(() => {
+      client.topologyChanged();
+      waitingClient.topologyChanged();
+    });
     this.#isCluster = valkey.cluster;
     const shared = {
       name: "the log's store",
@@ -85,7 +89,11 @@ export class LogConnections implements AsyncDisposable {
     const waitingClient = await SupervisedClient.connect({ connect, clock, log, name: "log, waiting" });
     const connections = new LogConnections(options, client, waitingClient);
     try {
-      await connections.#loader.load(client);
+      await connections.#loader.load(client).catch((reason: unknown) => {
+        // Of a cluster a shard may have no primary just now; the functions are loaded where they turn out to be missing.
+        if (!valkey.cluster || !isConnectionFailure(reason)) throw reason;
+        log.warn("functions of the log could not be loaded everywhere", { reason: String(reason) });
+      });
       if (valkey.cluster) await connections.#slots.refresh(client);
       return connections;
     } catch (reason) {
