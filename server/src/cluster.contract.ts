@@ -248,6 +248,21 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
       expect(sessions).toHaveLength(2);
     });
 
+    it("sends away from the fuller node what it has above the mean, and nobody from one that is alone", async () => {
+      const connections = () => [one, two].map(({ counters }) => counters.connections) as [number, number];
+      const [before, other] = connections();
+      await Promise.all(Array.from({ length: Math.max(0, other - before) + 6 }, () => join(one, fresh("many"))));
+      const [full, less] = connections();
+      const surplus = one === two ? 0 : full - Math.ceil((full + less) / 2);
+      const leaving = (server: TestServer) =>
+        [...server.hub().sessions.values()].filter(({ link }) => link?.goingAway === true).length;
+      const half = await two.control().rebalance({ percent: 50, windowMs: 1_000 });
+      expect([half.sessions, leaving(one)]).toEqual([Math.floor(surplus / 2), Math.floor(surplus / 2)]);
+      const rest = await two.control().rebalance({ windowMs: 1_000 });
+      expect([rest.sessions, leaving(one)]).toEqual([Math.ceil(surplus / 2), surplus]);
+      if (one !== two) expect([surplus >= 3, leaving(two)]).toEqual([true, 0]);
+    });
+
     it("changes a namespace on every node", async () => {
       const name = fresh("ns");
       const client = await join(two, fresh("late"));

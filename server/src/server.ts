@@ -4,7 +4,7 @@ import { CloseCode } from "@fanfare/proto/v1";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ResolvedConfig } from "./config/resolved-config.ts";
 import { ControlApi } from "./control/control-api.ts";
-import { drain } from "./gateway/drain.ts";
+import { drain, sendAway } from "./gateway/drain.ts";
 import { connectPath, UpgradeHandler } from "./gateway/upgrade.ts";
 import { type DevSecrets, devCredentialsRoute } from "./http/dev-credentials.ts";
 import { healthRoutes, metricsRoute } from "./http/health-routes.ts";
@@ -153,6 +153,16 @@ export class FanfareServer implements AsyncDisposable {
     return drain(connections, clock, { windowMs, deadlineMs, url, rebalancing: true });
   }
 
+  /** Sends some clients to other nodes. */
+  #sendAway({ sessions, windowMs }: { sessions: number; windowMs: number }): { told: number } {
+    const { clock, config, log } = this.node;
+    const deadlineMs = Math.max(config.timing.drainDeadlineMs, windowMs);
+    const options = { windowMs, deadlineMs, url: "", rebalancing: true };
+    const told = sendAway(this.#run.upgrades.connections, clock, sessions, options);
+    log.info("clients sent to other nodes", { clients: told, windowMs });
+    return { told };
+  }
+
   /** Accepts clients at a listener again. */
   reopen(listener: number): void {
     if (this.#drained === undefined) this.#listener(listener).refusal = undefined;
@@ -197,7 +207,10 @@ export class FanfareServer implements AsyncDisposable {
     const cluster = this.#cluster;
     const node = new FanfareNode({ config, clock, log, ...(stores && { stores }), ...(cluster && { cluster }) });
     void node.isolated.then(() => this.#reincarnate(node));
-    const control = new ControlApi(node, (wish) => this.drain(wish));
+    const control = new ControlApi(node, {
+      beginDrain: (wish) => this.drain(wish),
+      sendAway: (wish) => this.#sendAway(wish),
+    });
     const metrics = this.#newMetrics(node);
     const isReachable = () => node.cluster?.isHealthy ?? true;
     const routes = [control.route, ...healthRoutes(node, isReachable)];

@@ -3,18 +3,19 @@ import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { ControlService } from "@fanfare/proto/control/v1";
 import { ApiKeys } from "../auth/api-keys.ts";
+import type { Cluster } from "../router/cluster/cluster.ts";
 import { appOf, callerKey, callerOf } from "./caller-context.ts";
 import { clusterCalls } from "./cluster/cluster-calls.ts";
 import { Scatter } from "./cluster/scatter.ts";
-import type { BeginDrain, ControlNode } from "./control-context.ts";
+import type { ControlNode, NodeActions, SendAway } from "./control-context.ts";
 import { groupCalls } from "./group-calls.ts";
 import { guard } from "./guard.ts";
 import { logCalls } from "./log-calls.ts";
 import { nodeCalls } from "./node-calls.ts";
 import { playerCalls } from "./player-calls.ts";
 import { Publisher } from "./publisher.ts";
+import { rebalanceAlone, rebalanceCalls } from "./rebalance.ts";
 import { sessionCalls } from "./session-calls.ts";
-import { unimplementedCalls } from "./unimplemented-calls.ts";
 import { EventWatchers } from "./watch-events.ts";
 
 /** The largest request, uncompressed. */
@@ -35,7 +36,7 @@ export class ControlApi {
   readonly #underWay = new Set<ServerResponse>();
   #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(node: ControlNode, beginDrain: BeginDrain) {
+  constructor(node: ControlNode, { beginDrain, sendAway }: NodeActions) {
     this.#watchers = new EventWatchers(node);
     this.#keys = new ApiKeys(node.config.apps.values());
     const publisher = new Publisher(node);
@@ -45,14 +46,14 @@ export class ControlApi {
       ...sessionCalls(node),
       ...nodeCalls(node, beginDrain),
       ...logCalls(node),
+      ...rebalanceAlone,
     };
     const { cluster } = node;
-    const ofCluster = cluster && clusterCalls(node, cluster, new Scatter(cluster, local));
+    const ofCluster = cluster && callsOfCluster(node, cluster, new Scatter(cluster, local), sendAway);
     const routes = (router: ConnectRouter): void => {
       router.service(ControlService, {
         ...local,
         ...ofCluster,
-        ...unimplementedCalls,
         publish: async ({ publications }, context) => {
           const app = appOf(node, context);
           const results = await publisher.publish(app, callerOf(context), publications, context.signal);
@@ -97,4 +98,8 @@ export class ControlApi {
     this.#idle ??= Promise.withResolvers<void>();
     return this.#idle.promise;
   }
+}
+
+function callsOfCluster(node: ControlNode, cluster: Cluster, scatter: Scatter, sendAway: SendAway) {
+  return { ...clusterCalls(node, cluster, scatter), ...rebalanceCalls(node, cluster, scatter, sendAway) };
 }

@@ -43,5 +43,20 @@ export interface DrainWish {
   readonly deadlineMs?: number;
 }
 
+/** Some clients too many. */
+export interface SendAwayWish {
+  readonly sessions: number;
+  readonly windowMs: number;
+}
+
+/** Sends some clients away, to whatever node they come; returns how many were told. */
+export type SendAway = (wish: SendAwayWish) => { readonly told: number };
+
+/** What the control API can do to the node's connections. */
+export interface NodeActions {
+  readonly beginDrain: BeginDrain;
+  readonly sendAway: SendAway;
+}
+
 /** Begins to send every client away; returns how many were told. */
 export type BeginDrain = (wish: DrainWish) => { readonly told: number };

@@ -84,10 +84,6 @@ describe("the guard of the control API", () => {
     expect(await refusalNames(stream.next())).toBe("InvalidArgument INVALID_ARGUMENT group");
   });
 
-  it("says of what is not there yet that it is not implemented", async () => {
-    expect(await refusalNames(fixture.client().rebalance({}))).toBe("Unimplemented UNIMPLEMENTED");
-  });
-
   it("takes 4 MiB and no more, compressed or not", async () => {
     const client = fixture.client();
     const publish = (length: number) =>

@@ -65,3 +65,13 @@ describe("Drain", () => {
     expect((await fixture.client().listNodes({})).nodes[0]?.state).toBe(NodeState.READY);
   });
 });
+
+describe("Rebalance", () => {
+  it("sends nobody away from a node that is alone", async () => {
+    await using fixture = await ControlFixture.start();
+    const ann = await fixture.player("ann", { features: ["resume", "hand_over"] });
+    expect((await fixture.client().rebalance({})).sessions).toBe(0);
+    const session = fixture.server.node.apps.get("game")?.hub.sessions.get(ann.welcome.sessionId);
+    expect(session?.link?.goingAway).toBe(false);
+  });
+});

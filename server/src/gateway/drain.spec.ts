@@ -2,7 +2,7 @@ import { CloseCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import type { Connection } from "./connection.ts";
-import { drain } from "./drain.ts";
+import { drain, sendAway } from "./drain.ts";
 
 /** A connection that keeps what it was told. */
 class FakeConnection {
@@ -82,5 +82,22 @@ describe("drain", () => {
     const { told, done } = begin([]);
     expect(told).toBe(0);
     await done;
+  });
+});
+
+describe("sendAway", () => {
+  const tell = (fakes: FakeConnection[], count: number) =>
+    sendAway(fakes as unknown as Connection[], new VirtualClock(), count, options);
+
+  it("tells as many as are too many, spread over the window, and leaves the others alone", () => {
+    const fakes = Array.from({ length: 5 }, () => new FakeConnection());
+    expect(tell(fakes, 2)).toBe(2);
+    expect(fakes.map(({ told }) => told?.reconnectAfterMs)).toEqual([0, 500, undefined, undefined, undefined]);
+  });
+
+  it("counts who is on the way already, and disturbs nobody who has not been welcomed", () => {
+    const fakes = [new FakeConnection(false), ...Array.from({ length: 4 }, () => new FakeConnection())];
+    expect([tell(fakes, 2), tell(fakes, 2), tell(fakes, 3)]).toEqual([2, 0, 1]);
+    expect(fakes[0]).toMatchObject({ told: undefined, closedWith: undefined });
   });
 });

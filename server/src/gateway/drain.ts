@@ -35,6 +35,22 @@ export function drain(
   return { told: leaving.length, done: allGone(all, clock, options.deadlineMs) };
 }
 
+/**
+ * Sends some of the connections away, those that were there first. Who is on the way already counts as one of them.
+ * @returns how many were told
+ */
+export function sendAway(
+  connections: Iterable<Connection>,
+  clock: Clock,
+  count: number,
+  options: DrainOptions,
+): number {
+  const open = [...connections].filter((connection) => connection.isOpen);
+  const staying = open.filter((connection) => !connection.goingAway);
+  const isLeaving = open.length - staying.length;
+  return drain(staying.slice(0, Math.max(0, count - isLeaving)), clock, options).told;
+}
+
 const goingAway = "this node is going away";
 
 function allGone(connections: readonly Connection[], clock: Clock, deadlineMs: number): Promise<void> {

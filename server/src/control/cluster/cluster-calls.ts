@@ -22,7 +22,6 @@ type Calls = Pick<
   | "listMemberships"
   | "listMembers"
   | "unban"
-  | "listNodes"
   | "putNamespace"
   | "deleteNamespace"
 >;

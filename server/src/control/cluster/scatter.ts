@@ -18,7 +18,8 @@ export type ScatteredName =
   | "erasePlayer"
   | "getPresence"
   | "callPlayer"
-  | "drain";
+  | "drain"
+  | "listNodes";
 
 /** The calls as a node carries them out for itself alone. */
 export type LocalCalls = Pick<Service, ScatteredName>;
