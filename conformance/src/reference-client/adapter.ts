@@ -18,8 +18,9 @@ import {
   SubscribeSchema,
 } from "@fanfare/proto/v1";
 import type { ClientBreaks } from "../mutants/client-mutants.ts";
-import { ReferenceClient, servedFeatures } from "./client.ts";
+import { ReferenceClient } from "./client.ts";
 import { ClientFailure } from "./failure.ts";
+import { servedFeatures } from "./hello.ts";
 import type { RequestKind } from "./requests.ts";
 import type { Subscription } from "./subscriptions.ts";
 

@@ -3,7 +3,6 @@ import {
   ClientFrameSchema,
   ErrorCode,
   type Goaway,
-  HelloSchema,
   type ServerFrame,
   type Subscribe,
   type Welcome,
@@ -13,16 +12,13 @@ import { Calls, refuse } from "./calls.ts";
 import { ComingBack } from "./coming-back.ts";
 import { Connection, type Ended } from "./connection.ts";
 import { ClientFailure } from "./failure.ts";
+import { helloOf, servedFeatures } from "./hello.ts";
+import { targetOf } from "./move-target.ts";
 import { Publishes } from "./publishes.ts";
 import { Requests } from "./requests.ts";
 import { type Session, sessionOfThisMachine } from "./session.ts";
 import { type ChannelEvents, Subscriptions } from "./subscriptions.ts";
 import { TokenRefresh } from "./token-refresh.ts";
-
-/** Features that this client serves. */
-export const servedFeatures: readonly string[] = [
-  ...["resume", "hand_over", "presence", "report", "server_rpc", "client_rpc", "durable", "history", "cursor"],
-];
 
 /** How to connect. */
 export interface ClientOptions {
@@ -156,15 +152,12 @@ export class ReferenceClient {
     const session = this.#session;
     this.#attempt = session === undefined ? 1 : this.#attempt + (this.#breaks.has("attempt-not-raised") ? 0 : 1);
     const secret = this.#breaks.has("oldest-secret") ? session?.oldestSecret : session?.secret;
-    const value = create(HelloSchema, {
+    const value = helloOf({
       token: this.#comingBack.token,
-      minRevision: 1,
-      maxRevision: 1,
-      features: this.#breaks.has("feature-that-is-none") ? [...servedFeatures, "teleport"] : [...servedFeatures],
-      client: { name: "fanfare-reference-client", version: "1" },
       attempt: this.#attempt,
       subscriptions: this.subscriptions.forHello(),
-      ...(session === undefined ? {} : { resume: { sessionId: session.id, secret: secret ?? "", handOver } }),
+      resume: session && { sessionId: session.id, secret: secret ?? "", handOver },
+      breaks: this.#breaks,
     });
     connection.send(create(ClientFrameSchema, { kind: { case: "hello", value } }));
     if (this.#breaks.has("ping-before-welcome")) this.#ping(connection);
@@ -276,7 +269,8 @@ export class ReferenceClient {
   #going(connection: Connection, { reconnectAfterMs, url }: Goaway): void {
     if (connection !== this.#current || !this.features.has("hand_over") || this.#session === undefined) return;
     clearTimeout(this.#timer);
-    const target = this.#target(url);
+    const { url: own, allowedOrigins } = this.#options;
+    const target = targetOf(url, this.#url, [own, ...allowedOrigins], this.#breaks);
     const move = () => {
       if (this.#current !== connection || this.#over) return;
       this.#url = target;
@@ -288,13 +282,6 @@ export class ReferenceClient {
       this.#next = this.#open(target);
     };
     this.#timer = setTimeout(move, this.#breaks.has("moves-at-once") ? 0 : reconnectAfterMs);
-  }
-
-  /** Where a server may send this client. */
-  #target(url: string): string {
-    if (url === "" || !URL.canParse(url)) return this.#url;
-    const origins = [this.#options.url, ...this.#options.allowedOrigins].map((one) => new URL(one).origin);
-    return origins.includes(new URL(url).origin) || this.#breaks.has("any-address") ? url : this.#url;
   }
 
   /** The second connection is the only one from now on. `isLost`: the first has ended without handing over. */
