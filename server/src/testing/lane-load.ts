@@ -1,6 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Broker } from "../broker/broker.ts";
 
+/** How long a shard is avoided after a failure, in milliseconds. */
+const sickMs = 300;
+
 /**
  * Messages over lanes from one node to another, each lane in its turn, and one that fails at once over a lane of another shard: what a link does, as
  * far as lanes are concerned.
@@ -12,6 +15,7 @@ export class LaneLoad {
   readonly #latenciesMs = new Map<number, number>();
   readonly #running: Promise<void>;
   readonly #sending = new Set<Promise<void>>();
+  readonly #sickUntilMs = new Map<string, number>();
   #isStopped = false;
   #attempts = 0;
 
@@ -61,13 +65,26 @@ export class LaneLoad {
     const { lanes } = this.#from;
     const bytes = Buffer.alloc(200, 8);
     bytes.writeUInt32BE(number, 1);
-    let lane = number % lanes.count;
+    const tried = new Map<string, number>();
     for (let tries = 0; tries < lanes.count; tries++) {
       this.#attempts++;
+      const lane = this.#laneFor(number + tries, tried);
       if ((await lanes.publish(lane, this.#to, bytes).catch(() => 0)) > 0) return;
       const shard = lanes.shardOf(lane);
-      const others = [...Array(lanes.count).keys()].map((i) => (lane + i) % lanes.count);
-      lane = others.find((other) => lanes.shardOf(other) !== shard) ?? (lane + 1) % lanes.count;
+      tried.set(shard, (tried.get(shard) ?? 0) + 1);
+      this.#sickUntilMs.set(shard, performance.now() + sickMs);
     }
+  }
+
+  /** The next lane of the shards that were tried the least, and are not sick if there is one that is well. */
+  #laneFor(first: number, tried: ReadonlyMap<string, number>): number {
+    const { lanes } = this.#from;
+    const nowMs = performance.now();
+    const costOf = (lane: number) => {
+      const shard = lanes.shardOf(lane);
+      return (tried.get(shard) ?? 0) * 2 + ((this.#sickUntilMs.get(shard) ?? 0) > nowMs ? 1 : 0);
+    };
+    const inTurn = [...Array(lanes.count).keys()].map((i) => (first + i) % lanes.count);
+    return inTurn.reduce((best, lane) => (costOf(lane) < costOf(best) ? lane : best));
   }
 }

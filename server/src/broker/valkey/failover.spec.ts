@@ -8,6 +8,7 @@ import { openBrokerOn } from "../../testing/valkey-broker.ts";
 import {
   moveSlot,
   startCluster,
+  startStandalone,
   until,
   untilSettled,
   type ValkeyProcess,
@@ -136,14 +137,19 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a broker over a clu
     await failOver(key);
     await until(async () => affected.length > 0);
     stop();
+    await untilSettled(servers);
     const keys = channels.map((channel) => `${channel.appId}/${channel.key}`);
     const primaries = await Promise.all(keys.map((one) => servers.primaryOf(`{${one}}`)));
     const elected = await servers.primaryOf(key);
     expect(affected).toEqual([primaries.map((primary) => primary === elected)]);
-    await untilSettled(servers);
   }, 60_000);
 
   it("loses no message on sixteen lanes while each primary is killed, and has all lanes back within a second of the election", async () => {
+    // What the machine itself makes wait, while other work keeps it busy, is told from what the fault does.
+    await using quiet = await startStandalone();
+    await using from = await openBrokerOn(quiet);
+    await using to = await openBrokerOn(quiet);
+    const control = await LaneLoad.start(from, to, 7n);
     const load = await LaneLoad.start(nodes[0], nodes[1], 7n);
     await nodes[0].lanes.listen(8n, () => {});
     const isUp = () => nodes.every(({ health }) => health.lanes.every((lane) => lane.isUp));
@@ -162,8 +168,9 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a broker over a clu
       await untilSettled(servers);
     }
     const result = await load.stop();
+    const { maxMs: busyMs } = await control.stop();
     expect(result.lost).toBe(0);
-    expect(result.maxMs).toBeLessThan(500);
-    expect(Math.max(...backAfterMs)).toBeLessThan(1000);
+    expect(result.maxMs).toBeLessThan(500 + 2 * busyMs);
+    expect(Math.max(...backAfterMs)).toBeLessThan(1000 + 2 * busyMs);
   }, 120_000);
 });
