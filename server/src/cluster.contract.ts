@@ -1,4 +1,5 @@
 import { Access } from "@fanfare/proto/config/v1";
+import type { WatchEventsResponse } from "@fanfare/proto/control/v1";
 import { CloseCode, GapReason, Outcome } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type TestServer, tokenFor } from "./testing/test-server.ts";
@@ -261,6 +262,39 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
       const rest = await two.control().rebalance({ windowMs: 1_000 });
       expect([rest.sessions, leaving(one)]).toEqual([Math.ceil(surplus / 2), surplus]);
       if (one !== two) expect([surplus >= 3, leaving(two)]).toEqual([true, 0]);
+    });
+
+    it("tells a backend what happens on all nodes, each thing once", async () => {
+      const [player, group] = [fresh("watched"), `members-only:${fresh("g")}`];
+      const abort = new AbortController();
+      const stream = one.control().watchEvents({ playerId: player }, { signal: abort.signal })[Symbol.asyncIterator]();
+      const next = async () => ((await stream.next()).value as WatchEventsResponse).event;
+      expect(await next()).toBeUndefined();
+      const client = await join(two, player);
+      expect(await next()).toMatchObject({
+        nodeId: two.server.node.config.nodeId,
+        event: { case: "sessionOpened", value: { playerId: player, sessionId: client.welcome?.sessionId } },
+      });
+      await two.control().joinGroup({ playerId: player, group });
+      const cases = async (count: number) => {
+        const all: (string | undefined)[] = [];
+        for (let i = 0; i < count; i++) all.push((await next())?.event.case);
+        return all.toSorted();
+      };
+      expect(await cases(2)).toEqual(["membershipJoined", "subscribed"]);
+      const { sessionId, resumeSecret } = client.welcome!;
+      client.cut();
+      expect(await cases(1)).toEqual(["sessionDetached"]);
+      const resume = { sessionId, secret: resumeSecret };
+      const back = await join(one, player, { hello: { attempt: 2, resume } });
+      expect(await next()).toMatchObject({ nodeId: one.server.node.config.nodeId, event: { case: "sessionResumed" } });
+      // The group is told of again where it moved.
+      expect(await cases(one === two ? 0 : 1)).toEqual(one === two ? [] : ["subscribed"]);
+      await one.control().leaveGroup({ playerId: player, group });
+      expect(await cases(2)).toEqual(["membershipLeft", "unsubscribed"]);
+      await back.close(CloseCode.DISCONNECTED);
+      expect(await next()).toMatchObject({ event: { case: "sessionClosed" } });
+      abort.abort();
     });
 
     it("changes a namespace on every node", async () => {

@@ -177,6 +177,7 @@ export class FanfareServer implements AsyncDisposable {
   async #close(): Promise<void> {
     for (const connection of this.#run.upgrades.connections) connection.destroy();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#run.control.close();
     await this.node[Symbol.asyncDispose]();
     await this.#valkey?.[Symbol.asyncDispose]();
     this.#run.metrics[Symbol.dispose]();
@@ -232,7 +233,8 @@ export class FanfareServer implements AsyncDisposable {
   }
 
   /** Nobody waits for what it could not write: it cannot write it now either. */
-  #abandon({ node, metrics }: NodeRun): void {
+  #abandon({ node, metrics, control }: NodeRun): void {
+    control.close();
     metrics[Symbol.dispose]();
     node[Symbol.asyncDispose]().catch((reason: unknown) => {
       node.log.warn("an isolated node was not closed in order", { reason: String(reason) });
@@ -253,7 +255,6 @@ export class FanfareServer implements AsyncDisposable {
     for (const connection of former.upgrades.connections) {
       connection.close(CloseCode.ISOLATED, "this node is cut off from its cluster");
     }
-    former.control.endStreams();
     this.#isRejoining = true;
     for (;;) {
       this.#abandon(this.#run);

@@ -6,6 +6,8 @@ import { ApiKeys } from "../auth/api-keys.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
 import { appOf, callerKey, callerOf } from "./caller-context.ts";
 import { clusterCalls } from "./cluster/cluster-calls.ts";
+import { EventFeeds } from "./cluster/event-feeds.ts";
+import { RemoteEvents } from "./cluster/remote-events.ts";
 import { Scatter } from "./cluster/scatter.ts";
 import type { ControlNode, NodeActions, SendAway } from "./control-context.ts";
 import { groupCalls } from "./group-calls.ts";
@@ -30,6 +32,7 @@ type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 /** Serves `fanfare.control.v1.ControlService` by Connect and gRPC-Web, and behind HTTP/2 by gRPC. */
 export class ControlApi {
   readonly #watchers: EventWatchers;
+  readonly #feeds: EventFeeds | undefined;
   readonly #keys: ApiKeys;
   readonly #handle: Handle;
   readonly #handleStranger: Handle;
@@ -37,7 +40,9 @@ export class ControlApi {
   #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(node: ControlNode, { beginDrain, sendAway }: NodeActions) {
-    this.#watchers = new EventWatchers(node);
+    const { cluster } = node;
+    this.#watchers = new EventWatchers(node, cluster && new RemoteEvents(node, cluster));
+    this.#feeds = cluster && new EventFeeds(node, cluster);
     this.#keys = new ApiKeys(node.config.apps.values());
     const publisher = new Publisher(node);
     const local = {
@@ -48,7 +53,6 @@ export class ControlApi {
       ...logCalls(node),
       ...rebalanceAlone,
     };
-    const { cluster } = node;
     const ofCluster = cluster && callsOfCluster(node, cluster, new Scatter(cluster, local), sendAway);
     const routes = (router: ConnectRouter): void => {
       router.service(ControlService, {
@@ -90,6 +94,12 @@ export class ControlApi {
   /** The node drains: event streams end. Other calls are served on. */
   endStreams(): void {
     this.#watchers.end();
+  }
+
+  /** The node goes: nobody is told of anything any more. */
+  close(): void {
+    this.#watchers.end();
+    this.#feeds?.close();
   }
 
   /** Settles when no call is under way. */

@@ -43,4 +43,18 @@ describe("EventQueue", () => {
     queue.push(item(3));
     expect(await rest(queue)).toEqual([{ item: item(1) }, { missed: 1 }]);
   });
+
+  it("wakes a reader that has nothing, once, and disturbs none that has something", async () => {
+    const queue = new EventQueue<{ n: number }>(2);
+    queue.push(item(1));
+    queue.wake();
+    const reader = queue[Symbol.asyncIterator]();
+    expect((await reader.next()).value).toEqual({ item: item(1) });
+    expect((await reader.next()).value).toEqual({ missed: 0 });
+    const waiting = reader.next();
+    queue.wake();
+    expect((await waiting).value).toEqual({ missed: 0 });
+    queue.end();
+    expect((await reader.next()).done).toBe(true);
+  });
 });

@@ -10,6 +10,7 @@ export class EventQueue<T extends object> implements AsyncIterable<Queued<T>> {
   readonly #items: T[] = [];
   #missed = 0;
   #ended = false;
+  #isWoken = false;
   #wake: (() => void) | undefined;
 
   constructor(capacity: number) {
@@ -20,6 +21,12 @@ export class EventQueue<T extends object> implements AsyncIterable<Queued<T>> {
     if (this.#ended) return;
     if (this.#missed > 0 || this.#items.length >= this.#capacity) this.#missed++;
     else this.#items.push(item);
+    this.#wake?.();
+  }
+
+  /** Gives the reader `{ missed: 0 }` if nothing else is there for it, so that it looks around. */
+  wake(): void {
+    this.#isWoken = true;
     this.#wake?.();
   }
 
@@ -40,6 +47,9 @@ export class EventQueue<T extends object> implements AsyncIterable<Queued<T>> {
         yield { missed };
       } else if (this.#ended) {
         return;
+      } else if (this.#isWoken) {
+        this.#isWoken = false;
+        yield { missed: 0 };
       } else {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;

@@ -158,12 +158,13 @@ function takeOver(
     const message = "a newer attempt of this session has come to another node";
     return refuse(connection, ErrorCode.SESSION_ENDED, CloseCode.STALE_ATTEMPT, message);
   }
-  const session = app.hub.open(arrival, name);
+  const session = app.hub.open(arrival, name, true);
   app.sessions?.seed(session, released);
   const known = released && new Set(released.subscriptions.map((subscription) => subscription.channelKey));
   const isSeamless = released?.handedOver === true;
   const gap = (key: ChannelKey) => (isSeamless || known?.has(key) === false ? undefined : detachedGap);
   const results = openSubscriptions(app, session, hello.subscriptions, config.limits.maxPresenceDataBytes, plans, gap);
+  app.sessions?.tellDropped(session, released);
   try {
     checkStanding(arrival.credentials);
   } catch (reason) {

@@ -167,10 +167,11 @@ export class AppHub implements LocalDelivery<Session> {
   /**
    * Begins a session and opens the subscriptions the server owes it. The link is not used yet, so that `welcome` can go first:
    * call `attach` behind it.
-   * @param name of a session that goes on here; default: a new one
+   * @param name of a session that other nodes have been told of; default: a new one
+   * @param moved it goes on here, and was at another node; default: false
    * @throws FanfareError LIMIT_EXCEEDED if the node has as many sessions as it may have
    */
-  open(arrival: Arrival, name = this.newName()): Session {
+  open(arrival: Arrival, name = this.newName(), moved = false): Session {
     const { clock, limits, counters } = this.#options;
     if (counters.sessions >= limits.maxSessions) {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "this node has as many sessions as limits.max_sessions allows");
@@ -192,7 +193,8 @@ export class AppHub implements LocalDelivery<Session> {
     else ofPlayer.add(session);
     counters.sessions++;
     counters.sessionsDetached++;
-    this.events.emit({ type: "session-opened", sessionId: session.id, playerId: session.playerId });
+    const type = moved ? ("session-resumed" as const) : ("session-opened" as const);
+    this.events.emit({ type, sessionId: session.id, playerId: session.playerId });
     for (const key of this.serverChannels(session.credentials)) this.subscriptions.openByServer(session, key);
     return session;
   }
@@ -314,7 +316,8 @@ export class AppHub implements LocalDelivery<Session> {
    */
   join(playerId: string, group: string): boolean {
     if (!this.memberships.add(playerId, group)) return false;
-    this.events.emit({ type: "membership-joined", playerId, group });
+    // In a cluster it is told once, by the node that has stored it.
+    if (this.ownership === undefined) this.events.emit({ type: "membership-joined", playerId, group });
     for (const session of this.sessionsOf(playerId)) this.subscriptions.announceOpened(session, groupKey(group));
     return true;
   }
@@ -322,7 +325,7 @@ export class AppHub implements LocalDelivery<Session> {
   /** Ends a membership and what it had opened. False: there was none. */
   leave(playerId: string, group: string): boolean {
     if (!this.memberships.remove(playerId, group)) return false;
-    this.events.emit({ type: "membership-left", playerId, group });
+    if (this.ownership === undefined) this.events.emit({ type: "membership-left", playerId, group });
     for (const session of this.sessionsOf(playerId)) this.#loseMembership(session, group);
     return true;
   }

@@ -11,7 +11,7 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/log.ts";
 import type { AnswerResult } from "../router/cluster/asks.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
-import { type ChannelKey, groupKey, playerKey } from "../wire/channel-key.ts";
+import { type ChannelKey, groupKey, groupOf, playerKey } from "../wire/channel-key.ts";
 import type { AppHub, Ending, SessionName, SessionOwnership } from "./app-hub.ts";
 import type { Credentials, Session } from "./session.ts";
 
@@ -126,6 +126,15 @@ export class ClusterSessions implements SessionOwnership {
     for (const { seq, outcome, code } of released.publishes) session.results.remember(Number(seq), outcome, code);
     session.results.see(Number(released.lastSeq), false);
     session.results.see(Number(released.lastVolatileSeq), true);
+  }
+
+  /** What a session that came here had at its former owner, and has not opened again. */
+  tellDropped({ id, playerId, subscriptions }: Session, released: ReleasedSession | undefined): void {
+    for (const { channelKey } of released?.subscriptions ?? []) {
+      const group = groupOf(channelKey);
+      if (group === undefined || subscriptions.has(channelKey)) continue;
+      this.#options.hub.events.emit({ type: "unsubscribed", sessionId: id, playerId, group });
+    }
   }
 
   /** The session lives by a new token. */

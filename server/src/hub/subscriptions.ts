@@ -155,7 +155,8 @@ export class Subscriptions {
     channel.subscribers.remove(subscription);
     this.#hub.channels.release(channel);
     this.#counters.subscriptions--;
-    this.#emit("unsubscribed", subscription);
+    // One that has departed has it elsewhere now, or is told of there.
+    if (!session.departed) this.#emit("unsubscribed", subscription);
   }
 
   /** @throws FanfareError NOT_SUBSCRIBED */

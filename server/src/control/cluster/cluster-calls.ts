@@ -1,8 +1,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { NodeState as PeerState } from "@fanfare/proto/cluster/v1alpha";
 import { NamespaceSchema } from "@fanfare/proto/config/v1";
-import { type ControlService, NodeState } from "@fanfare/proto/control/v1";
+import type { ControlService } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../../fanfare-error.ts";
 import { mergePresence } from "../../hub/merged-presence.ts";
@@ -12,6 +11,7 @@ import { channelOf, groupKey, playerKey } from "../../wire/channel-key.ts";
 import { appOf, callerOf } from "../caller-context.ts";
 import type { ControlNode } from "../control-context.ts";
 import { mergedPage } from "./merged-page.ts";
+import { nodeOf } from "./node-of.ts";
 import type { LocalCalls, Scatter } from "./scatter.ts";
 
 type Calls = Pick<
@@ -46,6 +46,8 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
       ? await broker.memberships.add(appId, playerId, group, node.config.limits.maxMemberships)
       : await broker.memberships.remove(appId, playerId, group);
     if (!changed) return { changed };
+    const type = member ? ("membership-joined" as const) : ("membership-left" as const);
+    appOf(node, context).hub.events.emit({ type, playerId, group });
     const change = { playerId, group, member, version: BigInt(version) };
     const nodes = await broker.routes.read({ appId, key: playerKey(playerId) }).catch(() => cluster.peers);
     const question = { case: "membership" as const, value: change };
@@ -174,17 +176,7 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     },
 
     listNodes() {
-      const peers = [...cluster.nodes.peers.values()].map((peer) => ({
-        nodeId: peer.nodeId,
-        incarnation: peer.incarnation,
-        state: peer.state === PeerState.DRAINING ? NodeState.DRAINING : NodeState.READY,
-        version: peer.version,
-        startedAtMs: peer.startedAtMs,
-        connections: peer.connections,
-        sessions: peer.sessions,
-        broker: "valkey",
-      }));
-      const nodes = [node.describe(), ...peers];
+      const nodes = [node.describe(), ...[...cluster.nodes.peers.values()].map(nodeOf)];
       return { nodes: nodes.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1)) };
     },
 

@@ -89,7 +89,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   readonly #asks: Asks;
   readonly #apps = new Map<string, ClusterApp>();
   readonly #answerers = new Map<QuestionCase, Answerer>();
-  readonly #deathListeners = new Set<(incarnation: bigint) => void>();
+  readonly #deathListeners = new Set<(incarnation: bigint, hasLeft: boolean) => void>();
   readonly #nodeListeners = new Set<(node: NodeRecord) => void>();
   readonly #recordListeners = new Map<ClusterRecord["kind"]["case"], (from: bigint, record: ClusterRecord) => void>();
 
@@ -122,6 +122,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       isListening: (peer) => this.#isListening(peer),
       onJoined: (peer) => this.links.addPeer(peer),
       onDead: (peer, hasLeft) => this.#buried(peer, hasLeft),
+      onUncleared: (peer) => this.#sweep(peer),
       onChanged: (node) => this.#changed(node),
       onLapsed: options.onIsolated,
       ...(options.leaseMs && { leaseMs: options.leaseMs }),
@@ -164,7 +165,8 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     this.#nodeListeners.add(listener);
   }
 
-  onDeath(listener: (incarnation: bigint) => void): void {
+  /** A node is gone: in order, with nothing of it left, or not. */
+  onDeath(listener: (incarnation: bigint, hasLeft: boolean) => void): void {
     this.#deathListeners.add(listener);
   }
 
@@ -232,12 +234,17 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     if (targets === "everybody") return this.peers;
     const others = targets.filter((node) => node !== this.incarnation && !this.nodes.isDead(node));
     // One that has just come can be on a route before this node knows it.
-    for (const node of others) if (!this.nodes.peers.has(node)) this.links.addPeer(node);
+    for (const node of others) {
+      if (this.nodes.peers.has(node)) continue;
+      this.nodes.named(node);
+      this.links.addPeer(node);
+    }
     return others;
   }
 
   onRecords(from: bigint, records: readonly Uint8Array[]): void {
     if (this.nodes.isDead(from)) return;
+    this.nodes.named(from);
     for (const bytes of records) this.#receive(from, fromBinary(RecordSchema, bytes));
   }
 
@@ -265,6 +272,8 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   }
 
   readonly #sweeps = new AbortController();
+  /** Dead nodes whose routes are being removed. */
+  readonly #swept = new Set<bigint>();
 
   #receive(from: bigint, record: ClusterRecord): void {
     const { kind } = record;
@@ -312,17 +321,29 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     this.links.removePeer(peer, hasLeft);
     this.delivery.forget(peer, hasLeft);
     this.#asks.forget(peer);
-    for (const listener of this.#deathListeners) listener(peer);
+    for (const listener of this.#deathListeners) listener(peer, hasLeft);
     if (hasLeft) return;
     // What it stored and did not tell is in the logs.
     for (const app of this.#apps.values()) app.lookAgain(() => true);
-    if (!this.nodes.isFirst) return;
+    this.#sweep(peer);
+  }
+
+  /** One of those that are alive removes the routes of a dead node; as long as its record is in the registry, that was not done. */
+  #sweep(dead: bigint): void {
+    if (!this.nodes.isFirst || this.#swept.has(dead)) return;
+    this.#swept.add(dead);
     const { broker, log } = this.#options;
-    broker.routes.sweep(peer, this.#sweeps.signal).then(
-      (routes) => log.info("routes of a dead node removed", { routes }),
-      (reason: unknown) => log.warn("routes of a dead node could not be removed", { reason: String(reason) }),
-    );
-    void broker.registry.remove(peer).catch(() => {});
+    broker.routes
+      .sweep(dead, this.#sweeps.signal)
+      .then(
+        (routes) => {
+          log.info("routes of a dead node removed", { routes });
+          return broker.registry.remove(dead);
+        },
+        (reason: unknown) => log.warn("routes of a dead node could not be removed", { reason: String(reason) }),
+      )
+      .catch(() => {})
+      .finally(() => this.#swept.delete(dead));
   }
 
   /** Whether anybody receives what is sent to a node, on any lane; true if that cannot be found out. */
