@@ -20,6 +20,14 @@ describe("Alarm", () => {
     expect(alarm.dueMs).toBe(Number.POSITIVE_INFINITY);
   });
 
+  it("goes off earlier when it is set to an earlier moment", () => {
+    const { clock, alarm, rung } = setUp();
+    alarm.set(30);
+    alarm.set(10);
+    clock.advance(100);
+    expect(rung).toEqual([10]);
+  });
+
   it("has one timer for moments that become later, and none when it is not set", () => {
     const { clock, alarm, rung } = setUp();
     for (let dueMs = 10; dueMs < 50; dueMs++) alarm.set(dueMs);

@@ -351,9 +351,50 @@ describe("credit", () => {
     expect(before * 5_000).toBeLessThan(1_100_000);
     expect(before).toBeGreaterThan(1);
     b.onRecords = () => {};
-    for (const release of releases) release();
-    await scenario.runFor(100);
+    for (const release of releases) b.process.run(release);
+    await scenario.runFor(20);
     expect(b.received).toHaveLength(500);
+  });
+
+  it("is granted anew before it is used up", async () => {
+    const scenario = new LinkScenario();
+    const [a, b] = [scenario.node(0), scenario.node(1)];
+    for (let i = 0; i < 800; i++) a.send(b, "x".repeat(4_900));
+    // Five times what may be on its way at once; with nothing but acknowledgements it takes 25 ms.
+    await scenario.runFor(20);
+    expect(b.received).toHaveLength(800);
+  });
+
+  it("does not fall when what was said before arrives late", async () => {
+    const scenario = new LinkScenario();
+    const [a, b] = [scenario.node(0), scenario.node(1)];
+    a.send(b, "first");
+    await scenario.runFor(20);
+    const late = { revision: 1, from: b.incarnation, to: a.incarnation, credit: 1n };
+    const lanes = scenario.network.lanesOf(b.incarnation, b.process);
+    void lanes.publish(0, a.incarnation, toBinary(BatchSchema, create(BatchSchema, late)));
+    await scenario.runFor(20);
+    a.send(b, "second");
+    await scenario.runFor(20);
+    expect(b.texts).toEqual(["first", "second"]);
+  });
+
+  it("is not needed to tell of losses, of which one message is on its way at a time", async () => {
+    const scenario = new LinkScenario({ options: { maxLiveBytes: 10_000, lanesBeforeSuspension: 1_000 } });
+    const [a, b] = [scenario.node(0), scenario.node(1)];
+    b.process.freeze();
+    for (let i = 0; i < 1_000; i++) {
+      a.send(b, "x".repeat(1_000), { key: `g:${i % 3}` });
+      await scenario.runFor(1);
+    }
+    expect(a.links.counters.recordsFailed).toBeGreaterThan(900);
+    expect(a.links.counters.lossesOut).toBeLessThanOrEqual(1);
+    b.process.thaw();
+    await scenario.runFor(2_000);
+    expect(b.losses.flat().length).toBeGreaterThanOrEqual(3);
+    const { recordsDelivered, recordsFailed, recordsUnknown } = a.links.counters;
+    expect(recordsDelivered + recordsFailed + recordsUnknown).toBe(1_000);
+    expect(b.received).toHaveLength(recordsDelivered);
   });
 
   it("is asked for when its message was lost", async () => {
