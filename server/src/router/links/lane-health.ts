@@ -49,7 +49,6 @@ export class LaneHealth {
   readonly #sick = new Map<number, Sickness>();
   #isClosed = false;
   readonly #unheard = new Map<number, { peer: bigint; atMs: number }>();
-  #isClosed = false;
 
   constructor(parts: LaneHealthParts) {
     this.#parts = parts;
