@@ -1,9 +1,10 @@
 import { backendMutants } from "./backend-mutants.ts";
 import { durableMutants } from "./durable-mutants.ts";
 import { sessionMutants } from "./session-mutants.ts";
+import { wireMutants } from "./wire-mutants.ts";
 
 /** Each mutant breaks one rule of the reference server; the requirement is the one whose cases have to notice. */
-export const mutants = { ...sessionMutants, ...durableMutants, ...backendMutants };
+export const mutants = { ...wireMutants, ...sessionMutants, ...durableMutants, ...backendMutants };
 
 /** The name of a mutant. */
 export type Mutant = keyof typeof mutants;

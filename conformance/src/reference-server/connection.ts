@@ -4,12 +4,12 @@ import type { WebSocket } from "ws";
 import type { Breaks } from "../mutants/mutants.ts";
 import type { Form } from "../run/frame-form.ts";
 import { Calls } from "./calls.ts";
-import { keyOf } from "./channel.ts";
 import { encodeFrame } from "./frame-text.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Inbound } from "./inbound.ts";
 import type { MessageBody } from "./message-body.ts";
 import { Outbox } from "./outbox.ts";
+import { bodyIn, queueingOf } from "./outgoing-message.ts";
 import { Refusal } from "./refusal.ts";
 import type { ReferenceServer } from "./server.ts";
 import type { Session } from "./session.ts";
@@ -26,9 +26,12 @@ export class Connection {
   readonly address: number;
   readonly calls: Calls;
   readonly timers = new Timers<"hello" | "expiry" | "goaway">();
+  /** Requests that wait for their reply, by id. */
+  readonly pending = new Map<number, object>();
   session: Session | undefined;
   goingAway = false;
-  handedOver = false;
+  /** Its session has another connection: the code to close with, behind the next message. With a mutant alone. */
+  leftWith: CloseCode | undefined;
   readonly #socket: WebSocket;
   readonly #outbox: Outbox;
   readonly #toldAtMs = new Map<ErrorCode, number>();
@@ -54,6 +57,7 @@ export class Connection {
       onEmpty: () => this.session?.wakeReaders(this),
     });
     this.helloTimer(timing.helloTimeoutMs);
+    if (this.breaks.has("ping-before-welcome")) this.send({ case: "ping", value: { sentAtUs: 1n } }, this.nextId());
     const inbound = new Inbound(this, limits);
     socket.on("message", (data: Buffer, isBinary: boolean) => inbound.receive(data, isBinary));
     socket.on("ping", () => this.breaks.has("control-frames-are-life") && this.heard());
@@ -114,25 +118,21 @@ export class Connection {
 
   /** A message of a channel. `substitute` takes its place if it expires before it is sent. */
   message(body: MessageBody, substitute?: Kind): void {
-    if (this.#closing || (this.breaks.has("goaway-stops-service") && this.goingAway)) return;
-    const { volatile = false, conflationKey = "", channel, origin, expiresAtMs } = body;
-    const conflation = conflationKey === "" ? undefined : `${origin} ${keyOf(channel)} ${conflationKey}`;
-    const push = () =>
-      this.#outbox.push({
-        data: this.#encode({ case: "message", value: body }, 0),
-        volatile,
-        conflation,
-        expiresAtMs: Number(expiresAtMs),
-        substitute: substitute && this.#encode(substitute, 0),
-      });
+    const { breaks, form } = this;
+    if (this.#closing || (breaks.has("goaway-stops-service") && this.goingAway)) return;
+    const sent = bodyIn(form, body, breaks);
+    if (sent === undefined) return;
+    const data = this.#encode({ case: "message", value: sent }, 0);
+    const instead = substitute && this.#encode(substitute, 0);
+    const push = () => this.#outbox.push({ ...queueingOf(body), data, substitute: instead });
     this.#heartbeat?.sent();
-    if (this.breaks.has("latest-first")) setTimeout(push, body.seq % 2n === 1n ? 30 : 0);
+    if (breaks.has("latest-first")) setTimeout(push, body.seq % 2n === 1n ? 30 : 0);
     else push();
   }
 
   /** Answers a frame with an error: in a reply, or without an id in an error frame. */
   fail(id: number, error: Refusal): void {
-    const { value } = error;
+    const value = this.breaks.has("errors-too-long") ? { ...error.value, message: "x".repeat(2_000) } : error.value;
     if (id !== 0) return this.send({ case: "reply", value: { result: { case: "error", value } } }, id);
     if (this.breaks.has("no-error-frames")) return;
     const againMs = this.breaks.has("error-frames-once") ? Number.POSITIVE_INFINITY : 1_000;
@@ -156,7 +156,7 @@ export class Connection {
     this.#release(code, true);
     if (this.breaks.has("dead-without-code") && code === CloseCode.HEARTBEAT_TIMEOUT) return this.#socket.terminate();
     const isOdd = this.breaks.has("close-code-of-its-own") && code === CloseCode.DISCONNECTED;
-    this.#socket.close(isOdd ? 4999 : code, reason);
+    this.#socket.close(isOdd ? 4999 : code, reason.slice(0, 100));
     setTimeout(() => this.#socket.terminate(), 2_000).unref();
   }
 

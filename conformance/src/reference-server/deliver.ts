@@ -51,11 +51,13 @@ function sendToAll(app: App, publication: Publication, body: MessageBody) {
   const state = app.channels.get(keyOf(publication.channel));
   const counts = { reached: 0, detached: 0, excluded: 0 };
   if (breaks.has("slow-reader-blocks-others") && isAnySlow(state)) return counts;
+  if (breaks.has("delivered-before-it-is") && state.subscribers.size > 1) return counts;
   for (const [receiver, { reader, byClient }] of state.subscribers) {
     const { connection } = receiver;
     const isOut = isExcluded(publication, receiver);
     if (isOut) counts[breaks.has("report-counts-excluded") ? "reached" : "excluded"]++;
     else counts[connection === undefined ? "detached" : "reached"]++;
+    if (isLost(receiver)) continue;
     if (reader !== undefined) reader.wake();
     else if (!isOut && !(breaks.has("self-never-served") && receiver === publication.session)) {
       connection?.message(body);
@@ -67,6 +69,13 @@ function sendToAll(app: App, publication: Publication, body: MessageBody) {
 
 function isAnySlow({ subscribers }: ChannelState): boolean {
   return [...subscribers.keys()].some(({ connection }) => connection !== undefined && !connection.hasRoom);
+}
+
+/** Whether a broken server loses what comes first after a subscribe or a move. */
+function isLost(receiver: Session): boolean {
+  const { losesNext } = receiver;
+  receiver.losesNext = false;
+  return losesNext;
 }
 
 function isExcluded({ session, excludeSelf }: Publication, receiver: Session): boolean {

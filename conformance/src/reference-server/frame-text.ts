@@ -1,5 +1,5 @@
 import { create, type JsonValue, type MessageInitShape, toBinary, toJson } from "@bufbuild/protobuf";
-import { type ServerFrameSchema, ServerFramesSchema } from "@fanfare/proto/v1";
+import { ErrorCode, type ServerFrameSchema, ServerFramesSchema } from "@fanfare/proto/v1";
 import type { Breaks } from "../mutants/mutants.ts";
 import type { Form } from "../run/frame-form.ts";
 
@@ -9,13 +9,23 @@ export function encodeFrame(
   form: Form,
   breaks: Breaks,
 ): Uint8Array | string {
-  const message = create(ServerFramesSchema, { frames: [frame] });
-  if (form === "binary") return toBinary(ServerFramesSchema, message);
+  const frames = breaks.has("joined-too-large") ? [frame, ...fillers()] : [frame];
+  const message = create(ServerFramesSchema, { frames });
+  if (form === "binary") {
+    const bytes = toBinary(ServerFramesSchema, message);
+    return breaks.has("bytes-behind-frames") ? Buffer.concat([bytes, Buffer.from([0xff])]) : bytes;
+  }
   const json = toJson(ServerFramesSchema, message, {
     enumAsInteger: !breaks.has("enums-as-names"),
     useProtoFieldName: breaks.has("json-proto-names"),
   });
   return JSON.stringify(breaks.has("json-numbers-not-strings") ? withNumbers(json) : json);
+}
+
+/** More than may be joined. */
+function fillers(): MessageInitShape<typeof ServerFrameSchema>[] {
+  const value = { code: ErrorCode.INTERNAL, message: "x".repeat(1_000) };
+  return Array.from({ length: 70 }, () => ({ kind: { case: "error" as const, value } }));
 }
 
 function withNumbers(value: JsonValue): JsonValue {

@@ -32,13 +32,13 @@ export function sendAway(
 export function leaveFormer(former: Connection, handsOver: boolean): void {
   const { breaks } = former;
   if (!handsOver) {
-    if (!breaks.has("former-not-closed")) former.close(CloseCode.REPLACED, "a newer attempt has another connection");
+    if (breaks.has("former-still-handled")) former.leftWith = CloseCode.REPLACED;
+    else if (!breaks.has("former-not-closed"))
+      former.close(CloseCode.REPLACED, "a newer attempt has another connection");
     return;
   }
   if (!breaks.has("no-handed-over")) former.send({ case: "handedOver", value: {} });
   if (breaks.has("frames-after-handed-over")) former.send({ case: "ping", value: { sentAtUs: 1n } }, 99);
-  former.handedOver = true;
-  // Broken, it handles one message more before it closes.
-  if (breaks.has("handled-after-handed-over")) return;
-  former.close(CloseCode.HANDED_OVER, "the session has moved");
+  if (breaks.has("handled-after-handed-over")) former.leftWith = CloseCode.HANDED_OVER;
+  else former.close(CloseCode.HANDED_OVER, "the session has moved");
 }

@@ -88,6 +88,7 @@ function admit(connection: Connection, app: App, claims: Claims, hello: Hello): 
 
 function featuresOf({ breaks }: Connection, { features }: Hello): ReadonlySet<string> {
   if (breaks.has("features-echoed")) return new Set(features);
+  if (breaks.has("unknown-feature-in-force") && features.includes("x_never")) return new Set(["x_never"]);
   const served = servedFeatures.filter((name) => features.includes(name));
   const kept = served.filter(
     (name) => name !== "hand_over" || served.includes("resume") || breaks.has("hand-over-without-resume"),

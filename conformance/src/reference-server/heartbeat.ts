@@ -44,6 +44,9 @@ export class Heartbeat {
     if (breaks.has("no-ping") || !((isDue && (isSilent || isUnheard)) || isEager)) return;
     this.#pingedAtMs = nowMs;
     const id = breaks.has("ping-under-id-0") ? 0 : this.#connection.nextId();
-    this.#connection.send({ case: "ping", value: { sentAtUs: BigInt(Date.now()) * 1000n } }, id);
+    this.#connection.send(
+      { case: "ping", value: { sentAtUs: breaks.has("ping-without-time") ? 0n : BigInt(Date.now()) * 1000n } },
+      id,
+    );
   }
 }

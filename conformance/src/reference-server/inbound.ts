@@ -37,7 +37,7 @@ export class Inbound {
     if (charged?.isFlood) connection.refuse(charged.refusal, CloseCode.RATE_LIMITED);
     for (const frame of breaks.has("frames-reversed") ? frames.reverse() : frames)
       this.#handle(frame, charged?.refusal);
-    if (connection.handedOver) connection.close(CloseCode.HANDED_OVER, "the session has moved");
+    if (connection.leftWith !== undefined) connection.close(connection.leftWith);
   }
 
   #isTooLarge(data: Buffer, isBinary: boolean): boolean {
@@ -54,6 +54,7 @@ export class Inbound {
       return decodeFrames(data, isBinary, form, breaks);
     } catch (error) {
       if (breaks.has("malformed-ignored")) return undefined;
+      if (breaks.has("bad-bytes-stop-everybody")) for (const one of connection.server.connections) one.cut();
       if (breaks.has("malformed-untold")) connection.close(CloseCode.PROTOCOL_ERROR, "no frames");
       const refusal = new Refusal(ErrorCode.MALFORMED, `no frames: ${String(error)}`.slice(0, 100));
       connection.refuse(refusal, CloseCode.PROTOCOL_ERROR);

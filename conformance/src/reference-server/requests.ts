@@ -13,6 +13,7 @@ import { keyOf, required } from "./channel.ts";
 import type { Connection } from "./connection.ts";
 import { commitCursor, history } from "./durable/history.ts";
 import { shakeHands } from "./handshake.ts";
+import { answerLater, checkPending, isLate, refusing } from "./pending-requests.ts";
 import { queryPresence, snapshot, updatePresence } from "./presence.ts";
 import { publish } from "./publish.ts";
 import { Refusal } from "./refusal.ts";
@@ -24,7 +25,6 @@ import { verifyToken } from "./verify-token.ts";
 type Result = MessageInitShape<typeof ReplySchema>["result"];
 
 const validate = validatorFor(ClientFrameSchema);
-const unanswered: ReadonlySet<string | undefined> = new Set(["hello", "ping", "pong", "rpcResult", "disconnect"]);
 const featureOf = new Map(
   ClientFrameSchema.fields
     .filter((field) => hasOption(field, featureOption))
@@ -33,24 +33,28 @@ const featureOf = new Map(
 
 /** Handles one frame of an open connection. */
 export function handleFrame(connection: Connection, session: Session, frame: ClientFrame, limited?: Refusal): void {
-  const { breaks } = connection;
-  const { id, kind } = frame;
-  const replyId = unanswered.has(kind.case) && kind.case !== undefined ? 0 : id;
-  try {
-    if (limited !== undefined && kind.case === "ping") return;
+  const { kind } = frame;
+  if (limited !== undefined && kind.case === "ping") return;
+  refusing(connection, frame, () => {
     if (limited !== undefined && kind.case !== "pong") throw limited;
     if (kind.case !== "hello") check(connection, session, frame);
-    const result = handle(connection, session, frame);
-    if (result === undefined || (id === 0 && !breaks.has("reply-to-no-id"))) return;
-    connection.send({ case: "reply", value: { result } }, id);
-    if (breaks.has("reply-twice")) connection.send({ case: "reply", value: { result } }, id);
-    if (kind.case === "subscribe" && result.case === "subscribed" && kind.value.channel) {
-      if (result.value.presence) snapshot(session, kind.value.channel);
-      session.subscriptions.get(keyOf(kind.value.channel))?.reader?.wake();
-    }
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    connection.fail(replyId, error);
+    const act = () => answer(connection, session, frame);
+    if (isLate(frame, connection.breaks)) answerLater(connection, frame, act);
+    else act();
+  });
+}
+
+/** @throws Refusal */
+function answer(connection: Connection, session: Session, frame: ClientFrame): void {
+  const { breaks } = connection;
+  const { id, kind } = frame;
+  const result = handle(connection, session, frame);
+  if (result === undefined || (id === 0 && !breaks.has("reply-to-no-id"))) return;
+  connection.send({ case: "reply", value: { result } }, id);
+  if (breaks.has("reply-twice")) connection.send({ case: "reply", value: { result } }, id);
+  if (kind.case === "subscribe" && result.case === "subscribed" && kind.value.channel) {
+    if (result.value.presence) snapshot(session, kind.value.channel);
+    session.subscriptions.get(keyOf(kind.value.channel))?.reader?.wake();
   }
 }
 
@@ -67,7 +71,8 @@ function check(connection: Connection, session: Session, frame: ClientFrame): vo
     throw new Refusal(ErrorCode.UNIMPLEMENTED, "the kind is not known");
   }
   const violation = validate(frame);
-  if (violation === undefined || breaks.has("bounds-unchecked")) return;
+  if (violation === undefined) return checkPending(connection, frame);
+  if (breaks.has("bounds-unchecked") || (breaks.has("seq-past-53-bits") && violation.field === "publish.seq")) return;
   const field = breaks.has("field-not-named") ? "" : violation.field;
   throw new Refusal(ErrorCode.INVALID_ARGUMENT, violation.message, field);
 }
@@ -87,6 +92,8 @@ function handle(connection: Connection, session: Session, { id, kind }: ClientFr
       pong(connection, id, kind.value.sentAtUs);
       return undefined;
     case "pong":
+      if (breaks.has("unasked-pong-is-an-error"))
+        throw new Refusal(ErrorCode.FAILED_PRECONDITION, "nobody waits for it");
       return undefined;
     case "rpcResult":
       answerCall(connection, id, kind.value);
@@ -145,6 +152,8 @@ function refresh(connection: Connection, session: Session, token: string): Resul
 }
 
 function answerCall(connection: Connection, id: number, result: RpcResult): void {
+  const isUnknown = result.result.case === "error" && ErrorCode[result.result.value.code] === undefined;
+  if (isUnknown && connection.breaks.has("unknown-enum-refused")) return connection.close(CloseCode.PROTOCOL_ERROR);
   const isAwaited = connection.calls.answer(id, result);
   if (!isAwaited && connection.breaks.has("late-results-are-errors")) {
     connection.fail(0, new Refusal(ErrorCode.FAILED_PRECONDITION, "nobody waits for this"));

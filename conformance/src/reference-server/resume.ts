@@ -54,6 +54,7 @@ export function resume(
   if (breaks.has("new-origin-on-resume")) session.origin = connection.server.newOrigin();
   if (breaks.has("answers-forgotten-by-resume")) session.answers.clear();
   if (breaks.has("rate-by-connection")) session.bucket = session.newBucket();
+  session.losesNext = handsOver && breaks.has("delivery-begins-late");
   const before = new Set(session.subscriptions.keys());
   dropUnnamed(session, hello);
   const tellsGap = !handsOver || breaks.has("gap-in-hand-over");

@@ -106,13 +106,14 @@ export class ReferenceServer implements DisposableServer {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, address: number): void {
     if (request.url !== path && !this.breaks.has("any-path")) return refuse(socket, "404 Not Found");
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
-    const isSpoken = offered.some((one) => one in forms);
+    const isSpoken = offered.some((one) => this.#isSpoken(one));
+    const isBare = request.headers["sec-websocket-extensions"] === undefined;
+    if (isBare && this.breaks.has("extension-demanded")) return refuse(socket, "400 Bad Request");
     if (!isSpoken && this.breaks.has("no-subprotocol-refused-by-status")) return refuse(socket, "400 Bad Request");
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const form = forms[webSocket.protocol];
+      const form = this.#isSpoken(webSocket.protocol) ? forms[webSocket.protocol] : undefined;
       if (form === undefined) return webSocket.close(CloseCode.UNSUPPORTED_SUBPROTOCOL, "no common subprotocol");
-      const { origin } = request.headers;
-      if (origin !== undefined && !this.settings.allowedOrigins.has(origin) && !this.breaks.has("origin-unchecked")) {
+      if (!this.#isOriginAllowed(request.headers.origin)) {
         return webSocket.close(CloseCode.ORIGIN_REFUSED, "this origin is not on the list");
       }
       if (this.#isDraining) return webSocket.close(CloseCode.GOING_AWAY, "this node is going away");
@@ -120,8 +121,20 @@ export class ReferenceServer implements DisposableServer {
     });
   }
 
+  #isSpoken(subprotocol: string): boolean {
+    return subprotocol in forms && !(this.breaks.has("json-alone-spoken") && forms[subprotocol] === "binary");
+  }
+
+  #isOriginAllowed(origin: string | undefined): boolean {
+    if (origin === undefined || this.breaks.has("origin-unchecked") || this.breaks.has("origin-of-any-page"))
+      return true;
+    return this.settings.allowedOrigins.has(origin);
+  }
+
   #select(offered: readonly string[]): string | false {
-    const spoken = offered.filter((one) => one in forms);
+    const isSpoken = (one: string) =>
+      one in forms && !(this.breaks.has("json-alone-spoken") && forms[one] === "binary");
+    const spoken = offered.filter(isSpoken);
     const chosen = this.breaks.has("last-subprotocol-selected") ? spoken.at(-1) : spoken[0];
     return chosen ?? offered[0] ?? false;
   }

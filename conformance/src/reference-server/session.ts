@@ -24,6 +24,8 @@ export class Session {
   node = 0;
   /** The backend's newest call; with a mutant alone. */
   lastCall: Rpc | undefined;
+  /** The next message is lost; with a mutant alone. */
+  losesNext = false;
   connection: Connection | undefined;
   readonly subscriptions = new Map<string, Subscription>();
   /** Keys of the server's own channels that the client has unsubscribed. */
@@ -61,6 +63,7 @@ export class Session {
   isOpenedBy({ secret }: Resume): boolean {
     const { breaks } = this.app;
     if (breaks.has("secret-unchecked")) return true;
+    if (breaks.has("secret-by-its-beginning")) return this.#secrets.some((one) => secret.startsWith(one));
     return breaks.has("newest-secret-only") ? this.#secrets.at(-1) === secret : this.#secrets.includes(secret);
   }
 

@@ -37,6 +37,7 @@ export function subscribe(session: Session, request: Subscribe, field: string, i
   if (session.features.has("presence")) subscription.data = request.presenceData;
   session.subscriptions.set(key, subscription);
   session.declined.delete(key);
+  if (app.breaks.has("first-messages-lost")) session.losesNext = true;
   app.channels.open(key).subscribers.set(session, subscription);
   showPresence(app, session, channel, known === undefined ? "joined" : "updated");
   if (plan !== undefined) startReader(session, subscription, plan);

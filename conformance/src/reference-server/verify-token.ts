@@ -32,7 +32,8 @@ export function verifyToken(token: string, source: TokenSource, breaks: Breaks):
   if (owner !== app && !breaks.has("token-of-another-app")) throw refused("its key is not of its app");
   const key = source.apps[owner ?? ""]?.keys.find((one) => one.id === header.kid);
   if (key === undefined) throw refused("its key is not known");
-  if (!isSigned(`${head}.${body}`, signature, key, header, breaks)) throw refused("its signature does not verify");
+  if (!isSigned(`${head}.${body}`, signature, key, header, breaks))
+    throw refused(breaks.has("errors-repeat-tokens") ? token : "its signature does not verify");
   if (Array.isArray(caps) && breaks.has("token-unknown-verb") && caps.some((one) => !verbs.includes(verbOf(one)))) {
     throw refused("a capability is not known");
   }
