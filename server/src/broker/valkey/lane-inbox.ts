@@ -75,6 +75,7 @@ export class LaneInbox {
   #attempts = 0;
   #probes = 0;
   #timer: Timer | undefined;
+  #tickAtMs = 0;
   #closed = false;
   readonly #counts = { probes: 0, probesLost: 0, failures: 0, replacements: 0 };
 
@@ -95,7 +96,9 @@ export class LaneInbox {
 
   /** Subscribes, and waits until all lanes that can be reached work. @throws what subscribing throws */
   async open(): Promise<void> {
-    this.#current = await this.#subscribe();
+    const first = await this.#subscribe();
+    if (this.#closed) return first.subscriber.close();
+    this.#current ??= first;
     this.#tick();
     const { clock } = this.#options;
     const untilMs = clock.monotonicMs() + settleMs;
@@ -149,11 +152,36 @@ export class LaneInbox {
     this.#schedule();
   }
 
+  /** The next tick comes when its time has come; sooner if a lane is down. */
   #schedule(): void {
     const { clock, probeMs = 1000, downProbeMs = 250 } = this.#options;
     const isAllUp = this.#lanes.every(({ isUp }) => isUp);
+    this.#tickAtMs = clock.monotonicMs() + (isAllUp ? probeMs : downProbeMs);
+    this.#arm();
+  }
+
+  /** One timer for the next tick and for the probe that is overdue first. */
+  #arm(): void {
+    const { clock } = this.#options;
+    const atMs = Math.min(this.#tickAtMs, ...this.#lanes.map(({ overdueAtMs }) => overdueAtMs));
     this.#timer?.cancel();
-    this.#timer = clock.setTimer(isAllUp ? probeMs : downProbeMs, () => this.#tick());
+    this.#timer = clock.setTimer(atMs - clock.monotonicMs(), () => this.#wake());
+  }
+
+  #wake(): void {
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const overdue = [...this.#lanes.entries()].filter(([, { overdueAtMs }]) => overdueAtMs <= nowMs);
+    const probes = overdue.map(([lane, state]) => [lane, state.probe] as const);
+    for (const [, state] of overdue) state.overdueAtMs = Number.POSITIVE_INFINITY;
+    // What has arrived while the process stood still is read before it counts as lost.
+    if (probes.length > 0) clock.defer(() => clock.defer(() => this.#giveUp(probes)));
+    if (nowMs >= this.#tickAtMs) this.#tick();
+    else this.#arm();
+  }
+
+  #giveUp(probes: readonly (readonly [lane: number, probe: number | undefined])[]): void {
+    for (const [lane, probe] of probes) if (probe !== undefined) this.#lost(lane, probe, "silent");
   }
 
   #probe(lane: number, state: LaneState): void {
@@ -161,26 +189,27 @@ export class LaneInbox {
     const { clock, publish, probeTimeoutMs = 400 } = this.#options;
     const probe = ++this.#probes;
     state.probe = probe;
+    state.overdueAtMs = clock.monotonicMs() + probeTimeoutMs;
     this.#counts.probes++;
-    const lost = (fault: LaneFault) => {
-      if (this.#closed || state.probe !== probe) return;
-      this.#counts.probesLost++;
-      if (state.isUp) this.#counts.failures++;
-      const isNews = state.lost(probe, fault, clock.monotonicMs());
-      if (isNews) {
-        this.#tell([lane]);
-        this.#schedule();
-      }
-      this.#replaceIfDeaf();
-    };
     publish(lane, Uint8Array.of(probeByte)).then(
       (receivers) => {
-        if (receivers <= 0) lost(receivers === 0 ? "nobody" : "unreachable");
+        if (receivers <= 0) this.#lost(lane, probe, receivers === 0 ? "nobody" : "unreachable");
       },
-      () => lost("unreachable"),
+      () => this.#lost(lane, probe, "unreachable"),
     );
-    // What has arrived while the process stood still is read before it counts as lost.
-    clock.setTimer(probeTimeoutMs, () => clock.defer(() => clock.defer(() => lost("silent"))));
+  }
+
+  #lost(lane: number, probe: number, fault: LaneFault): void {
+    const state = this.#lanes[lane] as LaneState;
+    if (this.#closed || state.probe !== probe) return;
+    this.#counts.probesLost++;
+    if (state.isUp) this.#counts.failures++;
+    const isNews = state.lost(probe, fault, this.#options.clock.monotonicMs());
+    if (isNews) {
+      this.#tell([lane]);
+      this.#schedule();
+    }
+    this.#replaceIfDeaf();
   }
 
   #replaceIfDeaf(): void {
@@ -213,7 +242,7 @@ export class LaneInbox {
       this.#current = fresh;
       this.#counts.replacements++;
       log.warn(`valkey subscriber replaced, because lanes ${why}`, { lanes });
-      for (const state of this.#lanes) if (!state.isUp) state.probe = undefined;
+      for (const state of this.#lanes) if (!state.isUp) state.forgetProbe();
       this.#tick(() => true);
     } catch (reason) {
       log.warn("valkey subscriber could not be replaced", { reason: String(reason) });

@@ -16,8 +16,9 @@ export class LaneState {
   /** When something arrived last, and through which subscriber. */
   heardAtMs = Number.NEGATIVE_INFINITY;
   heardBy = -1;
-  /** Number of the probe that is under way. */
+  /** Number of the probe that is under way, and when it is overdue. */
   probe: number | undefined;
+  overdueAtMs = Number.POSITIVE_INFINITY;
   fault: LaneFault | undefined;
   /** When its shard became another one. */
   movedAtMs = Number.NEGATIVE_INFINITY;
@@ -32,7 +33,7 @@ export class LaneState {
   heard(by: number, nowMs: number): boolean {
     this.heardAtMs = nowMs;
     this.heardBy = Math.max(by, this.heardBy);
-    this.probe = undefined;
+    this.forgetProbe();
     this.fault = undefined;
     this.deafSinceMs = undefined;
     if (this.isUp) return false;
@@ -44,12 +45,17 @@ export class LaneState {
   /** A probe was lost. @returns whether it was up, or nothing was known of it */
   lost(probe: number, fault: LaneFault, nowMs: number): boolean {
     if (this.probe !== probe) return false;
-    this.probe = undefined;
+    this.forgetProbe();
     this.deafSinceMs = fault === "unreachable" ? undefined : (this.deafSinceMs ?? nowMs);
     const isNews = this.isUp || this.fault === undefined;
     this.fault = fault;
     if (this.isUp) this.sinceMs = nowMs;
     this.isUp = false;
     return isNews;
+  }
+
+  forgetProbe(): void {
+    this.probe = undefined;
+    this.overdueAtMs = Number.POSITIVE_INFINITY;
   }
 }
