@@ -15,7 +15,7 @@ export type AnswerResult = NonNullable<MessageInitShape<typeof AnswerSchema>["re
 export type Answerer = (from: bigint, ask: Ask) => AnswerResult | Promise<AnswerResult>;
 
 /** How long an answer is waited for, in milliseconds, unless the question says otherwise. */
-export const defaultDeadlineMs = 5_000;
+const defaultDeadlineMs = 5_000;
 /** Questions that wait for an answer, and that are being answered, of all nodes; past it they are refused. */
 const maxPending = 10_000;
 

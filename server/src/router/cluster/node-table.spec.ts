@@ -78,6 +78,7 @@ describe("NodeTable", () => {
       isListening: async () => isListening,
       onJoined: (incarnation) => void told.push(`joined ${incarnation}`),
       onDead: (incarnation) => void told.push(`dead ${incarnation}`),
+      onUncleared: (incarnation) => void told.push(`uncleared ${incarnation}`),
       onChanged: () => {},
       onLapsed: () => void told.push("lapsed"),
     });
@@ -112,11 +113,13 @@ describe("NodeTable", () => {
     await pass(5_000);
     expect(told).toEqual(["joined 2"]);
     await pass(3_000);
-    expect(told).toEqual(["joined 2", "dead 2"]);
+    expect(told.slice(0, 2)).toEqual(["joined 2", "dead 2"]);
+    expect(new Set(told.slice(2))).toEqual(new Set(["uncleared 2"]));
     expect(table.isDead(peer)).toBe(true);
     registry.peerAgesMs = [10, 10, 10];
+    told = [];
     await pass(3_000);
-    expect(told).toEqual(["joined 2", "dead 2"]);
+    expect(told).toEqual([]);
   });
 
   it("lets a node live that has renewed its lease in one shard, and shards kill nobody that have just changed", async () => {
@@ -144,6 +147,38 @@ describe("NodeTable", () => {
     isListening = false;
     await pass(1_500);
     expect(told).toEqual(["joined 2", "dead 2"]);
+  });
+
+  it("buries who died before it came, as its old record tells, and says as long as that is there that it was not cleared away", async () => {
+    registry.peerAgesMs = [60_000, 60_000, undefined];
+    await table.open();
+    await pass(5_000);
+    expect(told).toEqual([]);
+    await pass(2_500);
+    expect(told).toEqual(["dead 2"]);
+    await pass(1_500);
+    expect(told).toContain("uncleared 2");
+    told = [];
+    registry.peerAgesMs = [undefined, undefined, undefined];
+    await pass(6_000);
+    expect(told).toEqual([]);
+  });
+
+  it("buries whom a route names and nobody has heard of, unless it turns up", async () => {
+    await table.open();
+    table.named(peer);
+    await pass(8_000);
+    expect(told).toEqual(["dead 2"]);
+    expect(table.isDead(peer)).toBe(true);
+  });
+
+  it("takes for alive whom a route has named before the registry did", async () => {
+    await table.open();
+    table.named(peer);
+    await pass(3_000);
+    registry.peerAgesMs = [10, 10, 10];
+    await pass(10_000);
+    expect(told).toEqual(["joined 2"]);
   });
 
   it("knows that it has lapsed when most shards have not taken its renewal for the life of the lease", async () => {

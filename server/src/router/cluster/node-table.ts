@@ -20,6 +20,8 @@ export interface NodeTableOptions {
   readonly onJoined: (incarnation: bigint) => void;
   /** It is gone: in order, with nothing of it left, or not. */
   readonly onDead: (incarnation: bigint, hasLeft: boolean) => void;
+  /** The registry still has the record of a dead node: what was to be cleared away behind it may not have been. */
+  readonly onUncleared: (incarnation: bigint) => void;
   readonly onChanged: (node: NodeRecord) => void;
   /** This node could not renew its lease for its whole life: the others count it as dead. Called once. */
   readonly onLapsed: () => void;
@@ -33,12 +35,15 @@ export interface NodeTableOptions {
 
 /** Incarnations known to be dead; at the bound the oldest is forgotten. */
 const maxDead = 1_000;
+/** Incarnations that somebody has named and nobody knows; past it more are not looked into. */
+const maxStrangers = 1_000;
 
 /**
  * Who is in the cluster, by leases in several shards of the registry.
  *
  * A node is dead when no shard that can be read has a lease of it that is young enough, of which at least one has not just changed, and nothing came from it
- * over its link for the life of a lease; half of that is enough where nobody listens at its inbox any more: its process has ended. This node has lapsed when most shards have not taken its renewal for that long.
+ * over its link for the life of a lease; half of that is enough where nobody listens at its inbox any more: its process has ended. So is one that died before
+ * this one came, and of which a route or an old record is left. This node has lapsed when most shards have not taken its renewal for that long.
  */
 export class NodeTable {
   readonly #options: NodeTableOptions;
@@ -47,6 +52,8 @@ export class NodeTable {
   readonly #renewMs: number;
   readonly #peers = new Map<bigint, NodeRecord>();
   readonly #dead = new Set<bigint>();
+  /** Named by routes, links or old records of the registry, and no peers: since when. */
+  readonly #strangers = new Map<bigint, number>();
   /** Until when what a shard lacks means nothing, by the monotonic clock. */
   readonly #unsettledUntilMs: number[] = [];
   #state = NodeState.JOINING;
@@ -112,12 +119,20 @@ export class NodeTable {
     this.#learn(record);
   }
 
+  /** Somebody names a node that may not be known here: it has just come, or it died before this one could know it. */
+  named(incarnation: bigint): void {
+    const isKnown = this.#peers.has(incarnation) || this.#dead.has(incarnation);
+    if (isKnown || incarnation === this.#options.incarnation || this.#strangers.size >= maxStrangers) return;
+    if (!this.#strangers.has(incarnation)) this.#strangers.set(incarnation, this.#options.clock.monotonicMs());
+  }
+
   /** A node has gone, or says so. */
   bury(incarnation: bigint, hasLeft = false): void {
     if (this.#dead.has(incarnation)) return;
     this.#dead.add(incarnation);
     const [oldest] = this.#dead;
     if (this.#dead.size > maxDead && oldest !== undefined) this.#dead.delete(oldest);
+    this.#strangers.delete(incarnation);
     const known = this.#peers.get(incarnation);
     this.#peers.delete(incarnation);
     const fields = { node: known?.nodeId, incarnation: incarnation.toString(16) };
@@ -191,6 +206,7 @@ export class NodeTable {
     const { incarnation } = record;
     if (incarnation === this.#options.incarnation || this.#dead.has(incarnation)) return;
     const known = this.#peers.get(incarnation);
+    this.#strangers.delete(incarnation);
     this.#peers.set(incarnation, record);
     if (known === undefined) {
       this.#counters.nodesJoined++;
@@ -221,6 +237,13 @@ export class NodeTable {
     for (const incarnation of [...this.#peers.keys()]) {
       if (isOverdue(incarnation, this.leaseMs)) this.bury(incarnation);
       else if (isOverdue(incarnation, this.leaseMs / 2)) void this.#buryUnlessListening(incarnation);
+    }
+    for (const { incarnation } of shards.flatMap((shard) => shard?.nodes ?? [])) {
+      this.named(incarnation);
+      if (this.#dead.has(incarnation) && isOverdue(incarnation, this.leaseMs)) this.#options.onUncleared(incarnation);
+    }
+    for (const [incarnation, sinceMs] of this.#strangers) {
+      if (nowMs - sinceMs > this.leaseMs && isOverdue(incarnation, this.leaseMs)) this.bury(incarnation);
     }
   }
 
