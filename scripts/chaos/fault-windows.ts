@@ -16,10 +16,14 @@ export class FaultWindows {
     }
   }
 
+  /** Whether there was a fault between two times. */
+  overlaps(fromMs: number, toMs: number): boolean {
+    return this.#windows.some((window) => fromMs <= window.toMs && toMs >= window.fromMs);
+  }
+
   /** 99th percentile of what was waited for while there was a fault, in milliseconds. */
   p99Ms(all: readonly Timed[]): number {
-    const meanwhile = ({ atMs, tookMs }: Timed) =>
-      this.#windows.some(({ fromMs, toMs }) => atMs <= toMs && atMs + tookMs >= fromMs);
+    const meanwhile = ({ atMs, tookMs }: Timed) => this.overlaps(atMs, atMs + tookMs);
     const took = all.filter(meanwhile).map(({ tookMs }) => tookMs);
     return quantile(
       took.sort((a, b) => a - b),

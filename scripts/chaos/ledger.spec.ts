@@ -89,5 +89,10 @@ describe("the ledger of a cluster under stress", () => {
   it("tells the longest stall", () => {
     const messages = three.map(({ seq, sentAtMs }) => ({ publisher: 1, seq, atMs: sentAtMs + seq * 300 }));
     expect(judge(three, [seen([], { messages })], false)).toMatchObject({ ...nothingWrong, longestStallMs: 900 });
+    const isFaulty = (_from: number, toMs: number) => toMs > 3_000;
+    expect(judge(three, [seen([], { messages })], false, isFaulty)).toMatchObject({
+      longestStallMs: 900,
+      quietStallMs: 600,
+    });
   });
 });

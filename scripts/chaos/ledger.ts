@@ -38,6 +38,8 @@ export interface ClassFigures {
   gaps: number;
   /** From publishing to receiving, in milliseconds. */
   longestStallMs: number;
+  /** The same of messages that no fault overlapped: what the machine itself is to blame for. */
+  quietStallMs: number;
   p50Ms: number;
   p99Ms: number;
   /** From publishing to the answer, in milliseconds. */
@@ -48,8 +50,16 @@ export interface ClassFigures {
 const gapAfterMs = 20_000;
 const gapBeforeMs = 1_000;
 
-/** Holds what was sent against what was seen. */
-export function judge(sent: readonly Sent[], seen: readonly Seen[], durable: boolean): ClassFigures {
+/**
+ * Holds what was sent against what was seen.
+ * @param isFaulty whether there was a fault between two times; default: there was none
+ */
+export function judge(
+  sent: readonly Sent[],
+  seen: readonly Seen[],
+  durable: boolean,
+  isFaulty: (fromMs: number, toMs: number) => boolean = () => false,
+): ClassFigures {
   const mine = sent.filter((one) => one.durable === durable);
   const count = (outcome: Sent["outcome"]) => mine.filter((one) => one.outcome === outcome).length;
   const figures: ClassFigures = {
@@ -67,6 +77,7 @@ export function judge(sent: readonly Sent[], seen: readonly Seen[], durable: boo
     reordered: 0,
     gaps: 0,
     longestStallMs: 0,
+    quietStallMs: 0,
     p50Ms: 0,
     p99Ms: 0,
     longestAnswerMs: mine.reduce((most, { sentAtMs, answeredAtMs }) => Math.max(most, answeredAtMs - sentAtMs), 0),
@@ -88,7 +99,9 @@ export function judge(sent: readonly Sent[], seen: readonly Seen[], durable: boo
       got.add(id);
       last.set(publisher, Math.max(seq, last.get(publisher) ?? 0));
       const at = sentAt.get(id);
-      if (at !== undefined) latencies.push(atMs - at);
+      if (at === undefined) continue;
+      latencies.push(atMs - at);
+      if (atMs - at > figures.quietStallMs && !isFaulty(at, atMs)) figures.quietStallMs = Math.round(atMs - at);
     }
     for (const one of published) {
       const isDue = one.outcome === "delivered" || one.outcome === "stored";

@@ -61,10 +61,11 @@ async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ..
   const measured = await scenario.run({ valkey, nodes, crowd, faults, say, isShort: values.short });
   await pause(2_000);
   await crowd.stop(40_000);
+  const isFaulty = (fromMs: number, toMs: number) => faults.overlaps(fromMs, toMs);
   const outcome = {
     scenario: name,
-    live: judge(crowd.sent, crowd.seen, false),
-    durable: judge(crowd.sent, crowd.seen, true),
+    live: judge(crowd.sent, crowd.seen, false, isFaulty),
+    durable: judge(crowd.sent, crowd.seen, true, isFaulty),
     connectP99Ms: faults.p99Ms(crowd.connects),
     subscribeP99Ms: faults.p99Ms(crowd.subscribes),
     failedConnects: crowd.failedProbes,

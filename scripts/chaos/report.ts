@@ -23,6 +23,7 @@ export function printTables(outcomes: readonly Judged[]): void {
       ]),
     ),
   );
+  console.log("without fault: the longest stall while there was none, which the machine is to blame for");
   console.log("connect and subscribe p99 are of newcomers while there was the fault");
 }
 
@@ -30,6 +31,11 @@ function row(outcome: Outcome, of: "live" | "durable"): [string, object] {
   const { sent, delivered, offline, failed, unknown, received, lost, toldAsGap, doubled, reordered, ...rest } =
     outcome[of];
   const counts = { sent, ok: delivered, offline, failed, unknown, received, lost, "told gap": toldAsGap };
-  const times = { "p99 ms": rest.p99Ms, "stall ms": rest.longestStallMs, "answer ms": rest.longestAnswerMs };
+  const times = {
+    "p99 ms": rest.p99Ms,
+    "stall ms": rest.longestStallMs,
+    "without fault": rest.quietStallMs,
+    "answer ms": rest.longestAnswerMs,
+  };
   return [`${outcome.scenario}, ${of}`, { ...counts, doubled, reordered, ...times }];
 }
