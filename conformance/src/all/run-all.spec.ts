@@ -10,17 +10,18 @@ import { onlyNamed, readRunConfig } from "./run-config.ts";
 
 const config = readRunConfig(fileURLToPath(new URL("../../conformance.yaml", import.meta.url)));
 const nodeSdk = onlyNamed(config, ["node-sdk"]);
+const suites = loadSuites(readRequirements());
 const cases = ["core/handshake/welcome-is-complete", "client/core/connects"];
 
 async function run(configuration: typeof config, isStrict = true) {
   let told = "";
   using progress = new Progress({ write: (text) => (told += text) });
   const options = { selection: { cases, forms: ["binary"] as const }, progress, patienceMs: 5_000, isStrict };
-  const reports = await runAll(loadSuites(readRequirements()), configuration, options);
+  const reports = await runAll(suites, configuration, options);
   return { reports, told: () => told };
 }
 
-describe("runAll", () => {
+describe("runAll", { timeout: 60_000 }, () => {
   it("holds servers and clients against their own cases, and names them as the configuration does", async () => {
     const { reports } = await run(onlyNamed(config, ["node-sdk", "fanfare-server"]));
     const found = reports.map(({ implementation, results }) => [implementation, results.map(({ id }) => id)]);

@@ -20,7 +20,7 @@ function writes(text: string): string {
 
 const ready = '{"ready":{"client":"mine","verbs":["connect","close"]}}\n';
 
-describe("diagnoseAdapter", () => {
+describe("diagnoseAdapter", { timeout: 60_000 }, () => {
   it("finds nothing wrong with the Node SDK's adapter", async () => {
     const found = await findings(nodeSdk);
     expect(found.filter(({ problem }) => problem !== undefined)).toEqual([]);
