@@ -156,6 +156,18 @@ export declare type LiveMessage = Message<"fanfare.cluster.v1alpha.LiveMessage">
    * @generated from field: bool unrouted = 8;
    */
   unrouted: boolean;
+
+  /**
+   * Its identity, as in the body: a message that is not newer than the last of its origin in the channel is a repeat, and goes to nobody.
+   *
+   * @generated from field: fixed64 origin = 9;
+   */
+  origin: bigint;
+
+  /**
+   * @generated from field: uint64 seq = 10;
+   */
+  seq: bigint;
 };
 
 /**

@@ -56,7 +56,7 @@ export declare type ServerConfig = Message<"fanfare.config.v1.ServerConfig"> & {
   limits?: Limits | undefined;
 
   /**
-   * Keeps durable channels and cursors, so that they outlive the node. Unset: in memory, gone with it.
+   * Makes the node one of a cluster, and keeps what is to outlive it. Unset: the node is alone, and keeps everything in memory.
    *
    * @generated from field: fanfare.config.v1.Valkey valkey = 6;
    */
@@ -627,8 +627,8 @@ export declare type Limits = Message<"fanfare.config.v1.Limits"> & {
 export declare const LimitsSchema: GenMessage<Limits>;
 
 /**
- * The Valkey that keeps durable channels and cursors. It does not connect nodes yet: one node runs for each key prefix, and a second
- * does not start.
+ * The Valkey that connects the nodes of a cluster and keeps what they share: durable channels, cursors, memberships, bans, namespaces. All nodes
+ * with the same Valkey and key prefix are one cluster.
  *
  * @generated from message fanfare.config.v1.Valkey
  */

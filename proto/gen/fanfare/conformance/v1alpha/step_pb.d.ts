@@ -286,6 +286,22 @@ export declare type Step = Message<"fanfare.conformance.v1alpha.Step"> & {
      */
     value: Delays;
     case: "delays";
+  } | {
+    /**
+     * Clients: the client under test stands still from now on, as on a device that sleeps: its process is stopped.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.Freeze freeze = 35;
+     */
+    value: Freeze;
+    case: "freeze";
+  } | {
+    /**
+     * Clients: it goes on.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.Thaw thaw = 36;
+     */
+    value: Thaw;
+    case: "thaw";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1365,6 +1381,34 @@ export declare type Enter = Message<"fanfare.conformance.v1alpha.Enter"> & {
  * Use `create(EnterSchema)` to create a new message.
  */
 export declare const EnterSchema: GenMessage<Enter>;
+
+/**
+ * Stops the client's process.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Freeze
+ */
+export declare type Freeze = Message<"fanfare.conformance.v1alpha.Freeze"> & {
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Freeze.
+ * Use `create(FreezeSchema)` to create a new message.
+ */
+export declare const FreezeSchema: GenMessage<Freeze>;
+
+/**
+ * Lets the client's process go on.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Thaw
+ */
+export declare type Thaw = Message<"fanfare.conformance.v1alpha.Thaw"> & {
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Thaw.
+ * Use `create(ThawSchema)` to create a new message.
+ */
+export declare const ThawSchema: GenMessage<Thaw>;
 
 /**
  * Compares delays before connections, which steps `accept` have kept.

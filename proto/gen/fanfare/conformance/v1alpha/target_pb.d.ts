@@ -27,7 +27,7 @@ export declare type Target = Message<"fanfare.conformance.v1alpha.Target"> & {
 
   /**
    * WebSocket URLs with their path, such as `ws://127.0.0.1:8080/v1/connect`. None: the runner starts a server by `disposable` for all cases that
-   * need none of their own.
+   * need none of their own. With profile CLUSTER one of each node: connections of all cases take turns at them.
    *
    * @generated from field: repeated string addresses = 2;
    */
