@@ -1,6 +1,10 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { BatchSchema } from "@fanfare/proto/cluster/v1alpha";
 import { ClientFramesSchema, type Message, MessageSchema, ServerFramesSchema } from "@fanfare/proto/v1";
 import { validatorFor } from "@fanfare/proto/validate";
+import { recordCost } from "../../../server/src/router/links/batch.ts";
+import { decodeBatch } from "../../../server/src/router/links/batch-decoding.ts";
+import { encodeBatch, encodeHead } from "../../../server/src/router/links/batch-encoding.ts";
 import { encodeFrame, encodeMessageBody, messageFrameBytes } from "../../../server/src/wire/frame-encoding.ts";
 import { sampleServerFrames, sampleServerFramesBytes } from "../contenders/wire-sample.ts";
 import { walkServerFrames } from "../load/server-frame-walker.ts";
@@ -58,6 +62,31 @@ export function microCases(): MicroCase[] {
         return wire.length;
       },
     },
+    ...batchCases(),
+  ];
+}
+
+/** A batch of 16 records of 200 bytes, from node to node. */
+function batchCases(): MicroCase[] {
+  const records = Array.from({ length: 16 }, (_, i) => ({ bytes: new Uint8Array(200).fill(i) }));
+  const recordBytes = records.reduce((sum, { bytes }) => sum + recordCost(bytes.length), 0);
+  const [from, to] = [0x1234_5678_9abc_def0n, 0xfedc_ba98_7654_3210n];
+  const head = encodeHead(1, from, to);
+  const tail = { acknowledged: 100_000, missing: [], credit: 100_000_000, probe: 0, echo: 0 };
+  const fields = { revision: 1, from, to, number: 100_000n, acknowledged: 100_000n, credit: 100_000_000n };
+  const { bytes: wire } = encodeBatch(head, 100_000, records, recordBytes, undefined, tail);
+  return [
+    {
+      name: "batch of 16 records: by hand",
+      run: () => encodeBatch(head, 100_000, records, recordBytes, undefined, tail).bytes.length,
+    },
+    {
+      name: "batch of 16 records: create + toBinary",
+      run: () =>
+        toBinary(BatchSchema, create(BatchSchema, { ...fields, records: records.map(({ bytes }) => bytes) })).length,
+    },
+    { name: "decode it by hand", run: () => decodeBatch(wire)?.records.length ?? 0 },
+    { name: "decode it by fromBinary", run: () => fromBinary(BatchSchema, wire).records.length },
   ];
 }
 
