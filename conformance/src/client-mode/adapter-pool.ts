@@ -60,6 +60,10 @@ class LeasedAdapter implements ClientAdapter {
     return this.#process.errors;
   }
 
+  freeze(frozen: boolean): void {
+    this.#process.freeze(frozen);
+  }
+
   command(verb: ClientCommand["verb"]): number {
     const id = this.#process.command(verb);
     this.#context.trace.add(this.#context.actor ?? "client", TraceKind.NOTE, `command ${id}: ${verb.case}`);

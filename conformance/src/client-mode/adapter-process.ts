@@ -11,7 +11,7 @@ import {
 import { readStreamed, type StreamForm, streamed } from "../adapters/report-stream.ts";
 import { HarnessError } from "../run/failure.ts";
 import { toCaseJson } from "../run/frame-form.ts";
-import { killGroup } from "./kill-group.ts";
+import { killGroup, signalGroup } from "./kill-group.ts";
 
 /** How long an adapter may take to be ready, to begin anew, and to end, in milliseconds. */
 const startMs = 20_000;
@@ -72,6 +72,11 @@ export class AdapterProcess implements AsyncDisposable {
   attach(sink: ReportSink | undefined): void {
     this.#sink = sink;
     if (this.#over !== undefined) sink?.ended(this.#over);
+  }
+
+  /** Stops the program, with everything it has started, or lets it go on. */
+  freeze(frozen: boolean): void {
+    signalGroup(this.#child.pid, frozen ? "SIGSTOP" : "SIGCONT");
   }
 
   /** Gives the client a command; returns its id. */

@@ -17,6 +17,8 @@ export interface ClientAdapter extends AsyncDisposable {
   readonly reports: Inbox;
   /** What it wrote to its standard error last. */
   readonly errors: string;
+  /** Stops its process, or lets it go on. Absent where it has none of its own. */
+  freeze?(frozen: boolean): void;
   /** Gives the client a command; returns its id. */
   command(verb: ClientCommand["verb"]): number;
 }

@@ -34,6 +34,10 @@ export async function runClientStep(one: ClientCase, { on, as: label, action }: 
       return observeNothing(one, on, action.value);
     case "settle":
       return settle(one, on);
+    case "freeze":
+    case "thaw":
+      one.adapter.freeze?.(action.case === "freeze");
+      return;
     case "faults":
       return faults(one, action.value);
     case "send":

@@ -99,11 +99,15 @@ export async function runClientCase(
     await using adapter = await open({ trace, nextOrder });
     const ready = await adapter.ready;
     onReady(ready);
-    const lacking = missingClaim(one, form, ready);
+    const isFrozen = one.steps.some(({ action }) => action.case === "freeze");
+    const lacking =
+      missingClaim(one, form, ready) ??
+      (isFrozen && adapter.freeze === undefined ? "process of its own that can be stopped" : undefined);
     try {
       if (lacking === undefined) await runSteps(running, adapter, result);
       else Object.assign(result, { status: CaseStatus.UNSUPPORTED, message: `the client has no ${lacking}` });
     } finally {
+      if (isFrozen) adapter.freeze?.(false);
       if (adapter.errors !== "") trace.note("client", `standard error: ${adapter.errors}`);
       await running.end(); // before the adapter, which may serve another case then
     }
