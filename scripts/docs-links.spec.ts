@@ -7,6 +7,7 @@ const pages = [
   "README.md",
   "PROTOCOL.md",
   ...readdirSync(join(root, "docs/decisions")).map((name) => `decisions/${name}`),
+  ...readdirSync(join(root, "docs/guide")).map((name) => `guide/${name}`),
 ];
 
 it.each(pages)("docs/%s links only to files that exist", (page) => {

@@ -297,6 +297,19 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
       abort.abort();
     });
 
+    it("shows every node as it is now", async () => {
+      await join(two, fresh("shown"));
+      const { nodes } = await one.control().listNodes({});
+      const shown = nodes.map(({ nodeId, connections, sessions }) => [nodeId, connections, sessions]);
+      const servers = one === two ? [one] : [one, two];
+      const are = servers.map(({ server, counters }) => [
+        server.node.config.nodeId,
+        counters.connections,
+        counters.sessions,
+      ]);
+      expect(shown).toEqual(are);
+    });
+
     it("changes a namespace on every node", async () => {
       const name = fresh("ns");
       const client = await join(two, fresh("late"));

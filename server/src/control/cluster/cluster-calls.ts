@@ -29,6 +29,8 @@ type Calls = Pick<
 /** How long a withdrawal of tokens is remembered, in milliseconds; tokens that live longer are good again after it. */
 const revocationLifeMs = 24 * 60 * 60_000;
 const maxPageSize = 100;
+/** How long a node has to describe itself, in milliseconds. */
+const describeMs = 500;
 
 /** The calls of the control API that concern more than one node: what is stored is stored for all, and the rest is put together. */
 export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatter): Calls {
@@ -175,9 +177,14 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
       throw refusal;
     },
 
-    listNodes() {
-      const nodes = [node.describe(), ...[...cluster.nodes.peers.values()].map(nodeOf)];
-      return { nodes: nodes.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1)) };
+    async listNodes(request, context) {
+      // As each describes itself now; one that does not answer soon, as it did last.
+      const others = [...cluster.nodes.peers.values()].map(async (peer) => {
+        const answer = scatter.at(peer.incarnation, "listNodes", request, context, describeMs);
+        return await answer.then(({ nodes = [] }) => nodes[0] ?? nodeOf(peer)).catch(() => nodeOf(peer));
+      });
+      const nodes = [node.describe(), ...(await Promise.all(others))];
+      return { nodes: nodes.sort((a, b) => ((a.nodeId ?? "") < (b.nodeId ?? "") ? -1 : 1)) };
     },
 
     async drain(request, context) {
