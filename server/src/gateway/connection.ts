@@ -13,6 +13,7 @@ import type { Session } from "../hub/session.ts";
 import type { SessionLink } from "../hub/session-link.ts";
 import { encodeFrame } from "../wire/frame-encoding.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
+import { ChannelGates } from "./channel-gates.ts";
 import { closeCodeOf } from "./close-code.ts";
 import { decodeFrames, frameViolation, maxFrames } from "./frame-codec.ts";
 import type { GatewayApp, GatewayContext } from "./gateway-context.ts";
@@ -32,6 +33,8 @@ export interface FrameHandlers {
    * @param limited the connection has sent too much: what requests are answered with
    */
   handle(connection: Connection, frame: ClientFrame, limited?: FanfareError): void;
+  /** Handles one frame that has waited for another. Never throws. */
+  handleWaiting(connection: Connection, frame: ClientFrame): void;
 }
 
 /** What a connection begins with. */
@@ -80,6 +83,7 @@ export class Connection implements SessionLink {
   readonly listener: number;
   readonly queue: SendQueue;
   readonly pendingRequests = new Set<number>();
+  readonly gates: ChannelGates;
   /** Refreshes that wait, and the end of the last one. */
   readonly refreshes = { count: 0, last: Promise.resolve() };
   clientInfo = "";
@@ -107,6 +111,7 @@ export class Connection implements SessionLink {
     this.listener = options.listener;
     this.#webSocket = webSocket;
     this.#handlers = options.handlers;
+    this.gates = new ChannelGates((frame) => this.#handlers.handleWaiting(this, frame));
     this.#timers = new NamedTimers(clock);
     this.#inbound = new InboundLimits(config.limits, clock.monotonicMs());
     this.queue = new SendQueue({

@@ -3,11 +3,11 @@ import { Connection, closeGraceMs, type FrameHandlers } from "./connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { shakeHands } from "./handshake.ts";
 import type { FrameFormat } from "./join-frames.ts";
-import { handleRequest } from "./requests.ts";
+import { handleRequest, handleWaiting } from "./requests.ts";
 import type { WritableSocket } from "./send-queue.ts";
 import type { WebSocketPort } from "./web-socket-port.ts";
 
-const handlers: FrameHandlers = { greet: shakeHands, handle: handleRequest };
+const handlers: FrameHandlers = { greet: shakeHands, handle: handleRequest, handleWaiting };
 
 /** The subprotocols that are spoken here, and the form of their frames. */
 export const subprotocols: ReadonlyMap<string, FrameFormat> = new Map([

@@ -1,33 +1,17 @@
-import { create } from "@bufbuild/protobuf";
-import {
-  CloseCode,
-  ErrorCode,
-  type Gap,
-  GapReason,
-  GapSchema,
-  type Hello,
-  LeaveReason,
-  type Resume,
-  type Subscribe,
-  type SubscriptionResult,
-  SubscriptionResultSchema,
-} from "@fanfare/proto/v1";
+import type { ReleasedSession } from "@fanfare/proto/cluster/v1alpha";
+import { CloseCode, ErrorCode, type Hello, LeaveReason, type Resume, type Subscribe } from "@fanfare/proto/v1";
 import type { SessionIdentity } from "../auth/resume-secret.ts";
 import type { ResolvedConfig } from "../config/resolved-config.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Arrival, SessionName } from "../hub/app-hub.ts";
 import type { ClusterSessions, SessionArrival } from "../hub/cluster-sessions.ts";
 import type { Credentials, Session } from "../hub/session.ts";
-import type { Subscription } from "../hub/subscription.ts";
 import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
 import type { Connection } from "./connection.ts";
 import { planStarts, type StartPlans, startDurable } from "./durable-start.ts";
 import { type GatewayApp, serverFeatures } from "./gateway-context.ts";
 import { isOriginAllowed } from "./page-origin.ts";
-import { openSubscription } from "./subscribe-request.ts";
-
-/** The revision of the protocol that this server speaks. */
-const revision = 1;
+import { detachedGap, openSubscriptions, revision, welcome } from "./welcome.ts";
 
 /** Answers a valid `hello`: with `welcome`, or by closing the connection. */
 export async function shakeHands(connection: Connection, hello: Hello): Promise<void> {
@@ -144,6 +128,15 @@ function knownChannels(arrival: SessionArrival): Iterable<ChannelKey> | undefine
   return arrival.released?.subscriptions.map(({ channelKey: key }) => key) ?? [];
 }
 
+/** What the client has unsubscribed of the server's own stays closed (FF-SB-013). */
+function closeUnsubscribed({ hub }: GatewayApp, session: Session, released: ReleasedSession | undefined): void {
+  if (released === undefined) return;
+  const kept = new Set(released.subscriptions.map((subscription) => subscription.channelKey));
+  for (const subscription of [...session.subscriptions.values()]) {
+    if (!kept.has(subscription.channel.key)) hub.subscriptions.close(subscription, LeaveReason.LEFT);
+  }
+}
+
 /** Goes on with a session that was at another node. It is this node's, whether its client is still there or not. */
 function takeOver(
   connection: Connection,
@@ -160,6 +153,7 @@ function takeOver(
   }
   const session = app.hub.open(arrival, name, true);
   app.sessions?.seed(session, released);
+  closeUnsubscribed(app, session, released);
   const known = released && new Set(released.subscriptions.map((subscription) => subscription.channelKey));
   const isSeamless = released?.handedOver === true;
   const gap = (key: ChannelKey) => (isSeamless || known?.has(key) === false ? undefined : detachedGap);
@@ -272,8 +266,6 @@ function resume(
   else former?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
 }
 
-const detachedGap: Gap = create(GapSchema, { reason: GapReason.DETACHED });
-
 /** Closes what the client had opened and no longer names; what the server opened loses what the client had asked for in it. */
 function dropUnnamed({ hub }: GatewayApp, session: Session, named: readonly Subscribe[]): void {
   const keys = new Set(named.map(({ channel }) => channel && channelKey(channel)));
@@ -284,111 +276,11 @@ function dropUnnamed({ hub }: GatewayApp, session: Session, named: readonly Subs
   }
 }
 
-function openSubscriptions(
-  app: GatewayApp,
-  session: Session,
-  named: readonly Subscribe[],
-  maxPresenceDataBytes: number,
-  plans: StartPlans,
-  gap: (key: ChannelKey) => Gap | undefined,
-): SubscriptionResult[] {
-  const results: SubscriptionResult[] = [];
-  const told = new Set<ChannelKey>();
-  const stands = (subscription: Subscription): void => {
-    const { key, channel } = subscription.channel;
-    told.add(key);
-    const plan = plans.get(key);
-    const isPlanned = plan !== undefined && !(plan instanceof FanfareError);
-    const value = app.hub.subscriptions.describe(subscription, isPlanned ? plan : undefined);
-    const missed = isPlanned ? undefined : gap(key);
-    if (missed !== undefined) value.gap = missed;
-    results.push(create(SubscriptionResultSchema, { channel, result: { case: "subscribed", value } }));
-  };
-  for (const [i, request] of named.entries()) {
-    const plan = request.channel && plans.get(channelKey(request.channel));
-    try {
-      if (plan instanceof FanfareError) throw plan;
-      stands(openSubscription(app, session, request, maxPresenceDataBytes));
-    } catch (reason) {
-      const { channel } = request;
-      const standing = channel && session.subscriptions.get(channelKey(channel));
-      if (standing !== undefined && !standing.byServer) app.hub.subscriptions.close(standing, LeaveReason.LEFT);
-      const value = FanfareError.from(reason).toProto();
-      if (value.field !== "") value.field = `hello.subscriptions[${i}].${value.field.replace(/^subscribe\./, "")}`;
-      results.push(create(SubscriptionResultSchema, { channel: request.channel, result: { case: "error", value } }));
-    }
-  }
-  for (const subscription of session.subscriptions.values())
-    if (!told.has(subscription.channel.key)) stands(subscription);
-  return results;
-}
-
-function welcome(
-  connection: Connection,
-  hello: Hello,
-  { hub, ...app }: GatewayApp,
-  session: Session,
-  resumed: boolean,
-  subscriptions: SubscriptionResult[],
-): void {
-  const { config, clock, resumeSecrets } = connection.context;
-  const heartbeatIntervalMs = negotiateHeartbeat(hello.heartbeatIntervalMs, config);
-  const canResume = session.features.has("resume");
-  connection.send({
-    kind: {
-      case: "welcome",
-      value: {
-        sessionId: session.id,
-        origin: session.origin,
-        resumeSecret: canResume ? resumeSecrets.sign({ ...session, sessionId: session.id }) : "",
-        attempt: session.attempt,
-        playerId: session.playerId,
-        appId: session.appId,
-        nodeId: config.nodeId,
-        serverTimeUs: BigInt(Math.round(clock.nowMs() * 1000)),
-        heartbeatIntervalMs,
-        heartbeatTimeoutMs: config.timing.heartbeatTimeoutMs,
-        limits: limitsOf(config),
-        features: [...session.features],
-        tokenExpiresAtMs: BigInt(session.credentials.expiresAtMs),
-        subscriptions,
-        resumed,
-        resumeWindowMs: canResume ? config.timing.resumeWindowMs : 0,
-        revision,
-        reconnectWindowMs: config.timing.reconnectWindowMs,
-      },
-    },
-  });
-  hub.attach(session, connection);
-  connection.opened(session, { hub, ...app }, heartbeatIntervalMs);
-}
-
 /** What both sides claim; `hand_over` is nothing without `resume` (FF-FE-005). */
 function negotiateFeatures(hello: Hello, config: ResolvedConfig): ReadonlySet<string> {
   const claimed = new Set(hello.features);
   if (!claimed.has("resume")) claimed.delete("hand_over");
   return new Set(serverFeatures(config).filter((feature) => claimed.has(feature)));
-}
-
-function negotiateHeartbeat(wishedMs: number, { timing }: ResolvedConfig): number {
-  if (wishedMs === 0) return timing.heartbeatIntervalMs;
-  return Math.min(Math.max(wishedMs, timing.heartbeatIntervalMinMs), timing.heartbeatIntervalMaxMs);
-}
-
-function limitsOf({ limits }: ResolvedConfig) {
-  const { maxFrameBytes, maxPayloadBytes, maxSubscriptions, publishesPerSecond, publishBurst } = limits;
-  const { maxPendingRequests, framesPerSecond, bytesPerSecond, maxPresenceDataBytes } = limits;
-  return {
-    maxFrameBytes,
-    maxPayloadBytes,
-    maxSubscriptions,
-    publishesPerSecond,
-    publishBurst,
-    maxPendingRequests,
-    framesPerSecond,
-    bytesPerSecond,
-    maxPresenceDataBytes,
-  };
 }
 
 function describeClient({ client }: Hello): string {

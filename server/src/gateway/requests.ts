@@ -54,6 +54,12 @@ export function handleRequest(connection: Connection, frame: ClientFrame, limite
   }
 }
 
+/** Handles a frame that has waited for a subscription of its channel. */
+export function handleWaiting(connection: Connection, frame: ClientFrame): void {
+  connection.pendingRequests.delete(frame.id);
+  if (connection.isOpen) handleRequest(connection, frame);
+}
+
 /** The error with the path of its field from the frame on; below the gateway it is named from the request on. */
 function fromFrameOn({ kind }: ClientFrame, error: FanfareError): FanfareError {
   const name = kind.case === undefined ? undefined : protoNameOfKind.get(kind.case);
@@ -90,6 +96,12 @@ function dispatch(requester: Requester, frame: ClientFrame): void {
   const violation = frameViolation(frame);
   if (violation !== undefined) {
     throw new FanfareError(ErrorCode.INVALID_ARGUMENT, violation.message, { field: violation.field });
+  }
+  const waits = connection.gates.hold(frame);
+  if (waits === "full") throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "too many requests wait for a subscription");
+  if (waits) {
+    if (id !== 0) connection.pendingRequests.add(id);
+    return;
   }
   switch (kind.case) {
     case "publish":

@@ -17,11 +17,12 @@ export function subscribe(requester: Requester, id: number, request: Subscribe):
   const answer = (): void =>
     reply(connection, id, { case: "subscribed", value: app.hub.subscriptions.describe(subscription) });
   if (routed === undefined) return answer();
-  answerLater(requester, id, async () => {
+  const answered = answerLater(requester, id, async () => {
     await routedOrClosed(routed, requester, subscription);
     if (!subscription.active) throw new FanfareError(ErrorCode.CANCELLED, "unsubscribed before it began");
     answer();
   });
+  connection.gates.close(subscription.channel.key, answered);
 }
 
 /** A subscription whose channel's route cannot be written is none. */

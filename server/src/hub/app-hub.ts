@@ -146,6 +146,12 @@ export class AppHub implements LocalDelivery<Session> {
     return this.channels.get(key) !== undefined;
   }
 
+  audience(key: ChannelKey): LocalReport {
+    const subscriptions = [...(this.channels.get(key)?.subscribers ?? [])];
+    const reached = subscriptions.filter(({ session }) => session.link !== undefined).length;
+    return { reached, detached: subscriptions.length - reached, excluded: 0 };
+  }
+
   cleared(key: ChannelKey, head: LogPosition): void {
     const state = this.channels.get(key);
     if (state !== undefined) this.durable.cleared(state, head);

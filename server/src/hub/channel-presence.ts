@@ -6,8 +6,6 @@ import {
   LeaveReason,
   type Payload,
   type PresenceEvent,
-  type PresenceLeave,
-  PresenceLeaveSchema,
   type PresenceMember,
   PresenceMemberSchema,
   type PresencePage,
@@ -17,7 +15,8 @@ import type { Clock, Timer } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import { encodeFrame } from "../wire/frame-encoding.ts";
 import { PresenceAudience, type PresenceWord } from "./presence-audience.ts";
-import { diffWords, onePage, type PresenceChange, snapshotWords } from "./presence-paging.ts";
+import { onePage } from "./presence-paging.ts";
+import { PresenceSection } from "./presence-section.ts";
 import { RemoteSections } from "./remote-sections.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -49,24 +48,23 @@ const minLingerMs = 1_000;
 const lingerTicks = 5;
 
 /**
- * Who is in a channel on this node: one section of its presence; and what other nodes tell of theirs.
+ * Who is in a channel: on this node, which is what other nodes are told, and with what they tell on all of them, which is what sessions here are
+ * told. To a session it is one section, that of the node it is at.
  *
  * Changes are gathered and told in ticks: first the diff to those who watch already, then one shared snapshot to those who began to
- * since the last tick. A tick without changes and newcomers does not happen. The first change after a rest is told at once. Other nodes watch
- * as sessions here do, and get this section alone; what they tell goes on to the sessions here as it comes.
+ * since the last tick. A tick without changes and newcomers does not happen. The first change after a rest is told at once. Other nodes watch as
+ * sessions do.
  */
 export class ChannelPresence {
   readonly #options: ChannelPresenceOptions;
-  readonly #members = new Map<bigint, PresenceMember>();
-  readonly #players = new Map<string, number>();
+  /** On all nodes, as far as it is known. */
+  readonly #view: PresenceSection;
+  /** On this node. Alone it is the same. */
+  readonly #own: PresenceSection;
   readonly #here: PresenceAudience<Subscription>;
   readonly #peers: PresenceAudience<bigint>;
-  readonly #remote = new RemoteSections();
-  readonly #joined = new Map<bigint, PresenceMember>();
-  readonly #updated = new Map<bigint, PresenceMember>();
-  readonly #left = new Map<bigint, PresenceLeave>();
+  readonly #remote: RemoteSections;
   readonly #lingering = new Map<bigint, Timer>();
-  #number = 0n;
   #timer: Timer | undefined;
   #lastTickMs = Number.NEGATIVE_INFINITY;
   #countsChanged = false;
@@ -75,6 +73,9 @@ export class ChannelPresence {
 
   constructor(options: ChannelPresenceOptions) {
     this.#options = options;
+    this.#view = new PresenceSection(options.section);
+    this.#own = options.peers === undefined ? this.#view : new PresenceSection(options.section);
+    this.#remote = new RemoteSections(this.#view);
     this.#here = new PresenceAudience((to, word) => {
       const frame = encodeFrame({ kind: { case: "presenceEvent", value: { channel: options.channel, event: word } } });
       for (const { session } of to) session.link?.enqueue(frame);
@@ -88,27 +89,14 @@ export class ChannelPresence {
     const { session } = subscription;
     this.#lingering.get(session.origin)?.cancel();
     this.#lingering.delete(session.origin);
-    const known = this.#members.get(session.origin);
+    const known = this.#own.members.get(session.origin);
     if (known !== undefined && known.generation === session.generation) return;
-    const member = memberOf(subscription);
-    this.#members.set(session.origin, member);
-    if (known === undefined) {
-      this.#players.set(session.playerId, (this.#players.get(session.playerId) ?? 0) + 1);
-      // A diff is applied in the order joined, updated, left: who left and came back within one tick has changed, and is not told as gone.
-      if (this.#left.delete(session.origin)) this.#updated.set(session.origin, member);
-      else this.#joined.set(session.origin, member);
-    } else this.#changedMember(session.origin, member);
-    this.#changed();
+    this.#put(memberOf(subscription));
   }
 
   update(subscription: Subscription, data: Payload | undefined): void {
     subscription.presenceData = data;
-    const { origin } = subscription.session;
-    if (!this.#members.has(origin)) return;
-    const member = memberOf(subscription);
-    this.#members.set(origin, member);
-    this.#changedMember(origin, member);
-    this.#changed();
+    if (this.#own.members.has(subscription.session.origin)) this.#put(memberOf(subscription));
   }
 
   leave(subscription: Subscription, reason: LeaveReason): void {
@@ -157,19 +145,15 @@ export class ChannelPresence {
   /** A word of another node about its section. Ignored when nobody here watches. */
   receive(peer: bigint, event: PresenceEvent): void {
     if (!this.isWatched) return;
-    const isNews = this.#remote.apply(peer, event);
-    this.#countsChanged = true;
-    if (isNews && this.#tellsMembersHere) this.#here.forward(event.event);
-    else this.#schedule();
+    this.#remote.apply(peer, event);
+    this.#changed();
   }
 
   /** Another node is gone for good, and with it its members. */
   forget(peer: bigint): void {
     this.#peers.delete(peer);
-    const words = this.#remote.forget(peer);
-    this.#countsChanged = true;
-    if (this.#tellsMembersHere) for (const word of words) this.#here.forward(word);
-    else this.#schedule();
+    this.#remote.forget(peer);
+    this.#changed();
   }
 
   /** An entry stays for a moment, because its session goes on at another node. */
@@ -188,11 +172,11 @@ export class ChannelPresence {
 
   /** One page of who is here, on this node. @throws FanfareError INVALID_ARGUMENT if the token is not one of ours */
   page(query: { pageSize: number; pageToken: string; countsOnly: boolean }): PresencePage {
-    const counts = { sessions: this.#members.size, players: this.#players.size };
-    if (query.countsOnly || !this.#tellsMembers(this.#members.size)) return create(PresencePageSchema, counts);
+    const { counts, members: all } = this.#own;
+    if (query.countsOnly || !this.#tellsMembers(counts.sessions)) return create(PresencePageSchema, counts);
     const after = query.pageToken === "" ? 0n : parsePageToken(query.pageToken);
-    const origins = [...this.#members.keys()].filter((origin) => origin > after).sort((a, b) => (a < b ? -1 : 1));
-    const wanted = origins.slice(0, query.pageSize || 100).map((origin) => this.#members.get(origin) as PresenceMember);
+    const origins = [...all.keys()].filter((origin) => origin > after).sort((a, b) => (a < b ? -1 : 1));
+    const wanted = origins.slice(0, query.pageSize || 100).map((origin) => all.get(origin) as PresenceMember);
     const members = [...onePage(wanted)];
     const nextPageToken = members.length < origins.length ? `${members.at(-1)?.origin}` : "";
     return create(PresencePageSchema, { ...counts, members, nextPageToken });
@@ -200,10 +184,6 @@ export class ChannelPresence {
 
   #tellsMembers(sessions: number): boolean {
     return this.#options.mode === PresenceMode.MEMBERS && sessions <= this.#options.maxMembers;
-  }
-
-  get #tellsMembersHere(): boolean {
-    return this.#tellsMembers(this.#members.size + this.#remote.counts().sessions);
   }
 
   #linger(origin: bigint): void {
@@ -217,25 +197,18 @@ export class ChannelPresence {
     this.#lingering.set(origin, timer);
   }
 
-  #remove(origin: bigint, reason: LeaveReason): void {
-    const member = this.#members.get(origin);
-    if (member === undefined) return;
-    this.#members.delete(origin);
-    const { playerId, generation } = member;
-    const count = (this.#players.get(playerId) ?? 1) - 1;
-    if (count === 0) this.#players.delete(playerId);
-    else this.#players.set(playerId, count);
-    this.#updated.delete(origin);
-    // Who came and went within one tick was never told; telling the leave too would be harmless but useless.
-    if (!this.#joined.delete(origin)) {
-      this.#left.set(origin, create(PresenceLeaveSchema, { origin, generation, playerId, reason }));
-    }
+  #put(member: PresenceMember): void {
+    this.#own.put(member);
+    if (this.#own !== this.#view) this.#view.put(member);
     this.#changed();
   }
 
-  #changedMember(origin: bigint, member: PresenceMember): void {
-    if (this.#joined.has(origin)) this.#joined.set(origin, member);
-    else this.#updated.set(origin, member);
+  #remove(origin: bigint, reason: LeaveReason): void {
+    const member = this.#own.members.get(origin);
+    if (member === undefined) return;
+    this.#own.remove(origin, member.generation, reason);
+    if (this.#own !== this.#view) this.#view.remove(origin, member.generation, reason);
+    this.#changed();
   }
 
   #changed(): void {
@@ -254,32 +227,28 @@ export class ChannelPresence {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#lastTickMs = this.#options.clock.monotonicMs();
-    const { section } = this.#options;
-    const diffs = diffWords(section, this.#number, this.#changes());
-    this.#number += BigInt(diffs.length);
-    const own = { sessions: this.#members.size, players: this.#players.size };
-    const { sessions, players } = this.#remote.counts();
-    const ownSnapshot = () => snapshotWords(section, this.#number, this.#members.values());
-    const news = { diffs, countsChanged: this.#countsChanged };
-    this.#here.tell({
-      ...news,
-      tellsMembers: this.#tellsMembersHere,
-      counts: { sessions: own.sessions + sessions, players: own.players + players },
-      snapshots: () => [...ownSnapshot(), ...this.#remote.snapshots()],
-    });
-    this.#peers.tell({ ...news, tellsMembers: this.#tellsMembers(own.sessions), counts: own, snapshots: ownSnapshot });
-    this.#joined.clear();
-    this.#updated.clear();
-    this.#left.clear();
+    const countsChanged = this.#countsChanged;
     this.#countsChanged = false;
-  }
-
-  #changes(): PresenceChange[] {
-    return [
-      ...[...this.#joined.values()].map((member) => ({ kind: "joined" as const, member })),
-      ...[...this.#updated.values()].map((member) => ({ kind: "updated" as const, member })),
-      ...[...this.#left.values()].map((leave) => ({ kind: "left" as const, leave })),
-    ];
+    const hidden = this.#remote.hidden;
+    const { sessions, players } = this.#view.counts;
+    const all = { sessions: sessions + hidden.sessions, players: players + hidden.players };
+    this.#here.tell({
+      countsChanged,
+      diffs: this.#view.takeDiffs(),
+      tellsMembers: hidden.sessions === 0 && this.#tellsMembers(all.sessions),
+      counts: all,
+      snapshots: () => this.#view.snapshots(),
+    });
+    if (this.#own === this.#view) return;
+    const { counts } = this.#own;
+    this.#peers.tell({
+      countsChanged,
+      diffs: this.#own.takeDiffs(),
+      // To nodes lists are told also where sessions are told counts: players on two nodes are to be counted once.
+      tellsMembers: counts.sessions <= this.#options.maxMembers,
+      counts,
+      snapshots: () => this.#own.snapshots(),
+    });
   }
 }
 

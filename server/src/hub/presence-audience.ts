@@ -45,11 +45,6 @@ export class PresenceAudience<Member> {
     this.#newcomers.delete(member);
   }
 
-  /** Who has the list gets this word at once. Newcomers will have it in their snapshot. */
-  forward(word: PresenceWord): void {
-    if (!this.#toldCounts && this.#watchers.size > 0) this.#send(this.#watchers, word);
-  }
-
   /** A tick. */
   tell({ tellsMembers, counts, countsChanged, diffs, snapshots }: PresenceNews): void {
     if (!tellsMembers) {

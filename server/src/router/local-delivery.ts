@@ -20,6 +20,8 @@ export interface LocalReport {
   readonly reached: number;
   readonly detached: number;
   readonly excluded: number;
+  /** Nodes whose counts are missing. Default: 0. */
+  readonly nodesUnreached?: number;
 }
 
 /** Nobody was there. */
@@ -42,6 +44,8 @@ export interface LocalDelivery<Exclusion> {
   isOnline(playerId: string): boolean;
   /** Whether the channel has a subscription. */
   has(key: ChannelKey): boolean;
+  /** Whom a message to the channel would reach now. */
+  audience(key: ChannelKey): LocalReport;
   /**
    * Messages for channels may have been missed, because of what happened between nodes: subscribers of live ones are told of a gap, durable
    * ones read on from their logs.

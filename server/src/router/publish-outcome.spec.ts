@@ -1,6 +1,7 @@
 import { ErrorCode, Outcome } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { type NodeOutcome, PublishOutcome } from "./publish-outcome.ts";
+import { publishResultOf } from "./publish-result.ts";
 import type { RouteResult } from "./router.ts";
 
 const report = (reached: number, detached = 0) => ({ reached, detached, excluded: 0 });
@@ -45,5 +46,14 @@ describe("PublishOutcome", () => {
     expect(outcomeOf([uncounted, { outcome: "failed" }])).toMatchObject(unknown);
     const late = outcomeOf([{ outcome: "failed" }, { outcome: "unknown" }, delivered(1)]);
     expect(late).toMatchObject({ outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED });
+    expect(late.report).toEqual({ ...report(1), nodesUnreached: 2 });
+  });
+
+  it("tells in the report of an unknown one whom it reached, and how many nodes did not say (FF-PB-015, FF-PB-016)", () => {
+    const nodes: NodeOutcome[] = [delivered(2), { outcome: "unknown" }, { outcome: "failed" }];
+    const told = publishResultOf(outcomeOf(nodes), true);
+    expect(told.report).toEqual({ ...report(2), nodesUnreached: 2 });
+    expect(publishResultOf(outcomeOf(nodes), false)).not.toHaveProperty("report");
+    expect(publishResultOf(outcomeOf([{ outcome: "failed" }]), true)).not.toHaveProperty("report");
   });
 });

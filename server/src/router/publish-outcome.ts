@@ -45,15 +45,16 @@ export class PublishOutcome {
 
   #result(): RouteResult {
     const nodes = this.#delivered + this.#failed + this.#unknown;
+    const report = { ...this.#sum, nodesUnreached: this.#failed + this.#unknown };
     if (this.#unknown > 0) {
       const message = `${this.#unknown} of ${nodes} nodes did not say in time whether they have it`;
-      return { outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED, message };
+      return { outcome: Outcome.UNKNOWN, code: ErrorCode.DEADLINE_EXCEEDED, message, report };
     }
     if (this.#failed > 0) {
       const message = `${this.#failed} of ${nodes} nodes could not be reached or refused it`;
       // Failed is what reached nobody, so that it can be tried again without being received twice.
       const outcome = this.#isUncounted || this.#sum.reached > 0 ? Outcome.UNKNOWN : Outcome.FAILED;
-      return { outcome, code: ErrorCode.UNAVAILABLE, message };
+      return { outcome, code: ErrorCode.UNAVAILABLE, message, report };
     }
     const { reached, detached, excluded } = this.#sum;
     const isOffline = this.#isForPlayer && reached + detached + excluded === 0;

@@ -12,9 +12,13 @@ export function publishResultOf(
   switch (result.outcome) {
     case Outcome.FAILED:
     case Outcome.UNKNOWN: {
-      const { outcome, code, message, position } = result;
+      const { outcome, code, message, position, report } = result;
       const error = new FanfareError(code, message).toProto();
-      return position === undefined ? { outcome, error } : { outcome, error, position: toWirePosition(position) };
+      return {
+        ...{ outcome, error },
+        ...(position && { position: toWirePosition(position) }),
+        ...(withReport && outcome === Outcome.UNKNOWN && report && { report }),
+      };
     }
     case Outcome.STORED: {
       const { outcome, repeated, report } = result;

@@ -12,6 +12,7 @@ import { OutboundFrame } from "../wire/outbound-frame.ts";
 import type { Cluster, ClusterApp } from "./cluster/cluster.ts";
 import { type LocalDelivery, type LocalReport, nobody, type StoredEntry } from "./local-delivery.ts";
 import { PublishOutcome } from "./publish-outcome.ts";
+import { RecentSeqs } from "./recent-seqs.ts";
 
 /** A message that was accepted and has its identity. */
 export interface AcceptedMessage {
@@ -48,6 +49,8 @@ export type RouteResult =
       readonly message: string;
       /** Where it is at the primary, if that is known. */
       readonly position?: LogPosition;
+      /** Whom it reached as far as that is known. */
+      readonly report?: LocalReport;
     };
 
 /** What a router is made of. */
@@ -65,6 +68,8 @@ export interface RouterOptions<Exclusion> {
 /** Sends accepted messages of one app to where their receivers are: on this node, and in a cluster on others. */
 export class Router<Exclusion> implements ClusterApp {
   readonly #options: RouterOptions<Exclusion>;
+  /** Only used in a cluster: alone, repeats are recognised where they come in. */
+  readonly #seqs = new RecentSeqs();
 
   constructor(options: RouterOptions<Exclusion>) {
     this.#options = options;
@@ -93,6 +98,11 @@ export class Router<Exclusion> implements ClusterApp {
     if (!local.has(key)) {
       done(nobody);
       return false;
+    }
+    if (this.#seqs.isRepeat(key, message.origin, Number(message.seq), volatile)) {
+      counters.messagesRepeated++;
+      done(local.audience(key));
+      return true;
     }
     const expiresAtMs = Number(message.expiresAtMs);
     const traits = volatile ? { conflation: conflation === "" ? undefined : conflation } : undefined;
@@ -179,13 +189,16 @@ export class Router<Exclusion> implements ClusterApp {
       if (targets === "unreachable") return done(unroutable);
       const others = cluster.othersOf(targets);
       const outcome = new PublishOutcome(others.length + 1, isForPlayer, done);
-      const { volatile } = message;
+      const { volatile, origin, seq } = message;
       const conflation = (volatile && conflationOf(message)) || "";
       const unrouted = targets === "everybody";
-      const live = { channel, body, volatile, conflation, expiresAtMs, unrouted };
+      const live = { channel, body, volatile, conflation, expiresAtMs, unrouted, origin, seq };
       if (others.length > 0) {
         // Only a report tells whether a player is there.
         cluster.delivery.live(others, live, message.wantReport || isForPlayer, (one) => outcome.add(one));
+      }
+      if (this.#options.local.has(channel.key) && this.#seqs.isRepeat(channel.key, origin, seq, volatile)) {
+        return outcome.add({ outcome: "delivered", report: this.#options.local.audience(channel.key) });
       }
       const accepted = this.#deliverHere(message, body, expiresAtMs, excluded, (report) =>
         outcome.add({ outcome: "delivered", report }),
@@ -255,7 +268,7 @@ export class Router<Exclusion> implements ClusterApp {
       const isUnrouted = targets === "everybody" || targets === "unreachable";
       const others = cluster.othersOf(isUnrouted ? "everybody" : targets);
       const outcome = new PublishOutcome(wantReport ? others.length : 0, false, (result) =>
-        resolve("report" in result ? result.report : nobody),
+        resolve(result.report ?? nobody),
       );
       const each = wantReport ? (one: Parameters<PublishOutcome["add"]>[0]) => outcome.add(one) : undefined;
       cluster.delivery.stored(others, channel, stored, isUnrouted, each);
@@ -271,7 +284,13 @@ const unroutable: RouteResult = {
 };
 
 function sum(a: LocalReport, b: LocalReport): LocalReport {
-  return { reached: a.reached + b.reached, detached: a.detached + b.detached, excluded: a.excluded + b.excluded };
+  const counts = {
+    reached: a.reached + b.reached,
+    detached: a.detached + b.detached,
+    excluded: a.excluded + b.excluded,
+  };
+  const nodesUnreached = (a.nodesUnreached ?? 0) + (b.nodesUnreached ?? 0);
+  return nodesUnreached === 0 ? counts : { ...counts, nodesUnreached };
 }
 
 function failure(reason: unknown): RouteResult {

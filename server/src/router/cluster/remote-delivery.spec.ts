@@ -8,7 +8,16 @@ import { liveBytes, RemoteDelivery, type RemoteLive, storedBytes } from "./remot
 
 const channel = { appId: "app", key: "g:room" };
 const body = Uint8Array.of(1, 2, 3);
-const live: RemoteLive = { channel, body, volatile: false, conflation: "", expiresAtMs: 0, unrouted: false };
+const live: RemoteLive = {
+  channel,
+  body,
+  volatile: false,
+  conflation: "",
+  expiresAtMs: 0,
+  unrouted: false,
+  origin: 2n ** 63n,
+  seq: 2 ** 50,
+};
 
 describe("records of messages", () => {
   it("are what the generated code reads", () => {
@@ -24,6 +33,8 @@ describe("records of messages", () => {
         conflation: "k",
         expiresAtMs: 2n ** 41n,
         unrouted: true,
+        origin: 2n ** 63n,
+        seq: 2n ** 50n,
       },
     });
     const entry = {

@@ -15,6 +15,8 @@ export interface RemoteLive {
   /** Two messages of which the newer replaces the older have the same; empty: none is replaced. */
   readonly conflation: string;
   readonly expiresAtMs: number;
+  readonly origin: bigint;
+  readonly seq: number;
   /** It goes to everybody, because the route could not be read. */
   readonly unrouted: boolean;
 }
@@ -154,7 +156,7 @@ function outcomeOf(outcome: LinkOutcome): NodeOutcome {
 
 /** A Record with a LiveMessage. Written by hand, because it is written for every message. */
 export function liveBytes(live: RemoteLive, reportId: number): Uint8Array {
-  const { channel, body, volatile, conflation, expiresAtMs, unrouted } = live;
+  const { channel, body, volatile, conflation, expiresAtMs, unrouted, origin, seq } = live;
   const writer = new BinaryWriter().tag(1, 2).fork();
   writer.tag(1, 2).string(channel.appId).tag(2, 2).string(channel.key).tag(3, 2).bytes(body);
   if (reportId !== 0) writer.tag(4, 0).uint32(reportId);
@@ -162,6 +164,8 @@ export function liveBytes(live: RemoteLive, reportId: number): Uint8Array {
   if (conflation !== "") writer.tag(6, 2).string(conflation);
   if (expiresAtMs !== 0) writer.tag(7, 0).uint64(Math.trunc(expiresAtMs));
   if (unrouted) writer.tag(8, 0).bool(true);
+  if (origin !== 0n) writer.tag(9, 1).fixed64(origin);
+  if (seq !== 0) writer.tag(10, 0).uint64(seq);
   return writer.join().finish();
 }
 
