@@ -27,6 +27,8 @@ export interface RunOptions {
 
 /** How long clients may take to be back after the last fault, in milliseconds. */
 const settleMs = 90_000;
+/** How long it takes at most until a node that died is dead to one that came later: two lives of a lease. */
+const deathMs = 12_000;
 /** How long what is published then may take to be answered and to arrive. */
 const probeMs = 30_000;
 /** Steps in which a run looks whether it has come to rest, in milliseconds: of any length, so that none is in step with what it looks at. */
@@ -142,13 +144,18 @@ export class SimulatedRun {
     this.#trace("* the faults are over");
     // What nobody was told of is noticed by its silence.
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#plan.timing;
-    const noticedMs = heartbeatIntervalMs + heartbeatTimeoutMs + 2000;
+    const noticedMs = Math.max(heartbeatIntervalMs + heartbeatTimeoutMs, this.#hasClusterFaults ? deathMs : 0) + 2000;
     await this.#simulation.runUntil(this.#simulation.nowMs + longestOf(this.#plan.steps) + noticedMs);
     await this.#until("the nodes serve again", settleMs, () => this.#places.every((place) => place.isServing));
     await this.#until("every player is back", settleMs, () =>
       this.#everyPlayer.every((player) => player.isClosed || player.isOpen),
     );
     await this.#answers();
+  }
+
+  /** Something was done to nodes, or to what connects them. */
+  get #hasClusterFaults(): boolean {
+    return this.#plan.setting !== "embedded" && this.#plan.steps.some((step) => !("player" in step));
   }
 
   /** Everything works as on the first day. */
