@@ -18,7 +18,7 @@ export interface MutantVerdict {
 }
 
 /** Mutants at a time; each has a server of its own, and its cases mostly wait. */
-const mutantsAtOnce = 6;
+const mutantsAtOnce = 10;
 const casesAtOnce = 6;
 
 /** Holds each mutant against the cases that prove the requirement it breaks, and no others. */

@@ -10,7 +10,15 @@ import { revision, welcome } from "./welcome.ts";
 
 /** What this server serves. */
 export const servedFeatures = [
-  ...["resume", "hand_over", "presence", "report", "server_rpc", "client_rpc", "durable", "history", "cursor"],
+  "resume",
+  "hand_over",
+  "presence",
+  "report",
+  "server_rpc",
+  "client_rpc",
+  "durable",
+  "history",
+  "cursor",
 ];
 const validate = validatorFor(ClientFrameSchema);
 

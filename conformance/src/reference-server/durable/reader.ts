@@ -29,8 +29,8 @@ export class Reader {
     this.#session = session;
     this.#channel = channel;
     this.#log = session.app.durable(channel).log;
-    const isLate = session.app.breaks.has("after-sent-again") && position.offset > 0n;
-    this.#position = isLate ? { ...position, offset: position.offset - 1n } : position;
+    const isBefore = session.app.breaks.has("after-sent-again") && position.offset > 0n;
+    this.#position = isBefore ? { ...position, offset: position.offset - 1n } : position;
     this.#replayTo = head.offset > position.offset ? head.offset : undefined;
   }
 
