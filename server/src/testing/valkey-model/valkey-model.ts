@@ -168,6 +168,7 @@ export class ValkeyModel {
     const server = this.#revive(dead);
     if (keepsData) server.revive(dead);
     this.options.trace(`${nameOf(server)} is started again`);
+    for (const one of this.servers.values()) this.#gossip(one); // they hear of it, and take it for dead no more
     const shard = this.#shardOf(server);
     const primary = this.primary(shard);
     if (primary.id === server.id) {
@@ -213,6 +214,7 @@ export class ValkeyModel {
     this.simulation.after(this.random.between(50, maxGossipMs), () =>
       server.process.run(() => {
         server.isCutOff = false;
+        for (const one of this.servers.values()) this.#gossip(one);
       }, "cluster"),
     );
     this.#gossip(server);
