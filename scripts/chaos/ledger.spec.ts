@@ -90,9 +90,11 @@ describe("the ledger of a cluster under stress", () => {
     const messages = three.map(({ seq, sentAtMs }) => ({ publisher: 1, seq, atMs: sentAtMs + seq * 300 }));
     expect(judge(three, [seen([], { messages })], false)).toMatchObject({ ...nothingWrong, longestStallMs: 900 });
     const isFaulty = (_from: number, toMs: number) => toMs > 3_000;
-    expect(judge(three, [seen([], { messages })], false, isFaulty)).toMatchObject({
+    expect(judge(three, [seen([], { messages })], false, { isFaulty })).toMatchObject({
       longestStallMs: 900,
       quietStallMs: 600,
     });
+    const warm = judge(three, [seen([1], {})], false, { warmAtMs: 2_500 });
+    expect(warm).toMatchObject({ ...nothingWrong, lost: 2, longestStallMs: 0, longestAnswerMs: 5 });
   });
 });

@@ -50,15 +50,20 @@ export interface ClassFigures {
 const gapAfterMs = 20_000;
 const gapBeforeMs = 1_000;
 
-/**
- * Holds what was sent against what was seen.
- * @param isFaulty whether there was a fault between two times; default: there was none
- */
+/** What was the case when. */
+export interface Circumstances {
+  /** Whether there was a fault between two times. Default: there was none. */
+  readonly isFaulty?: (fromMs: number, toMs: number) => boolean;
+  /** Times of what was sent before are not judged: processes that have just started are slow. Default: 0. */
+  readonly warmAtMs?: number;
+}
+
+/** Holds what was sent against what was seen. */
 export function judge(
   sent: readonly Sent[],
   seen: readonly Seen[],
   durable: boolean,
-  isFaulty: (fromMs: number, toMs: number) => boolean = () => false,
+  { isFaulty = () => false, warmAtMs = 0 }: Circumstances = {},
 ): ClassFigures {
   const mine = sent.filter((one) => one.durable === durable);
   const count = (outcome: Sent["outcome"]) => mine.filter((one) => one.outcome === outcome).length;
@@ -80,7 +85,9 @@ export function judge(
     quietStallMs: 0,
     p50Ms: 0,
     p99Ms: 0,
-    longestAnswerMs: mine.reduce((most, { sentAtMs, answeredAtMs }) => Math.max(most, answeredAtMs - sentAtMs), 0),
+    longestAnswerMs: mine
+      .filter(({ sentAtMs }) => sentAtMs >= warmAtMs)
+      .reduce((most, { sentAtMs, answeredAtMs }) => Math.max(most, answeredAtMs - sentAtMs), 0),
   };
   const latencies: number[] = [];
   const byChannel = Map.groupBy(mine, ({ channel }) => channel);
@@ -99,7 +106,7 @@ export function judge(
       got.add(id);
       last.set(publisher, Math.max(seq, last.get(publisher) ?? 0));
       const at = sentAt.get(id);
-      if (at === undefined) continue;
+      if (at === undefined || at < warmAtMs) continue;
       latencies.push(atMs - at);
       if (atMs - at > figures.quietStallMs && !isFaulty(at, atMs)) figures.quietStallMs = Math.round(atMs - at);
     }

@@ -8,6 +8,7 @@ import { judge } from "./ledger.ts";
 import { type Judged, printTables } from "./report.ts";
 import { type Scenario, scenarios } from "./scenarios.ts";
 import { Stage } from "./stage.ts";
+import { untilWarm } from "./until-warm.ts";
 import { brokenBounds } from "./verdict.ts";
 
 const list = Object.entries(scenarios).map(([name, { title }]) => `  ${name.padEnd(20)}${title}`);
@@ -55,7 +56,7 @@ async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ..
   say(`${clients} clients on ${nodes.length} nodes`);
   const logged = nodes.map(({ text }) => text.length);
   crowd.start();
-  await pause(2_000);
+  const warmAtMs = await untilWarm(crowd);
   crowd.outagesMs.length = 0;
   const faults = new FaultWindows();
   const measured = await scenario.run({ valkey, nodes, crowd, faults, say, isShort: values.short });
@@ -64,8 +65,8 @@ async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ..
   const isFaulty = (fromMs: number, toMs: number) => faults.overlaps(fromMs, toMs);
   const outcome = {
     scenario: name,
-    live: judge(crowd.sent, crowd.seen, false, isFaulty),
-    durable: judge(crowd.sent, crowd.seen, true, isFaulty),
+    live: judge(crowd.sent, crowd.seen, false, { isFaulty, warmAtMs }),
+    durable: judge(crowd.sent, crowd.seen, true, { isFaulty, warmAtMs }),
     connectP99Ms: faults.p99Ms(crowd.connects),
     subscribeP99Ms: faults.p99Ms(crowd.subscribes),
     failedConnects: crowd.failedProbes,
