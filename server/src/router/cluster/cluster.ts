@@ -262,12 +262,12 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#sweeps.abort();
-    await this.routes.close();
+    const isCleared = await this.routes.close();
     // What others have routed here by what they knew before comes to an end, and is acknowledged.
     await this.barrier();
     const farewell = { case: "farewell" as const, value: {} };
     await Promise.allSettled(this.peers.map((peer) => this.ask(peer, farewell, { deadlineMs: 500 })));
-    await this.nodes.close();
+    await this.nodes.close(isCleared);
     this.links[Symbol.dispose]();
   }
 

@@ -13,6 +13,8 @@ class ScriptedStore implements RouteStore {
   readonly calls: { verb: "add" | "remove"; key: string; sequence: number; settle: PromiseWithResolvers<boolean> }[] =
     [];
   isAutomatic = true;
+  /** Refuses removals. */
+  isDown = false;
   readonly entries = new Map<string, number>();
   unsettled: ((isAffected: (channel: AppChannel) => boolean) => void) | undefined;
 
@@ -27,6 +29,7 @@ class ScriptedStore implements RouteStore {
   }
 
   async remove({ key }: AppChannel, _incarnation: bigint, sequence: number): Promise<void> {
+    if (this.isDown) throw new Error("down");
     this.calls.push({ verb: "remove", key, sequence, settle: Promise.withResolvers() });
     if ((this.entries.get(key) ?? Number.POSITIVE_INFINITY) <= sequence) this.entries.delete(key);
   }
@@ -155,11 +158,28 @@ describe("LocalRoutes", () => {
     expect(store.verbs).toEqual(["remove g:x", "add g:y"]);
   });
 
+  it("says when it closes whether something of it may be left", async () => {
+    await routes.hold(channel);
+    store.isDown = true;
+    expect(await routes.close()).toBe(false);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("says so too of a route that could not be removed earlier", async () => {
+    await routes.hold(channel);
+    routes.release(channel);
+    store.isDown = true;
+    clock.advance(5_000);
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+    store.isDown = false;
+    expect(await routes.close()).toBe(false);
+  });
+
   it("takes the node off all routes when it closes, and leaves no timer", async () => {
     await routes.hold(channel);
     await routes.hold(other);
     routes.release(other);
-    await routes.close();
+    expect(await routes.close()).toBe(true);
     expect(store.entries.size).toBe(0);
     expect(store.unsettled).toBeUndefined();
     expect(clock.pendingTimers).toBe(0);

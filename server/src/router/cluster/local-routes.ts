@@ -55,6 +55,10 @@ export class LocalRoutes {
   readonly #idle = new Set<Route>();
   readonly #healing = new Set<string>();
   #sequence = 0;
+  /** Under way. */
+  readonly #removals = new Set<Promise<boolean>>();
+  /** A route could not be removed, and was not tried again. */
+  #isLeftBehind = false;
   #sweepTimer: Timer | undefined;
   #retryTimer: Timer | undefined;
   #reasserting: Promise<void> = Promise.resolve();
@@ -125,8 +129,8 @@ export class LocalRoutes {
     return this.#reasserting;
   }
 
-  /** Takes this node off all routes, as far as that can be done. */
-  async close(): Promise<void> {
+  /** Takes this node off all routes. @returns whether that could be done */
+  async close(): Promise<boolean> {
     this.#closed = true;
     this.#unlisten();
     this.#sweepTimer?.cancel();
@@ -135,7 +139,8 @@ export class LocalRoutes {
     const all = [...this.#routes.values()];
     this.#routes.clear();
     this.#idle.clear();
-    await Promise.all(all.map(({ channel }) => this.#remove(channel)));
+    const removed = await Promise.all([...all.map(({ channel }) => this.#remove(channel)), ...this.#removals]);
+    return removed.every((isRemoved) => isRemoved) && !this.#isLeftBehind;
   }
 
   #isCurrent(route: Route): boolean {
@@ -195,13 +200,19 @@ export class LocalRoutes {
     if (!this.#routes.has(idOf(channel))) await this.#remove(channel);
   }
 
-  async #remove(channel: AppChannel): Promise<void> {
+  /** @returns whether that could be done */
+  #remove(channel: AppChannel): Promise<boolean> {
     const { store, incarnation, log } = this.#options;
-    try {
-      await store.remove(channel, incarnation, ++this.#sequence);
-    } catch (reason) {
-      log.debug("a route could not be removed", { channel: idOf(channel), reason: String(reason) });
-    }
+    const removal = store.remove(channel, incarnation, ++this.#sequence).then(
+      () => true,
+      (reason: unknown) => {
+        log.debug("a route could not be removed", { channel: idOf(channel), reason: String(reason) });
+        this.#isLeftBehind = true;
+        return false;
+      },
+    );
+    this.#removals.add(removal);
+    return removal.finally(() => this.#removals.delete(removal));
   }
 }
 

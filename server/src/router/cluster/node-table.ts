@@ -146,11 +146,11 @@ export class NodeTable {
     this.#options.onDead(incarnation, hasLeft);
   }
 
-  /** Ends the lease. */
-  async close(): Promise<void> {
+  /** Ends the lease. Where this node could not clear away behind itself its record stays, so that others do it. */
+  async close(isCleared = true): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    await this.#options.registry.remove(this.#options.incarnation).catch(() => {});
+    if (isCleared) await this.#options.registry.remove(this.#options.incarnation).catch(() => {});
   }
 
   #schedule(): void {
