@@ -6,7 +6,7 @@ import { DeliveryClass } from "@fanfare/proto/v1";
 /** Signs the tokens of the players, under the key id `k`. */
 export const tokenSecret = "a secret of clusters that are put under stress";
 /** May do everything in the app `game`. */
-export const apiKey = "an-API-key-of-clusters-that-are-put-under-stress";
+const apiKey = "an-API-key-of-clusters-that-are-put-under-stress";
 
 /** Every node is a user of Valkey of its own, with this password, which is in this environment variable. */
 export const valkeyPassword = "a-password-of-nodes-under-stress";
