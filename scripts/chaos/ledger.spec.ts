@@ -93,6 +93,7 @@ describe("the ledger of a cluster under stress", () => {
     expect(judge(three, [seen([], { messages })], false, { isFaulty })).toMatchObject({
       longestStallMs: 900,
       quietStallMs: 600,
+      faultStallMs: 900,
     });
     const warm = judge(three, [seen([1], {})], false, { warmAtMs: 2_500 });
     expect(warm).toMatchObject({ ...nothingWrong, lost: 2, longestStallMs: 0, longestAnswerMs: 5 });

@@ -40,6 +40,8 @@ export interface ClassFigures {
   longestStallMs: number;
   /** The same of messages that no fault overlapped: what the machine itself is to blame for. */
   quietStallMs: number;
+  /** The same of messages that a fault did overlap. */
+  faultStallMs: number;
   p50Ms: number;
   p99Ms: number;
   /** From publishing to the answer, in milliseconds. */
@@ -83,6 +85,7 @@ export function judge(
     gaps: 0,
     longestStallMs: 0,
     quietStallMs: 0,
+    faultStallMs: 0,
     p50Ms: 0,
     p99Ms: 0,
     longestAnswerMs: mine
@@ -108,7 +111,8 @@ export function judge(
       const at = sentAt.get(id);
       if (at === undefined || at < warmAtMs) continue;
       latencies.push(atMs - at);
-      if (atMs - at > figures.quietStallMs && !isFaulty(at, atMs)) figures.quietStallMs = Math.round(atMs - at);
+      const which = isFaulty(at, atMs) ? "faultStallMs" : "quietStallMs";
+      figures[which] = Math.max(figures[which], Math.round(atMs - at));
     }
     for (const one of published) {
       const isDue = one.outcome === "delivered" || one.outcome === "stored";
