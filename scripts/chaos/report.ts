@@ -23,7 +23,9 @@ export function printTables(outcomes: readonly Judged[]): void {
       ]),
     ),
   );
-  console.log("without fault: the longest stall while there was none, which the machine is to blame for");
+  console.log(
+    "under fault, without: the longest stall while there was a fault, and while there was none, which the machine is to blame for",
+  );
   console.log("connect and subscribe p99 are of newcomers while there was the fault");
 }
 
@@ -34,7 +36,8 @@ function row(outcome: Outcome, of: "live" | "durable"): [string, object] {
   const times = {
     "p99 ms": rest.p99Ms,
     "stall ms": rest.longestStallMs,
-    "without fault": rest.quietStallMs,
+    "under fault": rest.faultStallMs,
+    without: rest.quietStallMs,
     "answer ms": rest.longestAnswerMs,
   };
   return [`${outcome.scenario}, ${of}`, { ...counts, doubled, reordered, ...times }];

@@ -213,7 +213,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "slow-subscriber": {
     title: "a Fanfare node stands still for 20 s (SIGSTOP) at the highest rate that the clients reach",
     paddingBytes: 4_096,
-    bounds: { liveIsWhole: false, memoryGrowthMib: 64 },
+    bounds: { liveIsWhole: false, memoryGrowthMib: 128 },
     async run({ nodes, say, isShort, crowd, faults }) {
       const highestRate = await reachHighestRate(crowd, say);
       say(`the highest rate that was reached is ${highestRate} messages a second`);

@@ -5,9 +5,9 @@ import { quantile } from "./ledger.ts";
 const lookEveryMs = 1_000;
 const warmMs = 50;
 const leastLooks = 2;
-const mostLooks = 15;
+const mostLooks = 10;
 
-/** Lets a crowd talk until it is answered fast for a second, or for 15 s. Returns when that was, by the monotonic clock. */
+/** Lets a crowd talk until it is answered fast for a second, or for 10 s. Returns when that was, by the monotonic clock. */
 export async function untilWarm(crowd: Crowd): Promise<number> {
   for (let look = 1; ; look++) {
     const from = crowd.sent.length;
