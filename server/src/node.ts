@@ -275,6 +275,10 @@ function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, GatewayAp
   cluster.answer("finishHandOver", (_from, { appId, question }) =>
     question.case === "finishHandOver" ? sessionsOf(appId).onFinish(question.value.sessionId) : nothing,
   );
+  cluster.answer("playerConnections", (_from, { appId, question }) => {
+    const playerId = question.case === "playerConnections" ? question.value.playerId : "";
+    return { case: "playerConnections", value: sessionsOf(appId).connectionsOf(playerId) };
+  });
   cluster.answer("membership", (_from, { appId, question }) => {
     if (question.case === "membership") sessionsOf(appId).applyMembership(question.value);
     return nothing;
@@ -285,6 +289,11 @@ function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, GatewayAp
 function listenForPresence(cluster: Cluster, apps: ReadonlyMap<string, GatewayApp>): void {
   cluster.onRecord("presence", (from, { kind }) => {
     if (kind.case === "presence") apps.get(kind.value.appId)?.presence?.onSection(from, kind.value);
+  });
+  cluster.answer("presencePlayers", (_from, { appId, question }) => {
+    const key = question.case === "presencePlayers" ? question.value.channelKey : "";
+    const value = apps.get(appId)?.presence?.playersOf(key) ?? { players: [], tooMany: false };
+    return { case: "presencePlayers", value };
   });
   cluster.onRecord("presenceWatch", (from, { kind }) => {
     if (kind.case === "presenceWatch") apps.get(kind.value.appId)?.presence?.onWatch(from, kind.value);

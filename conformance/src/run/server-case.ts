@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import type { Case, Open, Span } from "@fanfare/proto/conformance/v1alpha";
+import { type Case, Need, type Open, Profile, type Span } from "@fanfare/proto/conformance/v1alpha";
 import { fillIn, type Lookup, valueAt } from "../cases/placeholders.ts";
 import type { ControlAnswer } from "../target/control-client.ts";
 import type { ServerEnvironment, ServerHandle } from "../target/environment.ts";
@@ -46,6 +46,7 @@ export class ServerCase {
   readonly #labels = new Map<string, Labelled>();
   readonly #connections: ClientConnection[] = [];
   #order = 0;
+  #dials = 0;
 
   constructor(options: ServerCaseOptions) {
     const { definition, environment, run } = options;
@@ -76,10 +77,18 @@ export class ServerCase {
 
   nextOrder = (): number => ++this.#order;
 
+  /** A cluster's nodes take turns, as behind a load balancer, but where clients are moved from the first to the second. */
+  #nextAddress(): number {
+    const { profiles } = this.environment;
+    if (!profiles.has(Profile.CLUSTER) || this.definition.needs.includes(Need.MOVE)) return 0;
+    return this.#dials++ % this.server.addresses.length;
+  }
+
   /** Opens a WebSocket for an actor. */
   async dial(actor: ActorState, open: Open | undefined): Promise<ClientConnection> {
-    const address = this.server.addresses[open?.address ?? 0];
-    if (address === undefined) throw new HarnessError(`the server has no address ${open?.address ?? 0}`);
+    const index = open?.address ?? this.#nextAddress();
+    const address = this.server.addresses[index];
+    if (address === undefined) throw new HarnessError(`the server has no address ${index}`);
     const url = new URL(address);
     if (open?.path) url.pathname = open.path;
     const offered = open?.subprotocols.length ? open.subprotocols : [subprotocolOf[this.form]];

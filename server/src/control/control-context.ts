@@ -4,6 +4,7 @@ import type { Revocations } from "../auth/revocations.ts";
 import type { Clock } from "../clock.ts";
 import type { ResolvedConfig } from "../config/resolved-config.ts";
 import type { AppHub } from "../hub/app-hub.ts";
+import type { ClusterPresence } from "../hub/cluster-presence.ts";
 import type { ClusterSessions } from "../hub/cluster-sessions.ts";
 import type { Session } from "../hub/session.ts";
 import type { Counters } from "../observe/counters.ts";
@@ -18,6 +19,7 @@ export interface ControlApp {
   readonly router: Router<Session>;
   /** Undefined: this node is alone. */
   readonly sessions: ClusterSessions | undefined;
+  readonly presence: ClusterPresence | undefined;
 }
 
 /** The node that the control API tells what to do. */

@@ -103,6 +103,7 @@ async function admitInCluster(
   try {
     if (found.kind === "refused") return refuse(connection, ErrorCode.SESSION_ENDED, found.code, found.message);
     const plans = await planStarts(app.hub, { credentials, features, hello, resumed: knownChannels(found) });
+    const elsewhere = found.kind === "new" ? await sessions.connectedElsewhere(credentials.playerId) : 0;
     const arrival: Arrival = { credentials, features, attempt, link: connection };
     if (found.kind === "moved") return takeOver(connection, hello, app, arrival, plans, found);
     const isHere = found.kind === "here" && app.hub.sessions.get(found.session.id) === found.session;
@@ -113,7 +114,7 @@ async function admitInCluster(
       return connection.refuse(FanfareError.from(reason));
     }
     if (!connection.isAlive) return sessions.abandon(found);
-    if (found.kind === "new") open(connection, hello, app, arrival, plans, found.name);
+    if (found.kind === "new") open(connection, hello, app, arrival, plans, found.name, elsewhere);
     else if (isHere) resume(connection, hello, app, found.session, arrival, plans);
     else refuse(connection, ErrorCode.UNAVAILABLE, CloseCode.UNAVAILABLE, "the session ended while it was resumed");
   } finally {
@@ -180,14 +181,18 @@ function open(
   arrival: Arrival,
   plans: StartPlans,
   name?: SessionName,
+  connectedElsewhere = 0,
 ): void {
   const { config, admission } = connection.context;
   const { credentials } = arrival;
   const connected = [...app.hub.sessionsOf(credentials.playerId)].filter(
     (session) => session.link !== undefined,
   ).length;
-  const full = admission.player(connected);
-  if (full !== undefined) return refuse(connection, ErrorCode.LIMIT_EXCEEDED, CloseCode.OVERLOADED, full);
+  const full = admission.player(connected + connectedElsewhere);
+  if (full !== undefined) {
+    if (name !== undefined) app.sessions?.abandon({ kind: "new", name });
+    return refuse(connection, ErrorCode.LIMIT_EXCEEDED, CloseCode.OVERLOADED, full);
+  }
   let session: Session;
   try {
     session = app.hub.open(arrival, name);

@@ -6,10 +6,12 @@ import {
   ErrorCode,
   feature as featureOption,
   type RpcResult,
+  type Unsubscribe,
 } from "@fanfare/proto/v1";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Ending } from "../hub/app-hub.ts";
 import type { Session } from "../hub/session.ts";
+import { channelKey } from "../wire/channel-key.ts";
 import type { Connection } from "./connection.ts";
 import { frameViolation } from "./frame-codec.ts";
 import { commitCursor, history } from "./log-requests.ts";
@@ -113,8 +115,7 @@ function dispatch(requester: Requester, frame: ClientFrame): void {
     case "subscribe":
       return subscribe(requester, id, kind.value);
     case "unsubscribe":
-      app.hub.subscriptions.closeByClient(session, required(kind.value.channel));
-      return reply(connection, id, { case: "unsubscribed", value: {} });
+      return unsubscribe(requester, frame, kind.value);
     case "rpcResult":
       return answerCall(session, id, kind.value);
     case "presence":
@@ -136,6 +137,21 @@ function dispatch(requester: Requester, frame: ClientFrame): void {
     default:
       throw new FanfareError(ErrorCode.UNIMPLEMENTED, `${kind.case} is not served here`);
   }
+}
+
+/** Ends a subscription, behind what this connection has published to the channel before. */
+function unsubscribe({ connection, session, app }: Requester, frame: ClientFrame, { channel }: Unsubscribe): void {
+  const key = channelKey(required(channel));
+  const dispatched = app.router.dispatched(key);
+  if (dispatched !== undefined && session.subscriptions.has(key)) {
+    connection.gates.close(key, dispatched);
+    if (connection.gates.hold(frame) !== true)
+      throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "too many requests wait");
+    if (frame.id !== 0) connection.pendingRequests.add(frame.id);
+    return;
+  }
+  app.hub.subscriptions.closeByClient(session, required(channel));
+  reply(connection, frame.id, { case: "unsubscribed", value: {} });
 }
 
 function answerPing(connection: Connection, id: number, pingSentAtUs: bigint): void {

@@ -170,6 +170,11 @@ export class ChannelPresence {
     this.#lingering.clear();
   }
 
+  /** The players on this node. */
+  get players(): Iterable<string> {
+    return this.#own.players;
+  }
+
   /** One page of who is here, on this node. @throws FanfareError INVALID_ARGUMENT if the token is not one of ours */
   page(query: { pageSize: number; pageToken: string; countsOnly: boolean }): PresencePage {
     const { counts, members: all } = this.#own;

@@ -1,7 +1,8 @@
+import { hash } from "node:crypto";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { PresenceSection, PresenceWatch } from "@fanfare/proto/cluster/v1alpha";
 import { GetPresenceRequestSchema, GetPresenceResponseSchema } from "@fanfare/proto/control/v1";
-import { type Channel, PresenceEventSchema, type PresencePageSchema, type PresenceQuery } from "@fanfare/proto/v1";
+import { type Channel, PresenceEventSchema, PresencePageSchema, type PresenceQuery } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import { recordBytes } from "../router/cluster/asks.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
@@ -72,7 +73,29 @@ export class ClusterPresence {
       return answer.case === "controlResponse" ? fromBinary(GetPresenceResponseSchema, answer.value).page : undefined;
     };
     const pages = await Promise.all(cluster.othersOf(nodes).map(ask));
-    return mergePresence([own ?? {}, ...pages.filter((page) => page !== undefined)], query);
+    const all = [own ?? create(PresencePageSchema), ...pages.filter((page) => page !== undefined)];
+    const isOnSeveral = all.filter(({ sessions }) => sessions > 0).length > 1;
+    return mergePresence(all, query, isOnSeveral ? await this.#countPlayers(channel, nodes) : undefined);
+  }
+
+  /** Of another node, which counts. */
+  playersOf(key: ChannelKey): { players: bigint[]; tooMany: boolean } {
+    const players = [...(this.channels?.get(key)?.presence?.players ?? [])];
+    return players.length > maxCounted
+      ? { players: [], tooMany: true }
+      : { players: players.map(markOf), tooMany: false };
+  }
+
+  /** Players with sessions on several nodes count once; undefined if they are too many for that. */
+  async #countPlayers(channel: Channel, nodes: readonly bigint[]): Promise<number | undefined> {
+    const { cluster, appId } = this.#options;
+    const key = channelKey(channel);
+    const question = { case: "presencePlayers" as const, value: { channelKey: key } };
+    const answers = await Promise.all(cluster.othersOf(nodes).map((peer) => cluster.ask(peer, question, { appId })));
+    const lists = answers.map((answer) => (answer.case === "presencePlayers" ? answer.value : undefined));
+    const own = this.playersOf(key);
+    if ([own, ...lists].some((list) => list === undefined || list.tooMany)) return undefined;
+    return new Set([own, ...lists].flatMap((list) => list?.players ?? [])).size;
   }
 
   /** Another node watches, or announces itself. */
@@ -135,6 +158,13 @@ export class ClusterPresence {
       }
     });
   }
+}
+
+/** Players of a node that are named for counting, at the most. */
+const maxCounted = 10_000;
+
+function markOf(playerId: string): bigint {
+  return hash("md5", playerId, "buffer").readBigUInt64LE();
 }
 
 function emptySnapshot(section: bigint): PresenceWord {

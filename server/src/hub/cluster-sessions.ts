@@ -110,6 +110,26 @@ export class ClusterSessions implements SessionOwnership {
     return { arrival, done: () => void resources.disposeAsync() };
   }
 
+  /**
+   * Connections of a player on other nodes, as far as they answer in time. Asked for only where the player is on another node's account.
+   */
+  async connectedElsewhere(playerId: string): Promise<number> {
+    const { cluster } = this.#options;
+    const nodes = await cluster.broker.routes.read({ appId: this.#appId, key: playerKey(playerId) }).catch(() => []);
+    const question = { case: "playerConnections" as const, value: { playerId } };
+    const ask = (peer: bigint) => cluster.ask(peer, question, { appId: this.#appId, deadlineMs: releaseMs });
+    const answers = await Promise.allSettled(cluster.othersOf(nodes).map(ask));
+    return answers.reduce((sum, answer) => {
+      const isCount = answer.status === "fulfilled" && answer.value.case === "playerConnections";
+      return sum + (isCount ? Number(answer.value.value) : 0);
+    }, 0);
+  }
+
+  /** Connections of a player here. */
+  connectionsOf(playerId: string): number {
+    return [...this.#options.hub.sessionsOf(playerId)].filter(({ link }) => link !== undefined).length;
+  }
+
   /** Whether another node has claimed the session with a higher attempt since it arrived here. */
   isSuperseded({ id }: SessionName, attempt: number): boolean {
     return (this.#claiming.get(id)?.supersededBy ?? 0) > attempt;
@@ -126,6 +146,8 @@ export class ClusterSessions implements SessionOwnership {
     for (const { seq, outcome, code } of released.publishes) session.results.remember(Number(seq), outcome, code);
     session.results.see(Number(released.lastSeq), false);
     session.results.see(Number(released.lastVolatileSeq), true);
+    const nowMs = this.#options.clock.monotonicMs();
+    session.publishBucket.charge(nowMs, session.publishBucket.level(nowMs) - released.publishTokens);
   }
 
   /** What a session that came here had at its former owner, and has not opened again. */
@@ -165,7 +187,8 @@ export class ClusterSessions implements SessionOwnership {
     const { link } = session;
     const isHandedOver = handOver && link?.goingAway === true;
     this.#options.cluster.counters.sessionsOut++;
-    const value = { ...releasedFrom(session), handedOver: isHandedOver };
+    const publishTokens = session.publishBucket.level(this.#options.clock.monotonicMs());
+    const value = { ...releasedFrom(session), publishTokens, handedOver: isHandedOver };
     hub.depart(session);
     if (isHandedOver) this.#handingOver.set(sessionId, session);
     else {

@@ -8,8 +8,13 @@ const defaultPageSize = 100;
 /**
  * One page of a channel's presence out of those of all nodes, each in the order of the members' origins and from the same place. Of two entries of one
  * session the one with the higher generation counts.
+ * @param differentPlayers on all nodes, if that is known; default: what the pages tell
  */
-export function mergePresence(pages: readonly Page[], { pageSize }: { readonly pageSize: number }): Page {
+export function mergePresence(
+  pages: readonly Page[],
+  { pageSize }: { readonly pageSize: number },
+  differentPlayers?: number,
+): Page {
   const size = pageSize || defaultPageSize;
   const members = new Map<bigint, NonNullable<Page["members"]>[number]>();
   for (const page of pages) {
@@ -29,7 +34,7 @@ export function mergePresence(pages: readonly Page[], { pageSize }: { readonly p
   return {
     members: shown,
     sessions: isComplete ? ordered.length : sessions,
-    players: isComplete ? new Set(ordered.map(({ playerId }) => playerId)).size : players,
+    players: isComplete ? new Set(ordered.map(({ playerId }) => playerId)).size : (differentPlayers ?? players),
     nextPageToken: hasMore && shown.length > 0 ? `${shown.at(-1)?.origin}` : "",
   };
 }

@@ -24,6 +24,10 @@ export class PresenceSection {
     return this.#members;
   }
 
+  get players(): Iterable<string> {
+    return this.#players.keys();
+  }
+
   get counts(): { sessions: number; players: number } {
     return { sessions: this.#members.size, players: this.#players.size };
   }

@@ -28,6 +28,12 @@ export class TokenBucket {
     return this.#tokens;
   }
 
+  /** Tokens that are there; negative in debt. */
+  level(nowMs: number): number {
+    this.#refill(nowMs);
+    return this.#tokens;
+  }
+
   /** Milliseconds until `count` tokens are there, at least 1 if they are not. */
   waitMs(nowMs: number, count = 1): number {
     this.#refill(nowMs);

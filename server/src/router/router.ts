@@ -92,6 +92,12 @@ export class Router<Exclusion> implements ClusterApp {
     else this.#spreadLive(this.#options.cluster, message, body, expiresAtMs, excluded, done);
   }
 
+  /** Settles when what was published to a channel until now is on its way; undefined: it is. */
+  dispatched(key: ChannelKey): Promise<void> | undefined {
+    const { cluster, appId } = this.#options;
+    return cluster?.resolver.dispatched({ appId, key });
+  }
+
   receiveLive(message: LiveMessage, done: (report: LocalReport | "refused") => void): boolean {
     const { local, counters } = this.#options;
     const { channelKey: key, body, volatile, conflation } = message;

@@ -4,7 +4,6 @@ import { NamespaceSchema } from "@fanfare/proto/config/v1";
 import type { ControlService } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../../fanfare-error.ts";
-import { mergePresence } from "../../hub/merged-presence.ts";
 import { unknownNamespace } from "../../hub/subscriptions.ts";
 import type { Cluster } from "../../router/cluster/cluster.ts";
 import { channelOf, groupKey, playerKey } from "../../wire/channel-key.ts";
@@ -112,13 +111,12 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     },
 
     async getPresence(request, context) {
-      const responses = await scatter.everywhere("getPresence", request, context);
-      return {
-        page: mergePresence(
-          responses.map(({ page }) => page ?? {}),
-          request,
-        ),
-      };
+      const { channel } = request;
+      const { presence } = appOf(node, context);
+      // The own part checks what is asked for.
+      const { page: own } = await scatter.here("getPresence", request, context);
+      if (channel === undefined || presence === undefined) return { page: own ?? {} };
+      return { page: await presence.page(channel, request) };
     },
 
     async disconnect(request, context) {

@@ -158,6 +158,12 @@ describe("LocalRoutes", () => {
     expect(store.verbs).toEqual(["remove g:x", "add g:y"]);
   });
 
+  it("is put on no route once it is closed", async () => {
+    await routes.close();
+    await expect(routes.hold(channel)).rejects.toThrow("going away");
+    expect(store.verbs).toEqual([]);
+  });
+
   it("says when it closes whether something of it may be left", async () => {
     await routes.hold(channel);
     store.isDown = true;

@@ -82,6 +82,7 @@ export class LocalRoutes {
    * @throws FanfareError UNAVAILABLE (as a rejection); the hold stays, and has to be released
    */
   hold(channel: AppChannel): Promise<void> | undefined {
+    if (this.#closed) return closedRoutes();
     const id = idOf(channel);
     let route = this.#routes.get(id);
     if (route === undefined) {
@@ -214,6 +215,13 @@ export class LocalRoutes {
     this.#removals.add(removal);
     return removal.finally(() => this.#removals.delete(removal));
   }
+}
+
+/** A node that is no more is put on no route: nobody would take it off. */
+function closedRoutes(): Promise<never> {
+  const refusal = Promise.reject(new FanfareError(ErrorCode.UNAVAILABLE, "this node is going away"));
+  refusal.catch(() => {}); // whoever waits is told, and nobody may
+  return refusal;
 }
 
 /** App ids have no slash. */

@@ -71,6 +71,12 @@ export class RouteResolver {
     this.#clock.defer(() => this.#read(id, fresh));
   }
 
+  /** Settles when what was asked for until now, for one channel, is on its way; undefined: it is. */
+  dispatched(channel: AppChannel): Promise<void> | undefined {
+    const lookup = this.#lookups.get(`${channel.appId}/${channel.key}`);
+    return lookup && new Promise((resolve) => lookup.waiting.push(() => resolve()));
+  }
+
   /** Settles when all that is dispatched by a read that has begun is on its way: from then on routes are at least as new as this call. */
   async barrier(): Promise<void> {
     await Promise.all(this.#reads);

@@ -321,6 +321,22 @@ describe("a link that no lane carries", () => {
     expect(b.losses).toEqual([]);
   });
 
+  it("asks sooner when it hears of its peer", async () => {
+    const scenario = new LinkScenario();
+    const [a, b] = [scenario.node(0), scenario.node(1)];
+    for (let round = 0; round < 5; round++) {
+      scenario.network.loses = ({ from }) => from === a.incarnation;
+      a.send(b, `${round}`);
+      await scenario.runFor(2_000 + 97 * round);
+      expect(a.links.counters.suspendedLinks).toBe(1);
+      scenario.network.loses = () => false;
+      const healedMs = scenario.nowMs;
+      b.send(a, "hello");
+      await scenario.runFor(600);
+      expect((b.receivedMs(`${round}`) ?? Infinity) - healedMs).toBeLessThan(60);
+    }
+  });
+
   it("asks with little, and not for what was sent", async () => {
     const scenario = new LinkScenario();
     const [a, b] = [scenario.node(0), scenario.node(1)];

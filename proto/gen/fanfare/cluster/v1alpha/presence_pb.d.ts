@@ -76,3 +76,48 @@ export declare type PresenceWatch = Message<"fanfare.cluster.v1alpha.PresenceWat
  */
 export declare const PresenceWatchSchema: GenMessage<PresenceWatch>;
 
+/**
+ * Which players are present in a channel on a node.
+ *
+ * @generated from message fanfare.cluster.v1alpha.PresencePlayersQuery
+ */
+export declare type PresencePlayersQuery = Message<"fanfare.cluster.v1alpha.PresencePlayersQuery"> & {
+  /**
+   * @generated from field: string channel_key = 1;
+   */
+  channelKey: string;
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.PresencePlayersQuery.
+ * Use `create(PresencePlayersQuerySchema)` to create a new message.
+ */
+export declare const PresencePlayersQuerySchema: GenMessage<PresencePlayersQuery>;
+
+/**
+ * The players of a node, so that one with sessions on two nodes is counted once.
+ *
+ * @generated from message fanfare.cluster.v1alpha.PresencePlayers
+ */
+export declare type PresencePlayers = Message<"fanfare.cluster.v1alpha.PresencePlayers"> & {
+  /**
+   * 64 bits of the MD5 of each player's id.
+   *
+   * @generated from field: repeated fixed64 players = 1;
+   */
+  players: bigint[];
+
+  /**
+   * There are more than are listed; then none is.
+   *
+   * @generated from field: bool too_many = 2;
+   */
+  tooMany: boolean;
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.PresencePlayers.
+ * Use `create(PresencePlayersSchema)` to create a new message.
+ */
+export declare const PresencePlayersSchema: GenMessage<PresencePlayers>;
+

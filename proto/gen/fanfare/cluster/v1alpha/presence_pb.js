@@ -9,7 +9,7 @@ import { file_fanfare_v1_presence } from "../../v1/presence_pb.js";
  * Describes the file fanfare/cluster/v1alpha/presence.proto.
  */
 export const file_fanfare_cluster_v1alpha_presence = /*@__PURE__*/
-  fileDesc("CiZmYW5mYXJlL2NsdXN0ZXIvdjFhbHBoYS9wcmVzZW5jZS5wcm90bxIXZmFuZmFyZS5jbHVzdGVyLnYxYWxwaGEiYAoPUHJlc2VuY2VTZWN0aW9uEg4KBmFwcF9pZBgBIAEoCRITCgtjaGFubmVsX2tleRgCIAEoCRIoCgVldmVudBgDIAEoCzIZLmZhbmZhcmUudjEuUHJlc2VuY2VFdmVudCJaCg1QcmVzZW5jZVdhdGNoEg4KBmFwcF9pZBgBIAEoCRITCgtjaGFubmVsX2tleRgCIAEoCRIQCgh3YXRjaGluZxgDIAEoCBISCgphbm5vdW5jaW5nGAQgASgIYgZwcm90bzM", [file_fanfare_v1_presence]);
+  fileDesc("CiZmYW5mYXJlL2NsdXN0ZXIvdjFhbHBoYS9wcmVzZW5jZS5wcm90bxIXZmFuZmFyZS5jbHVzdGVyLnYxYWxwaGEiYAoPUHJlc2VuY2VTZWN0aW9uEg4KBmFwcF9pZBgBIAEoCRITCgtjaGFubmVsX2tleRgCIAEoCRIoCgVldmVudBgDIAEoCzIZLmZhbmZhcmUudjEuUHJlc2VuY2VFdmVudCJaCg1QcmVzZW5jZVdhdGNoEg4KBmFwcF9pZBgBIAEoCRITCgtjaGFubmVsX2tleRgCIAEoCRIQCgh3YXRjaGluZxgDIAEoCBISCgphbm5vdW5jaW5nGAQgASgIIisKFFByZXNlbmNlUGxheWVyc1F1ZXJ5EhMKC2NoYW5uZWxfa2V5GAEgASgJIjQKD1ByZXNlbmNlUGxheWVycxIPCgdwbGF5ZXJzGAEgAygGEhAKCHRvb19tYW55GAIgASgIYgZwcm90bzM", [file_fanfare_v1_presence]);
 
 /**
  * Describes the message fanfare.cluster.v1alpha.PresenceSection.
@@ -24,4 +24,18 @@ export const PresenceSectionSchema = /*@__PURE__*/
  */
 export const PresenceWatchSchema = /*@__PURE__*/
   messageDesc(file_fanfare_cluster_v1alpha_presence, 1);
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.PresencePlayersQuery.
+ * Use `create(PresencePlayersQuerySchema)` to create a new message.
+ */
+export const PresencePlayersQuerySchema = /*@__PURE__*/
+  messageDesc(file_fanfare_cluster_v1alpha_presence, 2);
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.PresencePlayers.
+ * Use `create(PresencePlayersSchema)` to create a new message.
+ */
+export const PresencePlayersSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_cluster_v1alpha_presence, 3);
 

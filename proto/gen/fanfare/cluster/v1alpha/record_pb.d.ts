@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { PresenceSection, PresenceWatch } from "./presence_pb.js";
+import type { PresencePlayers, PresencePlayersQuery, PresenceSection, PresenceWatch } from "./presence_pb.js";
 import type { FinishHandOver, ReleasedSession, ReleaseSession } from "./session_pb.js";
 import type { Error } from "../../v1/error_pb.js";
 import type { Event } from "../../control/v1/resources_pb.js";
@@ -420,6 +420,22 @@ export declare type Ask = Message<"fanfare.cluster.v1alpha.Ask"> & {
      */
     value: SendAway;
     case: "sendAway";
+  } | {
+    /**
+     * Who is present in a channel on your node: for counting, not for showing.
+     *
+     * @generated from field: fanfare.cluster.v1alpha.PresencePlayersQuery presence_players = 14;
+     */
+    value: PresencePlayersQuery;
+    case: "presencePlayers";
+  } | {
+    /**
+     * How many connections has a player at your node?
+     *
+     * @generated from field: fanfare.cluster.v1alpha.PlayerConnections player_connections = 15;
+     */
+    value: PlayerConnections;
+    case: "playerConnections";
   } | { case: undefined; value?: undefined };
 };
 
@@ -486,6 +502,22 @@ export declare type Answer = Message<"fanfare.cluster.v1alpha.Answer"> & {
      */
     value: number;
     case: "sentAway";
+  } | {
+    /**
+     * Of `presence_players`.
+     *
+     * @generated from field: fanfare.cluster.v1alpha.PresencePlayers presence_players = 7;
+     */
+    value: PresencePlayers;
+    case: "presencePlayers";
+  } | {
+    /**
+     * Of `player_connections`.
+     *
+     * @generated from field: uint32 player_connections = 8;
+     */
+    value: number;
+    case: "playerConnections";
   } | { case: undefined; value?: undefined };
 };
 
@@ -506,6 +538,22 @@ export declare type Barrier = Message<"fanfare.cluster.v1alpha.Barrier"> & {
  * Use `create(BarrierSchema)` to create a new message.
  */
 export declare const BarrierSchema: GenMessage<Barrier>;
+
+/**
+ * @generated from message fanfare.cluster.v1alpha.PlayerConnections
+ */
+export declare type PlayerConnections = Message<"fanfare.cluster.v1alpha.PlayerConnections"> & {
+  /**
+   * @generated from field: string player_id = 1;
+   */
+  playerId: string;
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.PlayerConnections.
+ * Use `create(PlayerConnectionsSchema)` to create a new message.
+ */
+export declare const PlayerConnectionsSchema: GenMessage<PlayerConnections>;
 
 /**
  * @generated from message fanfare.cluster.v1alpha.Farewell

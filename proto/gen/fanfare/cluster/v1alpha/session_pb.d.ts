@@ -97,6 +97,13 @@ export declare type ReleasedSession = Message<"fanfare.cluster.v1alpha.ReleasedS
    * @generated from field: uint32 generation = 7;
    */
   generation: number;
+
+  /**
+   * Publishes that it may still send at once.
+   *
+   * @generated from field: double publish_tokens = 8;
+   */
+  publishTokens: number;
 };
 
 /**
