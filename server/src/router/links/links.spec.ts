@@ -504,6 +504,21 @@ describe("peers", () => {
     expect(a.links.counters.peers).toBe(0);
   });
 
+  it("that have left in order count as having got what they were sent", async () => {
+    const scenario = new LinkScenario();
+    const [a, b] = [scenario.node(0), scenario.node(1)];
+    scenario.network.cut(b.incarnation);
+    const went = a.send(b, "went out");
+    await scenario.runFor(600);
+    const held = a.send(b, "held");
+    await scenario.runFor(10);
+    const last = a.send(b, "last");
+    a.links.removePeer(b.incarnation, true);
+    await scenario.runFor(1);
+    expect([went, held, last].map(({ outcome }) => outcome)).toEqual(["delivered", "delivered", "delivered"]);
+    expect(a.links.counters.recordsDelivered).toBe(3);
+  });
+
   it("can be removed by what they send, with more of theirs in hand", async () => {
     const scenario = new LinkScenario();
     const [a, b] = [scenario.node(0), scenario.node(1)];
