@@ -1,5 +1,7 @@
+import { ErrorCode } from "@fanfare/proto/v1";
 import type { AppChannel, RouteStore } from "../../broker/route-store.ts";
 import type { Clock, Timer } from "../../clock.ts";
+import { FanfareError } from "../../fanfare-error.ts";
 import { ClusterCounters } from "../../observe/cluster-counters.ts";
 import type { Log } from "../../observe/log.ts";
 
