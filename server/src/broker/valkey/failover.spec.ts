@@ -14,6 +14,7 @@ import {
   type ValkeyProcess,
   type ValkeyServers,
 } from "../../testing/valkey-processes.ts";
+import type { AppChannel } from "../route-store.ts";
 import type { ValkeyBroker } from "./open-valkey-broker.ts";
 
 /** Keys of which each of three equal shards has one. */
@@ -132,16 +133,18 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a broker over a clu
   it("tells which routes may be lost", async () => {
     const [key] = keyOfShard as [string];
     const channels = Array.from({ length: 50 }, () => newAppChannel());
-    const affected: boolean[][] = [];
-    const stop = nodes[0].routes.onUnsettled((isAffected) => affected.push(channels.map(isAffected)));
+    const primaryOf = ({ appId, key: channelKey }: AppChannel) => servers.primaryOf(`{${appId}/${channelKey}}`);
+    const victim = await servers.primaryOf(key);
+    const primaries = await Promise.all(channels.map(primaryOf));
+    const expected = primaries.map((primary) => primary === victim);
+    const told: boolean[][] = [];
+    const stop = nodes[0].routes.onUnsettled((isAffected) => told.push(channels.map(isAffected)));
     await failOver(key);
-    await until(async () => affected.length > 0);
+    // A machine that is too busy may have had another primary replaced as well.
+    await until(async () => told.some((affected) => affected.join() === expected.join()));
     stop();
+    expect(expected.includes(true) && expected.includes(false)).toBe(true);
     await untilSettled(servers);
-    const keys = channels.map((channel) => `${channel.appId}/${channel.key}`);
-    const primaries = await Promise.all(keys.map((one) => servers.primaryOf(`{${one}}`)));
-    const elected = await servers.primaryOf(key);
-    expect(affected).toEqual([primaries.map((primary) => primary === elected)]);
   }, 60_000);
 
   it("loses no message on sixteen lanes while each primary is killed, and has all lanes back within a second of the election", async () => {
