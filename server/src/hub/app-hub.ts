@@ -146,6 +146,11 @@ export class AppHub implements LocalDelivery<Session> {
     return this.channels.get(key) !== undefined;
   }
 
+  exclusionOf(key: ChannelKey, origin: bigint): Session | undefined {
+    for (const { session } of this.channels.get(key)?.subscribers ?? []) if (session.origin === origin) return session;
+    return undefined;
+  }
+
   audience(key: ChannelKey): LocalReport {
     const subscriptions = [...(this.channels.get(key)?.subscribers ?? [])];
     const reached = subscriptions.filter(({ session }) => session.link !== undefined).length;

@@ -44,6 +44,8 @@ export interface LocalDelivery<Exclusion> {
   isOnline(playerId: string): boolean;
   /** Whether the channel has a subscription. */
   has(key: ChannelKey): boolean;
+  /** What names the session of an origin to `deliver`, if it subscribes the channel here. */
+  exclusionOf(key: ChannelKey, origin: bigint): Exclusion | undefined;
   /** Whom a message to the channel would reach now. */
   audience(key: ChannelKey): LocalReport;
   /**

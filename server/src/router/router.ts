@@ -113,7 +113,8 @@ export class Router<Exclusion> implements ClusterApp {
     const expiresAtMs = Number(message.expiresAtMs);
     const traits = volatile ? { conflation: conflation === "" ? undefined : conflation } : undefined;
     const frame = new OutboundFrame(messageFrameBytes(body), { isMessage: true, volatile: traits, expiresAtMs });
-    const accepted = local.deliver(key, frame, undefined, (report) => {
+    const excluded = message.excludeSelf ? local.exclusionOf(key, message.origin) : undefined;
+    const accepted = local.deliver(key, frame, excluded, (report) => {
       counters.messagesDelivered += report.reached;
       done(report);
     });
@@ -198,7 +199,17 @@ export class Router<Exclusion> implements ClusterApp {
       const { volatile, origin, seq } = message;
       const conflation = (volatile && conflationOf(message)) || "";
       const unrouted = targets === "everybody";
-      const live = { channel, body, volatile, conflation, expiresAtMs, unrouted, origin, seq };
+      const live = {
+        channel,
+        body,
+        volatile,
+        conflation,
+        expiresAtMs,
+        unrouted,
+        origin,
+        seq,
+        excludeSelf: excluded !== undefined,
+      };
       if (others.length > 0) {
         // Only a report tells whether a player is there.
         cluster.delivery.live(others, live, message.wantReport || isForPlayer, (one) => outcome.add(one));

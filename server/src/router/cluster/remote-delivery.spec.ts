@@ -17,6 +17,7 @@ const live: RemoteLive = {
   unrouted: false,
   origin: 2n ** 63n,
   seq: 2 ** 50,
+  excludeSelf: true,
 };
 
 describe("records of messages", () => {
@@ -35,6 +36,7 @@ describe("records of messages", () => {
         unrouted: true,
         origin: 2n ** 63n,
         seq: 2n ** 50n,
+        excludeSelf: true,
       },
     });
     const entry = {

@@ -17,6 +17,8 @@ export interface RemoteLive {
   readonly expiresAtMs: number;
   readonly origin: bigint;
   readonly seq: number;
+  /** The session `origin` does not get it. */
+  readonly excludeSelf: boolean;
   /** It goes to everybody, because the route could not be read. */
   readonly unrouted: boolean;
 }
@@ -156,7 +158,7 @@ function outcomeOf(outcome: LinkOutcome): NodeOutcome {
 
 /** A Record with a LiveMessage. Written by hand, because it is written for every message. */
 export function liveBytes(live: RemoteLive, reportId: number): Uint8Array {
-  const { channel, body, volatile, conflation, expiresAtMs, unrouted, origin, seq } = live;
+  const { channel, body, volatile, conflation, expiresAtMs, unrouted, origin, seq, excludeSelf } = live;
   const writer = new BinaryWriter().tag(1, 2).fork();
   writer.tag(1, 2).string(channel.appId).tag(2, 2).string(channel.key).tag(3, 2).bytes(body);
   if (reportId !== 0) writer.tag(4, 0).uint32(reportId);
@@ -166,6 +168,7 @@ export function liveBytes(live: RemoteLive, reportId: number): Uint8Array {
   if (unrouted) writer.tag(8, 0).bool(true);
   if (origin !== 0n) writer.tag(9, 1).fixed64(origin);
   if (seq !== 0) writer.tag(10, 0).uint64(seq);
+  if (excludeSelf) writer.tag(11, 0).bool(true);
   return writer.join().finish();
 }
 

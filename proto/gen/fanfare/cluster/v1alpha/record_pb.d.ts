@@ -100,7 +100,7 @@ export declare type Record = Message<"fanfare.cluster.v1alpha.Record"> & {
 export declare const RecordSchema: GenMessage<Record>;
 
 /**
- * A live message. Its publisher is not on the receiving node, so nobody has to be left out there.
+ * A live message.
  *
  * @generated from message fanfare.cluster.v1alpha.LiveMessage
  */
@@ -168,6 +168,13 @@ export declare type LiveMessage = Message<"fanfare.cluster.v1alpha.LiveMessage">
    * @generated from field: uint64 seq = 10;
    */
   seq: bigint;
+
+  /**
+   * The session `origin` does not get it: while it moves, its old connection can be on another node than its publishes.
+   *
+   * @generated from field: bool exclude_self = 11;
+   */
+  excludeSelf: boolean;
 };
 
 /**
