@@ -36,7 +36,7 @@ export interface Backbone {
 
 /** Nothing: nodes keep everything in memory. */
 export class EmbeddedBackbone implements Backbone {
-  readonly losses = { logsAreLost: false };
+  readonly losses = { logsAreLost: false, nodesAreLost: false };
 
   open(): Promise<undefined> {
     return Promise.resolve(undefined);
@@ -46,6 +46,7 @@ export class EmbeddedBackbone implements Backbone {
 
   processDied(): void {
     this.losses.logsAreLost = true;
+    this.losses.nodesAreLost = true;
   }
 
   leaks(): string[] {

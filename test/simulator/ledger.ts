@@ -17,6 +17,8 @@ export interface Published {
   /** What went wrong, for people. */
   error: string;
   position: LogPosition | undefined;
+  /** Its publisher came back to a session meanwhile, and repeated it. */
+  isRepeated: boolean;
 }
 
 /** Something that a subscriber was told, in its order. */
@@ -66,7 +68,9 @@ export class Ledger {
     this.#trace = trace;
   }
 
-  began(publish: Omit<Published, "beganMs" | "answeredMs" | "outcome" | "error" | "position">): Published {
+  began(
+    publish: Omit<Published, "beganMs" | "answeredMs" | "outcome" | "error" | "position" | "isRepeated">,
+  ): Published {
     const entry: Published = {
       ...publish,
       beganMs: this.#nowMs(),
@@ -74,10 +78,18 @@ export class Ledger {
       outcome: undefined,
       error: "",
       position: undefined,
+      isRepeated: false,
     };
     this.published.set(entry.id, entry);
     this.#trace(`${entry.by} publishes ${entry.id} to ${entry.channel}${entry.isVolatile ? ", volatile" : ""}`);
     return entry;
+  }
+
+  /** A client has come back to its session: it repeats what is not answered. */
+  resumed(by: string): void {
+    for (const entry of this.published.values()) {
+      if (entry.by === by && !entry.isVolatile && entry.answeredMs === undefined) entry.isRepeated = true;
+    }
   }
 
   opened(by: string, channel: string, begin: LogPosition | undefined): Subscriber {

@@ -53,8 +53,10 @@ export class SimulatedPlayer {
       connectTimeoutMs: 120_000,
       publishTimeoutMs: 30_000,
       onStatus: (event) => {
-        if (event.type === "open") around.trace(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
-        else if (event.type === "waiting") around.trace(`${name} waits: ${event.error?.message ?? "no reason"}`);
+        if (event.type === "open") {
+          around.trace(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
+          if (event.resumed) ledger.resumed(name);
+        } else if (event.type === "waiting") around.trace(`${name} waits: ${event.error?.message ?? "no reason"}`);
         else if (event.type === "moving") around.trace(`${name} moves`);
         else if (event.type === "closed" && !this.#isClosed) this.#endedByItself(event.error);
         else if (event.type === "error" && event.source !== "server") {

@@ -36,7 +36,8 @@ export class ValkeyBackbone implements Backbone {
   }
 
   get losses(): Losses {
-    return { logsAreLost: this.#model.hasLostData };
+    const nodesAreLost = this.#around.plan.steps.some((step) => !("player" in step));
+    return { logsAreLost: this.#model.hasLostData, nodesAreLost };
   }
 
   async open(process: SimulatedProcess, { valkey }: ResolvedConfig, log: Log): Promise<NodeBackend> {
