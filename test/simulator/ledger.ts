@@ -7,6 +7,8 @@ export interface Published {
   readonly id: string;
   /** The run of the client that published it. */
   readonly by: string;
+  /** How many sessions that client had had by then. */
+  readonly session: number;
   readonly channel: string;
   readonly isVolatile: boolean;
   readonly excludeSelf: boolean;
@@ -31,6 +33,8 @@ export type Received =
       readonly seq: number;
       readonly isVolatile: boolean;
       readonly position: LogPosition | undefined;
+      /** How many sessions its client had had by then. */
+      readonly session: number;
     }
   | {
       readonly type: "gap";

@@ -34,6 +34,7 @@ export class SimulatedPlayer {
   #isClosed = false;
   #published = 0;
   #openAnswers = 0;
+  #sessions = 0;
 
   constructor(around: PlayerSurroundings, playerId: string, name: string) {
     const { simulation, ledger, network } = around;
@@ -56,6 +57,7 @@ export class SimulatedPlayer {
         if (event.type === "open") {
           around.trace(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
           if (event.resumed) ledger.resumed(name);
+          else this.#sessions++;
         } else if (event.type === "waiting") around.trace(`${name} waits: ${event.error?.message ?? "no reason"}`);
         else if (event.type === "moving") around.trace(`${name} moves`);
         else if (event.type === "closed" && !this.#isClosed) this.#endedByItself(event.error);
@@ -124,7 +126,10 @@ export class SimulatedPlayer {
   publish(to: string, { isVolatile = false, excludeSelf = false, size = 0 } = {}): void {
     this.run((client) => {
       const id = `${this.name}.${++this.#published}`;
-      const entry = this.#around.ledger.began({ id, by: this.name, channel: to, isVolatile, excludeSelf });
+      const entry = this.#around.ledger.began({
+        ...{ id, by: this.name, session: this.#sessions },
+        ...{ channel: to, isVolatile, excludeSelf },
+      });
       const value = id.padEnd(size, " ");
       const destination = client.to(targetOf(to));
       if (isVolatile) {
@@ -191,7 +196,7 @@ export class SimulatedPlayer {
     channel.on("closed", ({ reason }) => this.#end(name, `closed by the server, ${reason}`));
     channel.on(words, (value, { origin, seq, volatile: isVolatile, position }) => {
       if (subscriber.endedMs !== undefined) return;
-      ledger.message(subscriber, { id: value.trimEnd(), origin, seq, isVolatile, position });
+      ledger.message(subscriber, { id: value.trimEnd(), origin, seq, isVolatile, position, session: this.#sessions });
     });
   }
 

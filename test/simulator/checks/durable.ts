@@ -1,6 +1,6 @@
 import { type LogPosition, Outcome } from "@fanfare/sdk-core";
 import { type Ledger, type Published, placeOf, type Subscriber } from "../ledger.ts";
-import { isOwed, type Losses } from "./guarantees.ts";
+import { checkExcluded, isOwed, type Losses } from "./guarantees.ts";
 
 /** What the guarantees say about durable channels: one order for everybody, no hole, no double, nothing that is STORED is lost. */
 export function checkDurable(ledger: Ledger, losses: Losses): string[] {
@@ -62,9 +62,9 @@ function checkOneOrder({ published }: Ledger, subscribers: readonly Subscriber[]
 function checkStored(publish: Published, subscriber: Subscriber): string[] {
   const { id, channel, position, excludeSelf, by: publisher } = publish;
   const { by, received } = subscriber;
-  const has = received.some((one) => one.type === "message" && one.id === id);
-  if (excludeSelf && publisher === by) return has ? [`${by} gets ${id}, which it has published without itself`] : [];
-  if (has || position === undefined || !isOwed(publish, subscriber)) return [];
+  const found = received.find((one) => one.type === "message" && one.id === id);
+  if (excludeSelf && publisher === by) return checkExcluded(publish, found);
+  if (found !== undefined || position === undefined || !isOwed(publish, subscriber)) return [];
   const isTold = received.some(
     (one) =>
       one.type === "gap" &&

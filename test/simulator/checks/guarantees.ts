@@ -70,13 +70,18 @@ function checkOutcome(publish: Published, subscribers: readonly Subscriber[], { 
 function checkDelivered(publish: Published, subscriber: Subscriber): string[] {
   const { id, channel, excludeSelf, by: publisher } = publish;
   const { by, received } = subscriber;
-  const own = excludeSelf && publisher === by;
   const index = received.findIndex((one) => one.type === "message" && one.id === id);
-  if (own) return index < 0 ? [] : [`${by} gets ${id}, which it has published without itself`];
+  if (excludeSelf && publisher === by) return checkExcluded(publish, received[index]);
   if (index >= 0 || !isOwed(publish, subscriber)) return [];
   return gapStandsFor(publish, received)
     ? []
     : [`${by} has never got ${id} in ${channel}, is told no gap, and it is DELIVERED`];
+}
+
+/** A session does not get what it has published without itself; the next session of that client does. */
+export function checkExcluded({ id, by, session }: Published, received: Received | undefined): string[] {
+  if (received?.type !== "message" || received.session !== session) return [];
+  return [`${by} gets ${id}, which it has published without itself`];
 }
 
 /** Whether a subscriber had opened the channel before, and stayed for long enough. */
