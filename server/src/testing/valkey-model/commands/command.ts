@@ -13,7 +13,7 @@ export interface ModelCommand {
   readonly isWrite: boolean;
 }
 
-export const firstIsKey = (args: readonly string[]): readonly string[] => args.slice(0, 1);
+const firstIsKey = (args: readonly string[]): readonly string[] => args.slice(0, 1);
 export const allAreKeys = (args: readonly string[]): readonly string[] => args;
 
 export function reading(run: CommandAction, keys = firstIsKey): ModelCommand {
