@@ -7,7 +7,21 @@ import type { Requirement } from "./requirements.ts";
 type Report = (path: readonly (string | number)[], problem: string) => void;
 
 const id = /^[a-z]+(?:\/[a-z0-9]+(?:-[a-z0-9]+)*)+$/;
-const general = ["run", "seq", "n", "pad", "wide", "zeros", "features", "soonMs", "nowMs", "nowUs", "url", "url2", "secureUrl"];
+const general = [
+  "run",
+  "seq",
+  "n",
+  "pad",
+  "wide",
+  "zeros",
+  "features",
+  "soonMs",
+  "nowMs",
+  "nowUs",
+  "url",
+  "url2",
+  "secureUrl",
+];
 
 /** What the definition of a case cannot say: that ids exist, names are declared before they are used, and specs bind whom it is for. */
 export function checkCase(one: Case, requirements: ReadonlyMap<string, Requirement>, report: Report): void {
