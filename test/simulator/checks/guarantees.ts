@@ -10,9 +10,6 @@ export interface Losses {
   readonly nodesAreLost: boolean;
 }
 
-/** A message as a subscriber got it. */
-export type ReceivedMessage = Extract<Received, { type: "message" }>;
-
 /** How long what was answered may be on its way to a receiver that has just left, in milliseconds. */
 const onItsWayMs = 15_000;
 

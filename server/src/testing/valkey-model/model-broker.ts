@@ -4,7 +4,8 @@ import type { BrokerUnderTest } from "../broker-under-test.ts";
 import { Driver } from "../simulation/driver.ts";
 import { SimulatedProcess } from "../simulation/simulated-process.ts";
 import { Simulation } from "../simulation/simulation.ts";
-import { ValkeyModel, type ValkeyModelOptions } from "./valkey-model.ts";
+import { ValkeyModel } from "./valkey-model.ts";
+import type { ValkeyModelOptions } from "./valkey-model-options.ts";
 
 /** Brokers of two nodes on a model of Valkey. Time passes while something is awaited. */
 export async function openModelBroker(

@@ -6,7 +6,8 @@ import type { LogUnderTest } from "../log-under-test.ts";
 import { Driver } from "../simulation/driver.ts";
 import { SimulatedProcess } from "../simulation/simulated-process.ts";
 import { Simulation } from "../simulation/simulation.ts";
-import { ValkeyModel, type ValkeyModelOptions } from "./valkey-model.ts";
+import { ValkeyModel } from "./valkey-model.ts";
+import type { ValkeyModelOptions } from "./valkey-model-options.ts";
 
 /** A log on a model of Valkey. Time passes while it is awaited. */
 export async function openModelLog(

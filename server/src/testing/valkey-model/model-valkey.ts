@@ -2,7 +2,8 @@ import type { ValkeyClient } from "../../valkey/valkey-client.ts";
 import { Driver } from "../simulation/driver.ts";
 import { SimulatedProcess } from "../simulation/simulated-process.ts";
 import { Simulation } from "../simulation/simulation.ts";
-import { ValkeyModel, type ValkeyModelOptions } from "./valkey-model.ts";
+import { ValkeyModel } from "./valkey-model.ts";
+import type { ValkeyModelOptions } from "./valkey-model-options.ts";
 
 /** A model of Valkey and a client of it. Time passes while something is awaited. */
 export interface ModelValkey {

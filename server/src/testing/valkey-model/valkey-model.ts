@@ -4,26 +4,10 @@ import { SimulatedProcess } from "../simulation/simulated-process.ts";
 import type { Simulation } from "../simulation/simulation.ts";
 import { ModelClient } from "./model-client.ts";
 import { ModelSubscriber } from "./model-subscriber.ts";
+import { moveSlot } from "./slot-migration.ts";
 import { ClusterView, type ShardView, slotOfKey } from "./slots.ts";
+import type { ValkeyModelOptions } from "./valkey-model-options.ts";
 import { ValkeyServer } from "./valkey-server.ts";
-
-/** What a model is made of. */
-export interface ValkeyModelOptions {
-  readonly simulation: Simulation;
-  /** Primaries of a cluster; 0: no cluster, one primary. */
-  readonly shards: number;
-  /** Replicas of each primary. */
-  readonly replicas: number;
-  /** How long a primary is missed before it is replaced, in milliseconds. Default: 2000. */
-  readonly nodeTimeoutMs?: number;
-  /** How late replicas are, about, in milliseconds. Default: 1. */
-  readonly replicationDelayMs?: number;
-  /** Bytes that wait for one subscriber, past which it is cut off. Default: 32 MiB. */
-  readonly outputBufferBytes?: number;
-  readonly trace: (line: string) => void;
-  /** Told what the model's own code throws. */
-  readonly onThrown: (reason: unknown) => void;
-}
 
 /** How long it takes at most until a server hears of a change of its cluster, in milliseconds. */
 const maxGossipMs = 300;
@@ -155,7 +139,7 @@ export class ValkeyModel {
   /** Ends a server without notice. Whoever is connected to it hears that. */
   kill(server: ValkeyServer): void {
     if (server.process.isDead) return;
-    this.options.trace(`${nameOf(server)} is killed`);
+    this.options.trace(`${server.label} is killed`);
     server.process.kill();
     server.die();
     for (const other of this.servers.values()) this.#lostConnection(other, server);
@@ -167,7 +151,7 @@ export class ValkeyModel {
   restart(dead: ValkeyServer, keepsData: boolean): void {
     const server = this.#revive(dead);
     if (keepsData) server.revive(dead);
-    this.options.trace(`${nameOf(server)} is started again`);
+    this.options.trace(`${server.label} is started again`);
     for (const one of this.servers.values()) this.#gossip(one); // they hear of it, and take it for dead no more
     const shard = this.#shardOf(server);
     const primary = this.primary(shard);
@@ -183,7 +167,7 @@ export class ValkeyModel {
   /** A server stands still. */
   freeze(server: ValkeyServer): void {
     if (!server.process.isRunning) return;
-    this.options.trace(`${nameOf(server)} stands still`);
+    this.options.trace(`${server.label} stands still`);
     server.process.freeze();
     // The others go on writing to it: that is what it reads first when it wakes up.
     this.simulation.after(this.random.between(0, 500), () => server.process.run(() => {}, "cluster"));
@@ -192,14 +176,14 @@ export class ValkeyModel {
 
   thaw(server: ValkeyServer): void {
     if (server.process.isDead) return;
-    this.options.trace(`${nameOf(server)} wakes up`);
+    this.options.trace(`${server.label} wakes up`);
     server.process.thaw();
     for (const one of this.servers.values()) this.#gossip(one);
   }
 
   /** Cuts a server off from all others, or connects it again. Clients still reach it. */
   setIsolated(server: ValkeyServer, isIsolated: boolean): void {
-    this.options.trace(`${nameOf(server)} is ${isIsolated ? "cut off from" : "connected with"} the others`);
+    this.options.trace(`${server.label} is ${isIsolated ? "cut off from" : "connected with"} the others`);
     const { nodeTimeoutMs = 2000 } = this.options;
     if (isIsolated) {
       this.#isolated.add(server.id);
@@ -226,7 +210,7 @@ export class ValkeyModel {
     const primary = this.primary(shard);
     const [replica] = this.replicasOf(shard).filter((one) => this.#takesPart(one) && one.isInSync);
     if (replica === undefined || !this.#takesPart(primary)) return;
-    this.options.trace(`${nameOf(primary)} hands over to ${nameOf(replica)}`);
+    this.options.trace(`${primary.label} hands over to ${replica.label}`);
     // The primary holds writes up until the replica has everything.
     primary.process.freeze();
     this.simulation.after(5 + 4 * (this.options.replicationDelayMs ?? 1), () => {
@@ -246,29 +230,9 @@ export class ValkeyModel {
     if (truth === undefined || truth.shardOf(slot) === toShard) return;
     const [source, target] = [this.primary(truth.shardOf(slot)), this.primary(toShard)];
     if (!this.#takesPart(source) || !this.#takesPart(target)) return;
-    this.options.trace(`slot ${slot} moves from ${nameOf(source)} to ${nameOf(target)}`);
-    target.importing.set(slot, source.id);
-    source.migrating.set(slot, target.id);
-    const isStill = () =>
-      this.#takesPart(source) &&
-      this.#takesPart(target) &&
-      !source.isReplica &&
-      !target.isReplica &&
-      source.migrating.has(slot);
-    const giveUp = (): void => {
-      source.migrating.delete(slot);
-      target.importing.delete(slot);
-    };
-    const keys = [...source.database.keys].filter((key) => slotOfKey(key) === slot);
-    for (const [i, key] of keys.entries()) {
-      this.simulation.after((forMs * (i + 1)) / (keys.length + 2), () => {
-        if (isStill()) source.moveKey(key, target);
-      });
-    }
-    this.simulation.after(forMs, () => {
-      if (!isStill()) return giveUp();
-      for (const key of [...source.database.keys]) if (slotOfKey(key) === slot) source.moveKey(key, target);
-      giveUp();
+    this.options.trace(`slot ${slot} moves from ${source.label} to ${target.label}`);
+    const takesPart = (server: ValkeyServer) => this.#takesPart(server);
+    moveSlot({ simulation: this.simulation, source, target, slot, forMs, takesPart }, () => {
       this.#truth = (this.#truth as ClusterView).withSlot(slot, toShard);
       source.view = this.#truth;
       target.view = this.#truth;
@@ -295,7 +259,12 @@ export class ValkeyModel {
 
   #addServer(shard: number, index: number): ValkeyServer {
     const id = Buffer.from(Random.named(this.simulation.seed, `server ${shard} ${index}`).bytes(20)).toString("hex");
-    const server = new ValkeyServer(id, `v${shard}${"abc"[index] ?? index}`, this.#process(`v${shard}.${index}`));
+    const server = new ValkeyServer(
+      id,
+      `v${shard}${"abc"[index] ?? index}`,
+      this.#process(`v${shard}.${index}`),
+      this.options.tampering,
+    );
     this.servers.set(id, server);
     return server;
   }
@@ -309,7 +278,7 @@ export class ValkeyModel {
 
   /** A new process in the place of a dead one. */
   #revive(dead: ValkeyServer): ValkeyServer {
-    const server = new ValkeyServer(dead.id, dead.label, this.#process(dead.label));
+    const server = new ValkeyServer(dead.id, dead.label, this.#process(dead.label), this.options.tampering);
     server.view = this.#truth;
     this.servers.set(dead.id, server);
     return server;
@@ -353,7 +322,7 @@ export class ValkeyModel {
       }
       for (const link of [...primary.replicaLinks]) if (link.replica === replica) primary.dropReplica(link);
       this.#link(primary, replica);
-      this.options.trace(`${nameOf(replica)} is a replica of ${nameOf(primary)}, in sync`);
+      this.options.trace(`${replica.label} is a replica of ${primary.label}, in sync`);
     });
   }
 
@@ -391,7 +360,7 @@ export class ValkeyModel {
   }
 
   #elect(shard: number, replica: ValkeyServer, former: ValkeyServer): void {
-    this.options.trace(`${nameOf(replica)} is elected in the place of ${nameOf(former)}`);
+    this.options.trace(`${replica.label} is elected in the place of ${former.label}`);
     this.#promote(shard, replica);
   }
 
@@ -430,13 +399,9 @@ export class ValkeyModel {
   }
 
   #demote(server: ValkeyServer): void {
-    this.options.trace(`${nameOf(server)} hears that it is a primary no more`);
+    this.options.trace(`${server.label} hears that it is a primary no more`);
     server.demote();
     server.dropChannels();
     this.#sync(this.primary(this.#shardOf(server)), server);
   }
-}
-
-function nameOf({ label }: ValkeyServer): string {
-  return label;
 }

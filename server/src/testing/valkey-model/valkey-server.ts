@@ -11,6 +11,7 @@ import { ReplicaLink } from "./replica-link.ts";
 import { ErrorReply, type ModelReply } from "./reply.ts";
 import { ServerConnection } from "./server-connection.ts";
 import { type ClusterView, slotOfKey } from "./slots.ts";
+import type { Tampering } from "./valkey-model.ts";
 
 const commands: Readonly<Record<string, ModelCommand>> = {
   ...keyCommands,
@@ -34,6 +35,7 @@ export class ValkeyServer {
   readonly database: Database;
   readonly channels = new PublishedChannels();
   readonly #functions: LuaFunctions;
+  readonly #tampering: Tampering;
   readonly #connections = new Set<ServerConnection>();
   readonly #links = new Set<ReplicaLink>();
   #isReplica = false;
@@ -54,8 +56,9 @@ export class ValkeyServer {
   readonly migrating = new Map<number, string>();
   readonly importing = new Map<number, string>();
 
-  constructor(id: string, label: string, process: SimulatedProcess) {
+  constructor(id: string, label: string, process: SimulatedProcess, tampering: Tampering = {}) {
     this.id = id;
+    this.#tampering = tampering;
     this.label = label;
     this.process = process;
     this.database = new Database({
@@ -85,13 +88,16 @@ export class ValkeyServer {
 
   /** Carries one command out and sends what it has changed to the replicas. */
   execute(command: readonly string[], isAsking = false): ModelReply {
-    const reply = this.#redirection(command, isAsking) ?? this.#executePlain(command);
+    const carryOut = (one: readonly string[]): ModelReply => this.#executePlain(one);
+    const reply =
+      this.#redirection(command, isAsking) ?? this.#tampering.answer?.(command, carryOut) ?? carryOut(command);
     this.#replicate();
     return reply;
   }
 
   /** How many replicas have confirmed what was changed up to there. */
   replicasAt(offset: number): number {
+    if (this.#tampering.waitLies) return this.#links.size;
     return [...this.#links].filter(({ acknowledged }) => acknowledged >= offset).length;
   }
 

@@ -32,7 +32,7 @@ export interface Mischief {
   readonly delay: number;
 }
 
-export const noMischief: Mischief = { lose: 0, double: 0, refuseAfterwards: 0, delay: 0 };
+const noMischief: Mischief = { lose: 0, double: 0, refuseAfterwards: 0, delay: 0 };
 
 /** Something that a node published. */
 export interface Publish {

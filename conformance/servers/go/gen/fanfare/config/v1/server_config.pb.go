@@ -278,7 +278,7 @@ type ServerConfig struct {
 	Timing *Timing `protobuf:"bytes,4,opt,name=timing,proto3" json:"timing,omitempty"`
 	// What one client, player, address or node may do.
 	Limits *Limits `protobuf:"bytes,5,opt,name=limits,proto3" json:"limits,omitempty"`
-	// Keeps durable channels and cursors, so that they outlive the node. Unset: in memory, gone with it.
+	// Makes the node one of a cluster, and keeps what is to outlive it. Unset: the node is alone, and keeps everything in memory.
 	Valkey *Valkey `protobuf:"bytes,6,opt,name=valkey,proto3" json:"valkey,omitempty"`
 	// Log and metrics.
 	Observe *Observe `protobuf:"bytes,7,opt,name=observe,proto3" json:"observe,omitempty"`
@@ -1281,8 +1281,8 @@ func (x *Limits) GetMaxPresenceDataBytes() uint32 {
 	return 0
 }
 
-// The Valkey that keeps durable channels and cursors. It does not connect nodes yet: one node runs for each key prefix, and a second
-// does not start.
+// The Valkey that connects the nodes of a cluster and keeps what they share: durable channels, cursors, memberships, bans, namespaces. All nodes
+// with the same Valkey and key prefix are one cluster.
 type Valkey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// host:port of one or more nodes.
