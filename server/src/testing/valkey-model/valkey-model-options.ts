@@ -1,4 +1,16 @@
 import type { Simulation } from "../simulation/simulation.ts";
+import type { ModelReply } from "./reply.ts";
+
+/** Ways in which the servers of a model are broken on purpose, so that checks can be seen to fail. */
+export interface Tampering {
+  /** Answers a command in the place of the server; undefined: the server does. */
+  readonly answer?: (
+    command: readonly string[],
+    carryOut: (command: readonly string[]) => ModelReply,
+  ) => ModelReply | undefined;
+  /** WAIT answers at once that all replicas have it. */
+  readonly waitLies?: boolean;
+}
 
 /** What a model is made of. */
 export interface ValkeyModelOptions {
@@ -16,4 +28,13 @@ export interface ValkeyModelOptions {
   readonly trace: (line: string) => void;
   /** Told what the model's own code throws. */
   readonly onThrown: (reason: unknown) => void;
+  /** Default: none. */
+  readonly tampering?: Tampering | undefined;
 }
+
+/** How long it takes at most until a server hears of a change of its cluster, in milliseconds. */
+export const maxGossipMs = 300;
+/** How long a replica takes at most to be in sync, in milliseconds. */
+export const maxSyncMs = 800;
+/** How often it is looked whether a primary can be replaced, in milliseconds. */
+export const electionLookMs = 250;

@@ -6,15 +6,8 @@ import { ModelClient } from "./model-client.ts";
 import { ModelSubscriber } from "./model-subscriber.ts";
 import { moveSlot } from "./slot-migration.ts";
 import { ClusterView, type ShardView, slotOfKey } from "./slots.ts";
-import type { ValkeyModelOptions } from "./valkey-model-options.ts";
+import { electionLookMs, maxGossipMs, maxSyncMs, type ValkeyModelOptions } from "./valkey-model-options.ts";
 import { ValkeyServer } from "./valkey-server.ts";
-
-/** How long it takes at most until a server hears of a change of its cluster, in milliseconds. */
-const maxGossipMs = 300;
-/** How long a replica takes at most to be in sync, in milliseconds. */
-const maxSyncMs = 800;
-/** How often it is looked whether a primary can be replaced, in milliseconds. */
-const electionLookMs = 250;
 
 /** One Valkey, or a cluster of them: its servers, and what can happen to them. */
 export class ValkeyModel {
@@ -259,12 +252,8 @@ export class ValkeyModel {
 
   #addServer(shard: number, index: number): ValkeyServer {
     const id = Buffer.from(Random.named(this.simulation.seed, `server ${shard} ${index}`).bytes(20)).toString("hex");
-    const server = new ValkeyServer(
-      id,
-      `v${shard}${"abc"[index] ?? index}`,
-      this.#process(`v${shard}.${index}`),
-      this.options.tampering,
-    );
+    const label = `v${shard}${"abc"[index] ?? index}`;
+    const server = new ValkeyServer(id, label, this.#process(`v${shard}.${index}`), this.options.tampering);
     this.servers.set(id, server);
     return server;
   }

@@ -11,7 +11,7 @@ import { ReplicaLink } from "./replica-link.ts";
 import { ErrorReply, type ModelReply } from "./reply.ts";
 import { ServerConnection } from "./server-connection.ts";
 import { type ClusterView, slotOfKey } from "./slots.ts";
-import type { Tampering } from "./valkey-model.ts";
+import type { Tampering } from "./valkey-model-options.ts";
 
 const commands: Readonly<Record<string, ModelCommand>> = {
   ...keyCommands,
