@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { type Plan, type Setting, settings } from "../test/simulator/plan.ts";
 import { planOf } from "../test/simulator/plan-generator.ts";
 import { runPlan } from "../test/simulator/run-plan.ts";
+import { sabotages } from "../test/simulator/sabotage.ts";
 import { type PoolResult, runSeeds } from "../test/simulator/seed-pool.ts";
 import { shrink } from "../test/simulator/shrink.ts";
 import { describe } from "../test/simulator/simulated-run.ts";
@@ -21,6 +22,7 @@ made as small as it can be and shown with everything that happens in it. A seed 
   --plan <file>      run the plan in this file, as --save has written it
   --trace            show everything that happens (with --seed or --plan)
   --setting <name>   only runs of this setting; may be repeated: ${settings.join(", ")}
+  --sabotage <name>  let something go wrong on purpose, which the checks have to find: ${sabotages.join(", ")}
   --workers <n>      processes side by side; as many as there are processors by default
   --failures <n>     begin no more seeds when so many have failed; 10 by default
   --no-shrink        show the first seed that fails as it is
@@ -39,6 +41,7 @@ const values = scriptOptions(help, {
   plan: { type: "string" },
   trace: { type: "boolean", default: false },
   setting: { type: "string", multiple: true },
+  sabotage: { type: "string" },
   workers: { type: "string", default: `${availableParallelism()}` },
   failures: { type: "string", default: "10" },
   "no-shrink": { type: "boolean", default: false },
@@ -49,6 +52,11 @@ const chosen = (values.setting ?? settings) as readonly Setting[];
 const wrong = chosen.find((name) => !settings.includes(name));
 if (wrong !== undefined) {
   console.error(`--setting takes: ${settings.join(", ")}`);
+  process.exit(2);
+}
+const sabotage = sabotages.find((name) => name === values.sabotage);
+if (values.sabotage !== undefined && sabotage === undefined) {
+  console.error(`--sabotage takes: ${sabotages.join(", ")}`);
   process.exit(2);
 }
 const beganMs = performance.now();
@@ -62,7 +70,7 @@ else await runMany();
 
 async function runOne(plan: Plan): Promise<void> {
   if (values.save !== undefined) save(plan);
-  const { faults, tally } = await runPlan(plan, values.trace ? { trace: print } : {});
+  const { faults, tally } = await runPlan(plan, { sabotage, ...(values.trace && { trace: print }) });
   if (values.json) console.log(JSON.stringify({ seed: plan.seed, faults, tally }));
   for (const fault of faults) print(`FAULT: ${fault}`);
   print(`${plan.setting}, ${plan.nodes} nodes: ${tallyText(tally)}`);
@@ -76,6 +84,7 @@ async function runMany(): Promise<void> {
     from: Number(values.from),
     count,
     settings: chosen,
+    sabotage,
     workers: Number(values.workers),
     maxFailed: Number(values.failures),
     onProgress: ({ seeds, failed }) => {
@@ -96,7 +105,7 @@ async function runMany(): Promise<void> {
 }
 
 function shrunk({ plan, faults }: FailedSeed) {
-  return shrink(plan, faults, async (candidate) => (await runPlan(candidate)).faults);
+  return shrink(plan, faults, async (candidate) => (await runPlan(candidate, { sabotage })).faults);
 }
 
 async function show({ plan, runs }: FailedSeed & { readonly runs: number }): Promise<void> {
@@ -107,7 +116,7 @@ async function show({ plan, runs }: FailedSeed & { readonly runs: number }): Pro
   );
   for (const step of plan.steps) print(`  ${(step.atMs / 1000).toFixed(4).padStart(9)}  ${describe(step)}`);
   print("");
-  const { faults } = await runPlan(plan, { trace: print });
+  const { faults } = await runPlan(plan, { sabotage, trace: print });
   print("");
   for (const fault of faults) print(`FAULT: ${fault}`);
 }

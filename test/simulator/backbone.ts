@@ -7,6 +7,7 @@ import type { Losses } from "./checks/guarantees.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Network } from "./network.ts";
 import type { Plan, ValkeyStep } from "./plan.ts";
+import type { Sabotage } from "./sabotage.ts";
 
 /** What all parts of a run share. */
 export interface RunSurroundings {
@@ -14,6 +15,7 @@ export interface RunSurroundings {
   readonly network: Network;
   readonly ledger: Ledger;
   readonly plan: Plan;
+  readonly sabotage: Sabotage | undefined;
   readonly trace: (line: string) => void;
 }
 

@@ -13,11 +13,14 @@ export class Network {
   readonly #sockets = new Set<SimulatedSocket>();
   /** Nodes that the balancer knows. It learns late that one has ended. */
   readonly #nodes: SimulatedNode[] = [];
+  readonly #swaps: boolean;
   #next = 0;
   #opened = 0;
 
-  constructor(simulation: Simulation) {
+  /** @param swaps it gives clients some of the nodes' messages in the wrong order */
+  constructor(simulation: Simulation, swaps = false) {
     this.#simulation = simulation;
+    this.#swaps = swaps;
     this.#random = simulation.random("network");
   }
 
@@ -63,6 +66,7 @@ export class Network {
       events,
       up,
       down: wire(),
+      swaps: this.#swaps,
       onOver: (over) => this.#sockets.delete(over),
     });
     this.#sockets.add(socket);

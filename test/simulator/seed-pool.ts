@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Setting } from "./plan.ts";
+import type { Sabotage } from "./sabotage.ts";
 import { addTally, type Tally } from "./tally.ts";
 import type { FailedSeed, RangeResult, SeedRange } from "./worker.ts";
 
@@ -9,6 +10,7 @@ export interface PoolOptions {
   readonly from: number;
   readonly count: number;
   readonly settings: readonly Setting[];
+  readonly sabotage?: Sabotage | undefined;
   /** Processes side by side. */
   readonly workers: number;
   /** Failed seeds after which no more is begun. */
@@ -36,7 +38,7 @@ export async function runSeeds(options: PoolOptions): Promise<PoolResult> {
     if (next >= end || total.failed.length >= options.maxFailed) return undefined;
     const from = next;
     next = Math.min(end, from + rangeSeeds);
-    return { from, count: next - from, settings: options.settings };
+    return { from, count: next - from, settings: options.settings, sabotage: options.sabotage };
   };
   const take = ({ count, tally, failed }: RangeResult): void => {
     total.seeds += count;

@@ -4,10 +4,12 @@ import { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import { type Backbone, EmbeddedBackbone } from "./backbone.ts";
 import { checkGuarantees } from "./checks/guarantees.ts";
 import { leaksOf } from "./checks/leaks.ts";
+import { checkLogs } from "./checks/logs.ts";
 import { Ledger } from "./ledger.ts";
 import { Network } from "./network.ts";
 import { NodePlace } from "./node-place.ts";
 import { durableGroups, isDurable, liveGroups, type NodeStep, type Plan, type PlayerStep, type Step } from "./plan.ts";
+import type { Sabotage } from "./sabotage.ts";
 import { SimulatedPlayer } from "./simulated-player.ts";
 import { type Tally, tally } from "./tally.ts";
 import { ValkeyBackbone } from "./valkey-backbone.ts";
@@ -23,6 +25,8 @@ export interface RunResult {
 export interface RunOptions {
   /** Told everything that happens, one line at a time. */
   readonly trace?: ((line: string) => void) | undefined;
+  /** What goes wrong on purpose. Default: nothing. */
+  readonly sabotage?: Sabotage | undefined;
 }
 
 /** How long clients may take to be back after the last fault, in milliseconds. */
@@ -47,7 +51,7 @@ export class SimulatedRun {
   readonly #trace: (line: string) => void;
   readonly #looks: Random;
 
-  constructor(plan: Plan, { trace }: RunOptions = {}) {
+  constructor(plan: Plan, { trace, sabotage }: RunOptions = {}) {
     this.#plan = plan;
     this.#simulation = new Simulation(plan.seed);
     const simulation = this.#simulation;
@@ -55,8 +59,8 @@ export class SimulatedRun {
     this.#trace =
       trace === undefined ? () => {} : (line) => trace(`${(simulation.nowMs / 1000).toFixed(4).padStart(9)}  ${line}`);
     this.#ledger = new Ledger(() => simulation.nowMs, this.#trace);
-    this.#network = new Network(simulation);
-    const around = { simulation, ledger: this.#ledger, network: this.#network, trace: this.#trace, plan };
+    this.#network = new Network(simulation, sabotage === "swap-messages");
+    const around = { simulation, ledger: this.#ledger, network: this.#network, trace: this.#trace, plan, sabotage };
     const { setting } = plan;
     this.#backbone = setting === "embedded" ? new EmbeddedBackbone() : new ValkeyBackbone(around, setting);
     this.#places = Array.from({ length: plan.nodes }, (_, i) => new NodePlace(around, this.#backbone, `n${i}`));
@@ -76,6 +80,7 @@ export class SimulatedRun {
     }
     await this.#settle();
     await this.#probe();
+    await this.#audit();
     this.#ledger.faults.push(...checkGuarantees(this.#ledger, this.#backbone.losses));
     await this.#endAll(idle);
     return { faults: this.#ledger.faults, tally: tally(this.#ledger, simulation) };
@@ -182,6 +187,17 @@ export class SimulatedRun {
       const isWell = outcome === (isDurable(channel) ? Outcome.STORED : Outcome.DELIVERED);
       if (!isWell) this.#ledger.fault(`${id}, published in the last round, is ${outcome && Outcome[outcome]} ${error}`);
     }
+  }
+
+  /** Somebody reads all logs from their beginnings. */
+  async #audit(): Promise<void> {
+    this.#trace("* the logs are read");
+    const auditor = this.#connect(this.#plan.players);
+    await this.#until("whoever reads the logs is connected", settleMs, () => auditor.isOpen);
+    for (const group of durableGroups) auditor.join(group, { rewind: 10_000 });
+    await this.#until("the logs are read", settleMs, () => auditor.groups.length === durableGroups.length);
+    await this.#simulation.runUntil(this.#simulation.nowMs + 1000);
+    this.#ledger.faults.push(...checkLogs(this.#ledger, auditor.name, this.#backbone.losses));
   }
 
   #answers(): Promise<void> {

@@ -31,6 +31,9 @@ export class SimulatedSocket {
   #waitingBytes = 0;
   #inFlightBytes = 0;
   #unread: Outgoing[] = [];
+  readonly #swaps: boolean;
+  #taken = 0;
+  #kept: Outgoing | undefined;
   #isReading = true;
   #clientIsOver = false;
   #serverIsOver = false;
@@ -45,6 +48,8 @@ export class SimulatedSocket {
     events: SocketEvents;
     up: Wire;
     down: Wire;
+    /** Every tenth of the node's messages comes behind the next one. */
+    swaps: boolean;
     onOver: (socket: SimulatedSocket) => void;
   }) {
     this.client = options.client;
@@ -52,6 +57,7 @@ export class SimulatedSocket {
     this.#events = options.events;
     this.#up = options.up;
     this.#down = options.down;
+    this.#swaps = options.swaps;
     this.#onOver = options.onOver;
   }
 
@@ -131,9 +137,17 @@ export class SimulatedSocket {
       const { taken } = next;
       if (taken !== undefined) this.server.simulation.after(0, () => this.server.run(() => taken()));
       this.#down.send(() => {
-        if (!this.#isSevered) this.#take(next);
+        if (!this.#isSevered) this.#arrives(next);
       });
     }
+  }
+
+  #arrives(outgoing: Outgoing): void {
+    if (this.#swaps && ++this.#taken % 10 === 0) this.#kept = outgoing;
+    else this.#take(outgoing);
+    if (this.#kept === undefined || this.#kept === outgoing) return;
+    this.#take(this.#kept);
+    this.#kept = undefined;
   }
 
   /** The client's machine gets it; the client, when it reads. */

@@ -9,6 +9,7 @@ import { ValkeyBackend } from "../../server/src/valkey-backend.ts";
 import type { Backbone, NodeBackend, RunSurroundings } from "./backbone.ts";
 import type { Losses } from "./checks/guarantees.ts";
 import type { Setting, ValkeyStep } from "./plan.ts";
+import { linksOf, tamperingOf } from "./sabotage.ts";
 import { appId } from "./simulated-player.ts";
 
 /** Shards and replicas of each, by setting. */
@@ -24,12 +25,13 @@ export class ValkeyBackbone implements Backbone {
   readonly #around: RunSurroundings;
 
   constructor(around: RunSurroundings, setting: Exclude<Setting, "embedded">) {
-    const { simulation, trace, plan, ledger } = around;
+    const { simulation, trace, plan, ledger, sabotage } = around;
     this.#around = around;
     this.#model = new ValkeyModel({
       ...sizes[setting],
       simulation,
       trace,
+      tampering: tamperingOf(sabotage, simulation.random("sabotage")),
       replicationDelayMs: plan.replicationDelayMs,
       onThrown: (reason) => ledger.fault(`the model of Valkey threw ${(reason as Error).stack}`),
     });
@@ -47,7 +49,7 @@ export class ValkeyBackbone implements Backbone {
     const backend = await ValkeyBackend.open({ valkey, clock, log, connector, random });
     return {
       stores: backend.stores,
-      cluster: { broker: backend.broker },
+      cluster: { broker: backend.broker, ...linksOf(this.#around.sabotage, process, log) },
       [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
     };
   }

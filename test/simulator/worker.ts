@@ -1,6 +1,7 @@
 import type { Plan, Setting } from "./plan.ts";
 import { planOf } from "./plan-generator.ts";
 import { runPlan } from "./run-plan.ts";
+import type { Sabotage } from "./sabotage.ts";
 import type { Tally } from "./tally.ts";
 import { addTally } from "./tally.ts";
 
@@ -9,6 +10,7 @@ export interface SeedRange {
   readonly from: number;
   readonly count: number;
   readonly settings: readonly Setting[];
+  readonly sabotage?: Sabotage | undefined;
 }
 
 /** A seed that failed. */
@@ -26,12 +28,12 @@ export interface RangeResult {
 }
 
 /** Runs the seeds of a range one after the other. */
-async function runRange({ from, count, settings }: SeedRange): Promise<RangeResult> {
+async function runRange({ from, count, settings, sabotage }: SeedRange): Promise<RangeResult> {
   const tally: Tally = {};
   const failed: FailedSeed[] = [];
   for (let seed = from; seed < from + count; seed++) {
     const plan = planOf(seed, settings);
-    const result = await runPlan(plan);
+    const result = await runPlan(plan, { sabotage });
     addTally(tally, result.tally);
     if (result.faults.length > 0) failed.push({ plan, faults: result.faults });
   }
