@@ -16,11 +16,11 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
   const setting = random.pick(settings);
   const nodes = setting === "embedded" ? 1 : 1 + random.below(3);
   const players = 2 + random.below(4);
-  const lengthMs = random.between(4_000, 20_000);
+  const lengthMs = random.between(3_000, 12_000);
   const timing = {
     heartbeatIntervalMs: random.pick([1_000, 2_000, 5_000]),
     heartbeatTimeoutMs: random.pick([1_000, 3_000]),
-    resumeWindowMs: random.pick([0, 3_000, 10_000, 30_000]),
+    resumeWindowMs: random.pick([0, 3_000, 8_000]),
   };
   const draw = new StepGenerator(random, players, nodes, setting);
   const steps: Step[] = [];

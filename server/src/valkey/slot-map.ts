@@ -23,8 +23,8 @@ export class SlotMap {
   /** Highest epoch of each owner. */
   readonly #epochs = new Map<string, number>();
   #tags = new Map<string, string>();
-  /** Claims that hold as a whole, by node: what they name is the node's. Empty again whenever a slot changes hands. */
-  readonly #held = new Map<string, string>();
+  /** Claims that were judged, by node: they would be judged as before. Empty again whenever a slot changes hands. */
+  readonly #judged = new Map<string, string>();
   /** All owners; undefined: to be found out. */
   #ownerIds: ReadonlySet<string> | undefined = new Set();
   readonly #onMoved: () => void;
@@ -74,19 +74,15 @@ export class SlotMap {
     // Its nodes are all others, for instance because it was created anew: epochs cannot be compared.
     const isOtherCluster = !this.primaries.some((id) => view.nodes.has(id));
     for (const { id, isPrimary, epoch, ranges } of view.nodes.values()) {
-      const claim = ranges.join(" ");
+      const claim = `${epoch} ${isOtherCluster} ${ranges.join(" ")}`;
       // A view says as a rule what the last one said.
-      if (!isPrimary || this.#held.get(id) === claim) continue;
-      let isHeld = true;
+      if (!isPrimary || this.#judged.get(id) === claim) continue;
       let isChanged = false;
       for (const [first, last] of ranges) {
         for (let slot = first; slot <= last; slot++) {
           const owner = this.#owners[slot];
           if (owner === id) continue;
-          if (owner !== undefined && epoch <= this.epochOf(owner) && !isOtherCluster) {
-            isHeld = false;
-            continue;
-          }
+          if (owner !== undefined && epoch <= this.epochOf(owner) && !isOtherCluster) continue;
           this.#owners[slot] = id;
           isChanged = true;
           if (owner === undefined) continue;
@@ -97,10 +93,10 @@ export class SlotMap {
         }
       }
       if (isChanged) {
-        this.#held.clear();
+        this.#judged.clear();
         this.#ownerIds = undefined;
       }
-      if (isHeld) this.#held.set(id, claim);
+      this.#judged.set(id, claim);
     }
     this.#updateEpochs(view);
     return [...moves.values()];

@@ -3,6 +3,7 @@ import type { LuaValue } from "./table.ts";
 
 /** What `string.format` makes. Known are `%s`, `%d`, `%i`, `%u`, `%x`, `%X`, `%o`, `%c`, `%f`, `%e`, `%g` and `%%`. */
 export function formatText(format: string, args: readonly LuaValue[]): string {
+  if (format === "%.0f") return fixed(operators.num(args[0]), 0);
   let next = 0;
   return format.replace(
     /%([-0 +#]*)(\d*)(?:\.(\d+))?([a-zA-Z%])/g,
@@ -48,6 +49,7 @@ function formatOne(kind: string, precision: string | undefined, value: LuaValue)
 
 /** As `%.<digits>f`; `toFixed` ends at 10^21. */
 function fixed(value: number, digits: number): string {
+  if (digits === 0 && Number.isSafeInteger(value)) return String(value);
   if (!Number.isFinite(value)) return numberText(value);
   return Math.abs(value) < 1e21 ? value.toFixed(digits) : BigInt(value).toString();
 }
