@@ -10,6 +10,12 @@ import {
   type ValkeyStep,
 } from "./plan.ts";
 
+/** Percent of the runs in which nothing goes wrong, and in which only what is planned happens to nodes and Valkey. */
+const quietShare = 10;
+const plannedShare = 15;
+/** Between two such things, in milliseconds. */
+const plannedPauseMs = 8_000;
+
 /** The plan of a seed. */
 export function planOf(seed: number, settings: readonly Setting[]): Plan {
   const random = Random.named(seed, "plan");
@@ -33,8 +39,16 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
   }
   const count = 20 + random.below(60);
   for (let i = 0; i < count; i++) steps.push({ atMs: random.between(0, lengthMs), ...draw.playerStep() });
-  const faults = random.chance(0.15) ? 0 : 1 + random.below(4);
-  for (let i = 0; i < faults; i++) steps.push({ atMs: random.between(1_000, lengthMs), ...draw.fault() });
+  const mood = random.below(100);
+  if (mood >= quietShare + plannedShare) {
+    const faults = 1 + random.below(4);
+    for (let i = 0; i < faults; i++) steps.push({ atMs: random.between(1_000, lengthMs), ...draw.fault() });
+  } else if (mood >= quietShare) {
+    // One after the other, as whoever plans it does.
+    for (let atMs = random.between(1_000, 3_000); atMs < lengthMs; atMs += plannedPauseMs) {
+      steps.push({ atMs, ...draw.planned() });
+    }
+  }
   steps.sort((a, b) => a.atMs - b.atMs);
   return {
     seed,
@@ -75,6 +89,18 @@ class StepGenerator {
     if (kind < 93) return { do: "leave", player, group: this.#group() };
     if (kind < 95) return { do: "close", player };
     return { do: "connect", player };
+  }
+
+  /** What is done on purpose, by an operator. */
+  planned(): NodeStep | ValkeyStep {
+    const random = this.#random;
+    const shard = random.below(3);
+    if (this.#setting === "valkey-cluster" && random.chance(0.5)) {
+      if (random.chance(0.5)) return { do: "fail-over", shard };
+      return { do: "migrate", group: random.pick(durableGroups), shard, forMs: 50 + random.below(2_000) };
+    }
+    const node = random.below(this.#nodes);
+    return { do: "drain-node", node, windowMs: random.below(1_000), deadlineMs: 3_000 + random.below(1_000) };
   }
 
   /** What happens to players, nodes and Valkey. */

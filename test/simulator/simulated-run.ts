@@ -2,6 +2,7 @@ import { Outcome } from "@fanfare/sdk-core";
 import type { Random } from "../../server/src/testing/random.ts";
 import { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import { type Backbone, EmbeddedBackbone } from "./backbone.ts";
+import { checkCalm } from "./checks/calm.ts";
 import { checkGuarantees } from "./checks/guarantees.ts";
 import { leaksOf } from "./checks/leaks.ts";
 import { checkLogs } from "./checks/logs.ts";
@@ -81,7 +82,10 @@ export class SimulatedRun {
     await this.#settle();
     await this.#probe();
     await this.#audit();
-    this.#ledger.faults.push(...checkGuarantees(this.#ledger, this.#backbone.losses));
+    this.#ledger.faults.push(
+      ...checkGuarantees(this.#ledger, this.#backbone.losses),
+      ...checkCalm(this.#plan, this.#ledger),
+    );
     await this.#endAll(idle);
     return { faults: this.#ledger.faults, tally: tally(this.#ledger, simulation) };
   }

@@ -1,0 +1,58 @@
+import { Outcome } from "@fanfare/sdk-core";
+import type { Ledger, Subscriber } from "../ledger.ts";
+import type { Plan, Step } from "../plan.ts";
+import { isOwed } from "./guarantees.ts";
+
+const ownWill = new Set<Step["do"]>(["connect", "close", "join", "leave", "publish", "send"]);
+const planned = new Set<Step["do"]>([...ownWill, "drain-node", "fail-over", "migrate"]);
+
+/** What holds beside the guarantees where nothing goes wrong, or only what is planned happens. @returns what is wrong, in sentences */
+export function checkCalm(plan: Plan, ledger: Ledger): string[] {
+  const isQuiet = plan.steps.every((step) => ownWill.has(step.do));
+  const isPlanned = plan.steps.every((step) => planned.has(step.do));
+  // Somebody has to take over the clients of a node that is drained, and their sessions.
+  const canMove = plan.nodes > 1 && plan.timing.resumeWindowMs > 0;
+  if (!isQuiet && !(isPlanned && canMove)) return [];
+  return [
+    ...ledger.subscribers.flatMap((subscriber) => gapsOf(subscriber, plan)),
+    ...outcomesOf(ledger),
+    ...(isQuiet ? volatileOf(ledger) : []),
+  ];
+}
+
+/** Nobody is told a gap, unless a log is too short for whoever reads it. */
+function gapsOf({ by, channel, received }: Subscriber, { maxMessages }: Plan): string[] {
+  return received.flatMap((one) => {
+    if (one.type !== "gap" || (one.reason === "TRIMMED" && maxMessages < 100)) return [];
+    return [`${by} is told a gap in ${channel} (${one.reason}), and nothing has gone wrong`];
+  });
+}
+
+/** Every message is delivered or stored, if its publisher stays to hear it. */
+function outcomesOf({ published, subscribers }: Ledger): string[] {
+  const closedMs = new Map(
+    subscribers.filter(({ channel }) => channel === "broadcast").map((one) => [one.by, one.endedMs]),
+  );
+  return [...published.values()].flatMap(({ id, by, isVolatile, outcome, answeredMs, error }) => {
+    const leftMs = closedMs.get(by);
+    const isHeard = leftMs === undefined || (answeredMs !== undefined && answeredMs < leftMs);
+    const isWell = outcome === Outcome.DELIVERED || outcome === Outcome.STORED || outcome === Outcome.OFFLINE;
+    if (isVolatile || !isHeard || isWell) return [];
+    return [
+      `${id} is ${outcome === undefined ? "not answered" : Outcome[outcome]} (${error}), and nothing has gone wrong`,
+    ];
+  });
+}
+
+/** Volatile messages come too. */
+function volatileOf({ published, subscribers }: Ledger): string[] {
+  return [...published.values()].flatMap((publish) => {
+    const { id, by, channel, isVolatile, excludeSelf, error } = publish;
+    if (!isVolatile || error !== "") return [];
+    return subscribers
+      .filter((subscriber) => subscriber.channel === channel && isOwed(publish, subscriber))
+      .filter((subscriber) => !(excludeSelf && subscriber.by === by))
+      .filter(({ received }) => !received.some((one) => one.type === "message" && one.id === id))
+      .map((subscriber) => `${subscriber.by} has never got ${id} in ${channel}, volatile, and nothing has gone wrong`);
+  });
+}
