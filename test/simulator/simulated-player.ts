@@ -97,6 +97,11 @@ export class SimulatedPlayer {
     return [...this.#channels.keys()].filter((channel) => channel.includes(":"));
   }
 
+  /** It has read every durable channel up to its head. */
+  get isCaughtUp(): boolean {
+    return [...this.#channels.values()].every(({ position, head }) => position?.offset === head?.offset);
+  }
+
   /** Has something happen in the player's program, if it is connected for the first time. */
   run(action: (client: Client) => void): void {
     const client = this.#client;

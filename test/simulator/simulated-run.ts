@@ -199,8 +199,8 @@ export class SimulatedRun {
     const auditor = this.#connect(this.#plan.players);
     await this.#until("whoever reads the logs is connected", settleMs, () => auditor.isOpen);
     for (const group of durableGroups) auditor.join(group, { rewind: 10_000 });
-    await this.#until("the logs are read", settleMs, () => auditor.groups.length === durableGroups.length);
-    await this.#simulation.runUntil(this.#simulation.nowMs + 1000);
+    const isRead = () => auditor.groups.length === durableGroups.length && auditor.isCaughtUp;
+    await this.#until("the logs are read", settleMs, isRead);
     this.#ledger.faults.push(...checkLogs(this.#ledger, auditor.name, this.#backbone.losses));
   }
 

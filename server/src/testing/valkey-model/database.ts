@@ -91,6 +91,11 @@ export class Database {
     return entry && { value: copyOf(entry.value), expiresAtMs: entry.expiresAtMs };
   }
 
+  /** Forgets a key that has gone elsewhere. */
+  remove(key: string): void {
+    this.#entries.delete(key);
+  }
+
   /** Takes a key over from elsewhere. */
   put(key: string, { value, expiresAtMs }: Entry): void {
     this.#entries.set(key, { value: copyOf(value), expiresAtMs });

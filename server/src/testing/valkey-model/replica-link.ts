@@ -1,5 +1,5 @@
 import { Wire } from "../simulation/wire.ts";
-import type { Effect, Entry } from "./database.ts";
+import type { Effect } from "./database.ts";
 import type { ValkeyServer } from "./valkey-server.ts";
 
 /** A replica that has just joined confirms nothing for so long, in milliseconds. */
@@ -34,14 +34,6 @@ export class ReplicaLink {
   /** Sends what was changed; `offset` counts all of it up to there. */
   send(effects: readonly Effect[], offset: number): void {
     this.#send(this.#down, this.replica, () => this.replica.applyEffects(effects, offset));
-  }
-
-  /** Sends a key that the primary has taken over from another. */
-  sendKey(key: string, entry: Entry, offset: number): void {
-    this.#send(this.#down, this.replica, () => {
-      this.replica.database.put(key, entry);
-      this.replica.offset = offset;
-    });
   }
 
   /** Asks how far the replica has come. */

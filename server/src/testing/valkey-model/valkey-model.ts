@@ -26,6 +26,8 @@ export class ValkeyModel {
   readonly #isolated = new Set<string>();
   /** Pairs of a client's process and a server between which nothing gets through. */
   readonly #blocked = new Set<string>();
+  /** Slots on their way. */
+  readonly #moving = new Set<number>();
   /** Servers that are about to be replicas in sync. */
   readonly #syncing = new Set<ValkeyServer>();
   #runs = 0;
@@ -219,17 +221,18 @@ export class ValkeyModel {
 
   /** Moves the slot of a key to another shard, key by key, within a time in milliseconds. */
   migrate(slot: number, toShard: number, forMs: number): void {
-    const truth = this.#truth;
-    if (truth === undefined || truth.shardOf(slot) === toShard) return;
-    const [source, target] = [this.primary(truth.shardOf(slot)), this.primary(toShard)];
-    if (!this.#takesPart(source) || !this.#takesPart(target)) return;
-    this.options.trace(`slot ${slot} moves from ${source.label} to ${target.label}`);
+    const fromShard = this.#truth?.shardOf(slot);
+    if (fromShard === undefined || fromShard === toShard || this.#moving.has(slot)) return;
+    this.#moving.add(slot);
+    const [source, target] = [() => this.primary(fromShard), () => this.primary(toShard)];
     const takesPart = (server: ValkeyServer) => this.#takesPart(server);
+    this.options.trace(`slot ${slot} moves from ${source().label} to ${target().label}`);
     moveSlot({ simulation: this.simulation, source, target, slot, forMs, takesPart }, () => {
+      this.#moving.delete(slot);
       this.#truth = (this.#truth as ClusterView).withSlot(slot, toShard);
-      source.view = this.#truth;
-      target.view = this.#truth;
-      source.dropChannels();
+      source().view = this.#truth;
+      target().view = this.#truth;
+      source().dropChannels();
       this.options.trace(`slot ${slot} has moved`);
       for (const server of this.servers.values()) this.#gossip(server);
     });
@@ -362,7 +365,7 @@ export class ValkeyModel {
       if (!this.#isolated.has(former.id)) former.process.run(() => former.dropReplica(link), link);
     }
     replica.view = this.#truth;
-    replica.promote();
+    replica.promote(former);
     for (const server of this.servers.values()) this.#gossip(server);
   }
 

@@ -4,7 +4,7 @@ import { hashCommands } from "./commands/hash-commands.ts";
 import { keyCommands } from "./commands/key-commands.ts";
 import { sortedSetCommands } from "./commands/sorted-set-commands.ts";
 import { streamCommands } from "./commands/stream-commands.ts";
-import { Database, type Effect, type Entry } from "./database.ts";
+import { Database, type Effect } from "./database.ts";
 import { LuaFunctions } from "./lua-functions.ts";
 import { PublishedChannels } from "./published-channels.ts";
 import { ReplicaLink } from "./replica-link.ts";
@@ -134,14 +134,18 @@ export class ValkeyServer {
     this.offset = offset;
   }
 
-  /** Goes on as a primary, with what it has. */
-  promote(): void {
+  /** Goes on as a primary, with what it has and, as replicas hear of it, with the slots that were on their way. */
+  promote({ migrating, importing }: ValkeyServer): void {
+    for (const [slot, id] of migrating) this.migrating.set(slot, id);
+    for (const [slot, id] of importing) this.importing.set(slot, id);
     this.#become(false);
   }
 
   /** Is no primary any more: what waits is told so, and nobody is served until it is a replica. */
   demote(): void {
     for (const link of this.#links) this.dropReplica(link);
+    this.migrating.clear();
+    this.importing.clear();
     this.#become(true);
     this.isInSync = false;
     for (const connection of this.#connections) connection.unblock(unblocked);
@@ -154,14 +158,15 @@ export class ValkeyServer {
     this.offset = former.offset;
   }
 
-  /** Moves a key to another primary. */
+  /**
+   * Moves a key to another primary. Replicas have it at once: what Valkey loses when a primary dies between the two is a matter of moving slots, and none
+   * of what uses it.
+   */
   moveKey(key: string, target: ValkeyServer): void {
     const entry = this.database.copyOf(key);
     if (entry === undefined) return;
-    target.#importKey(key, entry);
-    this.database.delete(key);
-    this.database.changed("DEL", key);
-    this.#replicate();
+    for (const { database } of target.#withReplicas) database.put(key, entry);
+    for (const { database } of this.#withReplicas) database.remove(key);
   }
 
   /** Ends subscriptions of channels whose slots are not here. */
@@ -184,11 +189,8 @@ export class ValkeyServer {
     for (const source of other.#functions.sources.values()) this.#functions.load(source, true);
   }
 
-  /** Takes a key over, and so do the replicas. */
-  #importKey(key: string, entry: Entry): void {
-    this.database.put(key, entry);
-    this.offset++;
-    for (const link of this.#links) link.sendKey(key, entry, this.offset);
+  get #withReplicas(): readonly ValkeyServer[] {
+    return [this, ...[...this.#links].map(({ replica }) => replica)];
   }
 
   #become(isReplica: boolean): void {
