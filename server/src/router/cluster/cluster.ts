@@ -245,7 +245,14 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   onRecords(from: bigint, records: readonly Uint8Array[]): void {
     if (this.nodes.isDead(from)) return;
     this.nodes.named(from);
-    for (const bytes of records) this.#receive(from, fromBinary(RecordSchema, bytes));
+    for (const bytes of records) {
+      try {
+        this.#receive(from, fromBinary(RecordSchema, bytes));
+      } catch (reason) {
+        // Its batch is acknowledged all the same: what stands behind it must not suffer.
+        this.#options.log.error("a record of another node could not be handled", { reason: String(reason) });
+      }
+    }
   }
 
   onLoss(_from: bigint, channels: readonly AppChannel[] | "all"): void {
