@@ -278,7 +278,7 @@ export class Client {
   }
 
   #finished(error: FanfareError | undefined): void {
-    const message = error?.message ?? "the client was closed";
+    const message = error?.message ?? "the client is closed";
     const code = error?.code ?? ErrorCode.CANCELLED;
     this.#outbox.close((outcome) => new FanfareError(code, message, { outcome, cause: error }));
     this.#requests.close(error ?? new FanfareError(code, message));

@@ -268,7 +268,7 @@ export class Connector {
 
   #ended(link: Link, code: number, reason: string, decision: CloseDecision): void {
     const { name } = this.#state;
-    const text = reason || (code === 1006 ? "the connection was lost" : `the connection was closed (${code})`);
+    const text = reason || `the connection was lost (${code})`;
     // What the server said in an `error` frame just before says more than the close reason can.
     const cause = this.#serverError;
     this.#serverError = undefined;

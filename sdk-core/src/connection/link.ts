@@ -141,7 +141,7 @@ export class Link {
   #received(data: Uint8Array | string): void {
     if (this.#over) return;
     this.#heartbeat.received();
-    if (typeof data === "string") return this.#fail("text on a binary subprotocol");
+    if (typeof data === "string") return this.#fail("text that is no frame");
     try {
       decodeServerFrames(data, (frame, size) => {
         this.#tap?.received(frame, size);

@@ -6,6 +6,7 @@ import {
   close,
   common,
   ended,
+  everyTimer,
   handshakeTimeoutMs,
   open,
   type Step,
@@ -59,41 +60,43 @@ function tryAgain(state: Moving): Step {
 }
 
 function oldSays(state: Moving, event: Event & { connection: number }): Step {
-  if (event.type === "handed-over") {
-    const [next, effects] = oldIsGone(state, []);
-    return [next, [close(state.connection, 1000, "moved"), ...effects]];
-  }
+  if (event.type === "handed-over") return leaveOld(state);
   if (event.type !== "ended") return [state, []];
   const { code, decision } = event;
-  // Taken over by the next one, which is ours.
-  const replaced = code === CloseCode.REPLACED && (state.stage === "handshaking" || state.stage === "holding");
-  if (decision.reconnect === "never" && !replaced) {
+  const isClaimed = state.stage === "handshaking" || state.stage === "holding";
+  // Replaced is what was taken over by the next one, which is ours.
+  if (decision.reconnect === "never" && !(isClaimed && code === CloseCode.REPLACED)) {
     const effects: Effect[] = [{ do: "release" }];
     if (state.next > 0) effects.push(close(state.next, 1000, "closed"), { do: "lost", connection: state.next });
     const [next, more] = ended(state, state.connection, code, decision);
     return [next, [...effects, ...more]];
   }
-  if (state.stage === "connecting") return oldIsGone(state, []);
+  if (state.stage === "connecting") return oldIsGone(state);
   // The server takes the move for a hand-over that loses nothing, and does not know that its end was cut off.
-  if (state.stage === "handshaking" || state.stage === "holding") return oldIsGone(state, [{ do: "missed" }]);
+  if (isClaimed) return oldIsGone(state, [{ do: "missed" }]);
   const [next, effects] = ended(state, state.connection, code, decision);
   return [next, [{ do: "release" }, ...effects]];
 }
 
-/** The old connection has delivered everything it will. */
-function oldIsGone(state: Moving, missed: Effect[]): Step {
-  const lost: Effect[] = [{ do: "lost", connection: state.connection }, ...missed, { do: "release" }];
+function leaveOld(state: Moving): Step {
+  const [next, effects] = oldIsGone(state);
+  return [next, [close(state.connection, 1000, "moved"), ...effects]];
+}
+
+/** The old connection has delivered everything it will. `owed` is done when the next one serves: more may be missed until then. */
+function oldIsGone(state: Moving, owed: Effect[] = []): Step {
+  const lost: Effect[] = [{ do: "lost", connection: state.connection }, { do: "release" }];
   switch (state.stage) {
     case "holding":
-      return toNext(state, lost);
+      return toNext(state, [...owed, ...lost]);
     case "connecting":
     case "handshaking": {
       const effects: Effect[] = [
         ...lost,
-        { do: "clear-timers", timers: ["move-handshake", "stable"] },
+        { do: "clear-timers", timers: everyTimer },
         { do: "set-timer", timer: "handshake", afterMs: handshakeTimeoutMs },
       ];
-      return [{ ...common(state), name: state.stage, connection: state.next }, effects];
+      return [{ ...common(state), name: state.stage, connection: state.next, owed }, effects];
     }
     default: {
       const [next, effects] = askToken(state, "connect");
@@ -116,8 +119,7 @@ function nextSays(state: Moving, event: Event & { connection: number }): Step {
         ],
       ];
     }
-    const old = state.connection;
-    return toNext(state, [close(old, 1000, "moved"), { do: "lost", connection: old }, { do: "release" }]);
+    return leaveOld({ ...state, stage: "holding" });
   }
   if (event.type === "goaway") return [{ ...state, againAfterMs: event.afterMs }, []];
   return event.type === "ended" ? nextEnded(state, event) : [state, []];

@@ -161,10 +161,14 @@ describe("moving", () => {
   });
 
   it("says that something may be missing when the old one ends without handing over [FF-GO-011]", () => {
-    expect(after(...toHolding, ended(1, 1006)).did).toEqual(["lost", "missed", "release", "attach", "set-timer"]);
+    expect(after(...toHolding, ended(1, 1006)).did).toEqual(["missed", "lost", "release", "attach", "set-timer"]);
     const early = after(...toHolding.slice(0, -1), ended(1, 4200));
     expect(early.state).toMatchObject({ name: "handshaking", connection: 2 });
-    expect(early.did).toContain("missed");
+    expect(early.did).not.toContain("missed"); // more is missed until the next one serves
+    const later = after(...toHolding.slice(0, -1), ended(1, 4200), { type: "welcome", connection: 2, resumed: true });
+    expect(later.did).toEqual(["attach", "set-timer", "missed"]);
+    const anew = after(...toHolding.slice(0, -1), ended(1, 4200), { type: "welcome", connection: 2, resumed: false });
+    expect(anew.did).not.toContain("missed"); // a new session is told so for every channel
     const earlier = after(...toMoving, ended(1, 4200));
     expect(earlier.state).toMatchObject({ name: "connecting", connection: 2 });
     expect(earlier.did).not.toContain("missed"); // the server will answer an ordinary resume with gaps

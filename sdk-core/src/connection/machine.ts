@@ -14,7 +14,7 @@ const stableAfterMs = 10_000;
 const maxBackoffMs = 30_000;
 const firstBackoffMs = 250;
 
-const everyTimer: readonly TimerName[] = ["retry", "handshake", "stable", "move", "move-handshake"];
+export const everyTimer: readonly TimerName[] = ["retry", "handshake", "stable", "move", "move-handshake"];
 
 /**
  * The life of a client's connections, without sockets, timers or randomness. `ended` below stands for a connection that ended with a
@@ -89,7 +89,10 @@ function transitionSingle(state: State & { name: "connecting" | "handshaking" | 
   if (state.name === "connecting" && event.type === "opened") {
     return [{ ...state, name: "handshaking" }, [{ do: "hello", connection, handOver: false }]];
   }
-  if (state.name === "handshaking" && event.type === "welcome") return open(state, connection);
+  if (state.name === "handshaking" && event.type === "welcome") {
+    const [next, effects] = open(state, connection);
+    return [next, [...effects, ...((event.resumed && state.owed) || [])]];
+  }
   if (state.name === "open" && event.type === "goaway") return beginMove(state, connection, event);
   return [state, []];
 }

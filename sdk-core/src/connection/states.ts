@@ -25,7 +25,8 @@ interface Common {
  * - `idle`: not started.
  * - `needs-token`: the token provider was asked.
  * - `connecting`: the WebSocket of `connection` is being opened.
- * - `handshaking`: `hello` was sent on `connection`.
+ * - `handshaking`: `hello` was sent on `connection`. `owed`: what is to be done when the session goes on, because the
+ *   hand-over that it asked for was cut off.
  * - `open`: `connection` serves the session.
  * - `moving`: `connection` still serves it, and `next` is to take over; see {@link MoveStage}.
  * - `waiting`: no connection; for the retry timer, for the network, or, `suspended`, for the program to run again.
@@ -41,7 +42,7 @@ export type State = Common &
         waited: boolean;
       }
     | { name: "connecting"; connection: number }
-    | { name: "handshaking"; connection: number }
+    | { name: "handshaking"; connection: number; owed?: readonly Effect[] }
     | { name: "open"; connection: number }
     | {
         name: "moving";
