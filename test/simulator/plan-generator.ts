@@ -56,7 +56,8 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
     nodes,
     players,
     timing,
-    sendQueueBytes: random.pick([65_536, 65_536, 1_048_576]),
+    // Nobody is too slow where nothing goes wrong.
+    sendQueueBytes: mood < quietShare + plannedShare ? 1_048_576 : random.pick([65_536, 65_536, 1_048_576]),
     lanes: random.pick([3, 4, 6]),
     replicationDelayMs: random.pick([0.5, 5, 50]),
     maxMessages: random.pick([5, 1000, 1000]),

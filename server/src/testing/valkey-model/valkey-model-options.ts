@@ -38,3 +38,7 @@ export const maxGossipMs = 300;
 export const maxSyncMs = 800;
 /** How often it is looked whether a primary can be replaced, in milliseconds. */
 export const electionLookMs = 250;
+/** How long a primary that was in a minority waits at least before it takes writes again (`CLUSTER_MIN_REJOIN_DELAY` in Valkey's `cluster_legacy.c`). */
+export const minRejoinMs = 500;
+/** How long it waits at most (`CLUSTER_MAX_REJOIN_DELAY`). Between the two, for the node timeout. */
+export const maxRejoinMs = 5000;

@@ -6,7 +6,14 @@ import { ModelClient } from "./model-client.ts";
 import { ModelSubscriber } from "./model-subscriber.ts";
 import { moveSlot } from "./slot-migration.ts";
 import { ClusterView, type ShardView, slotOfKey } from "./slots.ts";
-import { electionLookMs, maxGossipMs, maxSyncMs, type ValkeyModelOptions } from "./valkey-model-options.ts";
+import {
+  electionLookMs,
+  maxGossipMs,
+  maxRejoinMs,
+  maxSyncMs,
+  minRejoinMs,
+  type ValkeyModelOptions,
+} from "./valkey-model-options.ts";
 import { ValkeyServer } from "./valkey-server.ts";
 
 /** One Valkey, or a cluster of them: its servers, and what can happen to them. */
@@ -190,14 +197,19 @@ export class ValkeyModel {
       return;
     }
     this.#isolated.delete(server.id);
-    this.simulation.after(this.random.between(50, maxGossipMs), () =>
+    // A primary that was in a minority takes no writes yet, so that it hears first whether it was replaced.
+    const rejoinMs = Math.min(Math.max(nodeTimeoutMs, minRejoinMs), maxRejoinMs);
+    this.simulation.after(rejoinMs, () => {
+      if (this.#isolated.has(server.id)) return;
       server.process.run(() => {
         server.isCutOff = false;
-        for (const one of this.servers.values()) this.#gossip(one);
-      }, "cluster"),
-    );
-    this.#gossip(server);
-    for (const link of this.#linksOf(server)) link.resume();
+      }, "cluster");
+    });
+    for (const one of this.servers.values()) this.#gossip(one);
+    for (const link of this.#linksOf(server)) {
+      if (!link.replica.process.isDead) link.resume();
+      else link.primary.process.run(() => link.primary.dropReplica(link), "cluster");
+    }
   }
 
   /** Hands a shard over to its replica, without loss. */
@@ -320,6 +332,7 @@ export class ValkeyModel {
 
   /** A server hears that another is gone, because its connection is. */
   #lostConnection(server: ValkeyServer, dead: ValkeyServer): void {
+    if (this.#isolated.has(server.id) || this.#isolated.has(dead.id)) return;
     for (const link of [...server.replicaLinks]) {
       if (link.replica === dead) server.process.run(() => server.dropReplica(link), "cluster");
     }
