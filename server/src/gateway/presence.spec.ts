@@ -1,5 +1,8 @@
 import { ErrorCode, LeaveReason, type PresenceEvent } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../clock.ts";
+import { MemoryCursorStore } from "../log/memory/memory-cursor-store.ts";
+import { MemoryMessageLog } from "../log/memory/memory-message-log.ts";
 import { expectResult, type TestClient, until } from "../testing/test-client.ts";
 import { startTestServer, type TestServer, tokenFor } from "../testing/test-server.ts";
 
@@ -63,6 +66,33 @@ describe("presence", () => {
     await alice.subscribe("lobby", { presence: true });
     await event(alice, "snapshot");
     expect(alice.kinds[0]).toBe("welcome");
+  });
+
+  it("sends the snapshot after the answer, also when that takes its time (FF-PR-002)", async () => {
+    await using messageLog = new MemoryMessageLog({ clock: systemClock });
+    let gate = Promise.resolve();
+    const ends: MemoryMessageLog["ends"] = async (...of) =>
+      gate.then(() => MemoryMessageLog.prototype.ends.apply(messageLog, of));
+    const read: MemoryMessageLog["read"] = async (...of) =>
+      gate.then(() => MemoryMessageLog.prototype.read.apply(messageLog, of));
+    Object.assign(messageLog, { ends, read });
+    await using server = await startTestServer({
+      stores: { messageLog, cursorStore: new MemoryCursorStore(systemClock) },
+    });
+    const hello = { features: [...features, "durable"] };
+    const alice = await server.join("alice", { hello });
+    await alice.subscribe("durable:log", { presence: true });
+    await event(alice, "snapshot");
+    const bob = await server.join("bob", { hello });
+    const opening = Promise.withResolvers<void>();
+    gate = opening.promise;
+    const subscribed = bob.subscribe("durable:log", { presence: true });
+    expect((await event(alice, "diff")).joined).toMatchObject([{ playerId: "bob" }]);
+    expect(bob.kinds).toEqual(["welcome"]);
+    opening.resolve();
+    expect(await subscribed).toMatchObject({ presence: true });
+    expect((await event(bob, "snapshot")).members).toHaveLength(2);
+    expect(bob.kinds).toEqual(["welcome", "reply", "presenceEvent"]);
   });
 
   it("keeps a session present through a lost connection and its resume, without a flicker", async () => {

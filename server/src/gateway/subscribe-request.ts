@@ -14,8 +14,10 @@ export function subscribe(requester: Requester, id: number, request: Subscribe):
   const subscription = openSubscription(app, session, request, connection.context.config.limits.maxPresenceDataBytes);
   if (isDurable) return startSubscription(requester, id, subscription, request.start);
   const routed = app.hub.channels.routed(subscription.channel.key);
-  const answer = (): void =>
+  const answer = (): void => {
     reply(connection, id, { case: "subscribed", value: app.hub.subscriptions.describe(subscription) });
+    app.hub.subscriptions.showPresence(subscription);
+  };
   if (routed === undefined) return answer();
   const answered = answerLater(requester, id, async () => {
     await routedOrClosed(routed, requester, subscription);
@@ -55,6 +57,7 @@ function startSubscription(
       if (!subscription.active) throw new FanfareError(ErrorCode.CANCELLED, "unsubscribed before it began");
       const isCurrent = subscription.startTurn === turn && session.link === connection;
       reply(connection, id, { case: "subscribed", value: subscriptions.describe(subscription, plan) });
+      subscriptions.showPresence(subscription);
       if (isCurrent) durable.start(subscription, plan);
     } catch (reason) {
       if (subscription.startTurn === turn) subscriptions.close(subscription, LeaveReason.LEFT);

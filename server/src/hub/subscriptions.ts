@@ -46,7 +46,7 @@ export class Subscriptions {
   }
 
   /**
-   * Subscribes at a client's request; again, takes over the options of the later request.
+   * Subscribes at a client's request; again, takes over the options of the later request. `showPresence` is due when the client is told.
    * @throws FanfareError UNKNOWN_NAMESPACE, PERMISSION_DENIED, LIMIT_EXCEEDED
    */
   open(session: Session, channel: Channel, options: SubscribeOptions): Subscription {
@@ -236,8 +236,12 @@ export class Subscriptions {
     subscription.presenceData = presenceData;
     if (known && changes) presence?.update(subscription, presenceData);
     presence?.join(subscription);
-    if (subscription.watchesPresence) presence?.watch(subscription);
-    else presence?.unwatch(subscription);
+    if (!subscription.watchesPresence) presence?.unwatch(subscription);
+  }
+
+  /** To be called once the client is told of a subscription that `open` returned: snapshots come after that (FF-PR-002). */
+  showPresence(subscription: Subscription): void {
+    if (subscription.active && subscription.watchesPresence) subscription.channel.presence?.watch(subscription);
   }
 
   #emit(type: "subscribed" | "unsubscribed", { session, channel }: Subscription): void {
