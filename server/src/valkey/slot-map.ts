@@ -1,4 +1,4 @@
-import { type ClusterView, parseClusterNodes } from "./cluster-view.ts";
+import { type ClusterNode, type ClusterView, parseClusterNodes } from "./cluster-view.ts";
 import { slotCount, slotOfTag } from "./hash-slot.ts";
 import type { ValkeyClient } from "./valkey-client.ts";
 
@@ -19,14 +19,16 @@ export type Slots = Pick<SlotMap, "primaryOf" | "isPrimary" | "tagOf" | "refresh
  * node tells that has missed a failover changes nothing.
  */
 export class SlotMap {
-  #owners: (string | undefined)[] = new Array<undefined>(slotCount).fill(undefined);
+  /** Number of the owner of each slot; 0: nobody is known. Small numbers, because every look at the topology goes through all slots. */
+  readonly #owners = new Uint16Array(slotCount);
+  /** Owners by their numbers, and how many slots each has. A number without a slot is given to somebody else. */
+  readonly #ids: string[] = [""];
+  readonly #slotCounts: number[] = [slotCount];
   /** Highest epoch of each owner. */
   readonly #epochs = new Map<string, number>();
   #tags = new Map<string, string>();
   /** Claims that were judged, by node: they would be judged as before. Empty again whenever a slot changes hands. */
   readonly #judged = new Map<string, string>();
-  /** All owners; undefined: to be found out. */
-  #ownerIds: ReadonlySet<string> | undefined = new Set();
   readonly #onMoved: () => void;
   #loading: Promise<void> | undefined;
 
@@ -37,7 +39,7 @@ export class SlotMap {
 
   /** Id of the primary; empty if it is not known, or outside of a cluster. */
   primaryOf(tag: string): string {
-    return this.#owners[slotOfTag(tag)] ?? "";
+    return this.#ids[this.#owners[slotOfTag(tag)] as number] as string;
   }
 
   /** Whether a node serves a slot. */
@@ -70,32 +72,14 @@ export class SlotMap {
 
   /** Takes in what a node sees. @returns what has changed hands; nothing for slots that nobody was known to serve */
   learn(view: ClusterView): readonly SlotMove[] {
-    const moves = new Map<string, { from: string; to: string; slots: Set<number> }>();
+    const moves: Moves = new Map();
     // Its nodes are all others, for instance because it was created anew: epochs cannot be compared.
     const isOtherCluster = !this.primaries.some((id) => view.nodes.has(id));
     for (const { id, isPrimary, epoch, ranges } of view.nodes.values()) {
       const claim = `${epoch} ${isOtherCluster} ${ranges.join(" ")}`;
       // A view says as a rule what the last one said.
       if (!isPrimary || this.#judged.get(id) === claim) continue;
-      let isChanged = false;
-      for (const [first, last] of ranges) {
-        for (let slot = first; slot <= last; slot++) {
-          const owner = this.#owners[slot];
-          if (owner === id) continue;
-          if (owner !== undefined && epoch <= this.epochOf(owner) && !isOtherCluster) continue;
-          this.#owners[slot] = id;
-          isChanged = true;
-          if (owner === undefined) continue;
-          const key = `${owner} ${id}`;
-          const move = moves.get(key) ?? { from: owner, to: id, slots: new Set() };
-          moves.set(key, move);
-          move.slots.add(slot);
-        }
-      }
-      if (isChanged) {
-        this.#judged.clear();
-        this.#ownerIds = undefined;
-      }
+      if (this.#claim(id, epoch, ranges, isOtherCluster, moves)) this.#judged.clear();
       this.#judged.set(id, claim);
     }
     this.#updateEpochs(view);
@@ -115,10 +99,54 @@ export class SlotMap {
     return this.#loading;
   }
 
+  /** Gives a node the slots that it claims, unless their owners' claims count more. @returns whether it has got any */
+  #claim(id: string, epoch: number, ranges: ClusterNode["ranges"], isOtherCluster: boolean, moves: Moves): boolean {
+    const owners = this.#owners;
+    let own = this.#ids.indexOf(id, 1);
+    let isChanged = false;
+    /** Slots that lie side by side have as a rule one owner, who is judged once. */
+    let kept = -1;
+    for (const [first, last] of ranges) {
+      for (let slot = first; slot <= last; slot++) {
+        const owner = owners[slot] as number;
+        if (owner === own || owner === kept) continue;
+        const from = this.#ids[owner] as string;
+        if (owner !== 0 && epoch <= this.epochOf(from) && !isOtherCluster) {
+          kept = owner;
+          continue;
+        }
+        if (own < 0) own = this.#numberFor(id);
+        owners[slot] = own;
+        (this.#slotCounts[owner] as number)--;
+        (this.#slotCounts[own] as number)++;
+        isChanged = true;
+        if (owner !== 0) slotsOf(moves, from, id).add(slot);
+      }
+    }
+    return isChanged;
+  }
+
+  #numberFor(id: string): number {
+    const free = this.#slotCounts.indexOf(0, 1);
+    const number = free < 0 ? this.#ids.length : free;
+    this.#ids[number] = id;
+    this.#slotCounts[number] = 0;
+    return number;
+  }
+
   #updateEpochs({ nodes }: ClusterView): void {
-    this.#ownerIds ??= new Set(this.#owners.filter((id) => id !== undefined));
-    const owners = this.#ownerIds;
+    const owners = new Set(this.#ids.filter((_, number) => number > 0 && this.#slotCounts[number] !== 0));
     for (const id of this.#epochs.keys()) if (!owners.has(id)) this.#epochs.delete(id);
     for (const id of owners) this.#epochs.set(id, Math.max(this.epochOf(id), nodes.get(id)?.epoch ?? 0));
   }
+}
+
+/** Slots that change hands, by from whom and to whom. */
+type Moves = Map<string, { readonly from: string; readonly to: string; readonly slots: Set<number> }>;
+
+function slotsOf(moves: Moves, from: string, to: string): Set<number> {
+  const key = `${from} ${to}`;
+  const move = moves.get(key) ?? { from, to, slots: new Set() };
+  moves.set(key, move);
+  return move.slots;
 }
