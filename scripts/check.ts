@@ -1,9 +1,27 @@
-import { parseArgs } from "node:util";
 import { checkSteps } from "./check-steps.ts";
 import { CommandError } from "./command.ts";
+import { scriptOptions } from "./script-options.ts";
 
-// npm run check [-- --only <step>]...: every step runs, whatever the ones before it found.
-const { values } = parseArgs({ options: { only: { type: "string", multiple: true } } });
+const help = `npm run check -- [options]
+
+Holds the tree to everything but its tests: every step runs, whatever the ones before it found, and the reports of those that failed come last.
+
+  --only <step>  only this one; may be repeated
+  --list         print the names of the steps
+  --help         print this
+
+Examples:
+  npm run check
+  npm run check -- --only lint --only types`;
+
+const values = scriptOptions(help, {
+  only: { type: "string", multiple: true },
+  list: { type: "boolean", default: false },
+});
+if (values.list) {
+  console.log(checkSteps.map(({ name }) => name).join("\n"));
+  process.exit(0);
+}
 const steps = checkSteps.filter(({ name }) => values.only?.includes(name) ?? true);
 if (steps.length === 0 || steps.length < (values.only?.length ?? 0)) {
   console.error(`--only takes: ${checkSteps.map(({ name }) => name).join(", ")}`);
