@@ -6,7 +6,24 @@ import type { ValkeyClient } from "./valkey-client.ts";
 export interface SlotMove {
   readonly from: string;
   readonly to: string;
-  readonly slots: ReadonlySet<number>;
+  readonly slots: Pick<ReadonlySet<number>, "has" | "size">;
+}
+
+type SlotRange = ClusterNode["ranges"][number];
+
+/** Slots as ranges, because as a rule many that lie side by side change hands. */
+class SlotRanges {
+  readonly #ranges: SlotRange[] = [];
+  size = 0;
+
+  add(first: number, last: number): void {
+    this.#ranges.push([first, last]);
+    this.size += last - first + 1;
+  }
+
+  has(slot: number): boolean {
+    return this.#ranges.some(([first, last]) => first <= slot && slot <= last);
+  }
 }
 
 /** Where calls find out which primary a key belongs to. */
@@ -75,11 +92,12 @@ export class SlotMap {
     const moves: Moves = new Map();
     // Its nodes are all others, for instance because it was created anew: epochs cannot be compared.
     const isOtherCluster = !this.primaries.some((id) => view.nodes.has(id));
-    for (const { id, isPrimary, epoch, ranges } of view.nodes.values()) {
+    for (const node of view.nodes.values()) {
+      const { id, isPrimary, epoch, ranges } = node;
       const claim = `${epoch} ${isOtherCluster} ${ranges.join(" ")}`;
       // A view says as a rule what the last one said.
       if (!isPrimary || this.#judged.get(id) === claim) continue;
-      if (this.#claim(id, epoch, ranges, isOtherCluster, moves)) this.#judged.clear();
+      if (this.#claim(node, isOtherCluster, moves)) this.#judged.clear();
       this.#judged.set(id, claim);
     }
     this.#updateEpochs(view);
@@ -100,27 +118,23 @@ export class SlotMap {
   }
 
   /** Gives a node the slots that it claims, unless their owners' claims count more. @returns whether it has got any */
-  #claim(id: string, epoch: number, ranges: ClusterNode["ranges"], isOtherCluster: boolean, moves: Moves): boolean {
-    const owners = this.#owners;
+  #claim({ id, epoch, ranges }: ClusterNode, isOtherCluster: boolean, moves: Moves): boolean {
     let own = this.#ids.indexOf(id, 1);
     let isChanged = false;
-    /** Slots that lie side by side have as a rule one owner, who is judged once. */
-    let kept = -1;
     for (const [first, last] of ranges) {
-      for (let slot = first; slot <= last; slot++) {
-        const owner = owners[slot] as number;
-        if (owner === own || owner === kept) continue;
+      for (let slot = first; slot <= last; ) {
+        // Those that lie side by side and have one owner are judged together.
+        const owner = this.#owners[slot] as number;
+        const begin = slot;
+        while (slot <= last && this.#owners[slot] === owner) slot++;
         const from = this.#ids[owner] as string;
-        if (owner !== 0 && epoch <= this.epochOf(from) && !isOtherCluster) {
-          kept = owner;
-          continue;
-        }
+        if (owner === own || (owner !== 0 && epoch <= this.epochOf(from) && !isOtherCluster)) continue;
         if (own < 0) own = this.#numberFor(id);
-        owners[slot] = own;
-        (this.#slotCounts[owner] as number)--;
-        (this.#slotCounts[own] as number)++;
+        this.#owners.fill(own, begin, slot);
+        this.#slotCounts[owner] = (this.#slotCounts[owner] as number) - (slot - begin);
+        this.#slotCounts[own] = (this.#slotCounts[own] as number) + (slot - begin);
         isChanged = true;
-        if (owner !== 0) slotsOf(moves, from, id).add(slot);
+        if (owner !== 0) moveOf(moves, from, id).slots.add(begin, slot - 1);
       }
     }
     return isChanged;
@@ -141,12 +155,12 @@ export class SlotMap {
   }
 }
 
-/** Slots that change hands, by from whom and to whom. */
-type Moves = Map<string, { readonly from: string; readonly to: string; readonly slots: Set<number> }>;
+/** By from whom and to whom. */
+type Moves = Map<string, SlotMove & { readonly slots: SlotRanges }>;
 
-function slotsOf(moves: Moves, from: string, to: string): Set<number> {
+function moveOf(moves: Moves, from: string, to: string): SlotMove & { readonly slots: SlotRanges } {
   const key = `${from} ${to}`;
-  const move = moves.get(key) ?? { from, to, slots: new Set() };
+  const move = moves.get(key) ?? { from, to, slots: new SlotRanges() };
   moves.set(key, move);
-  return move.slots;
+  return move;
 }
