@@ -725,6 +725,13 @@ export declare type Valkey = Message<"fanfare.config.v1.Valkey"> & {
    * @generated from field: uint32 retry_for_ms = 13;
    */
   retryForMs: number;
+
+  /**
+   * Who answers what may be read from replicas, which is pages of history alone. Default: PRIMARY.
+   *
+   * @generated from field: fanfare.config.v1.ReadPreference read_preference = 14;
+   */
+  readPreference: ReadPreference;
 };
 
 /**
@@ -913,6 +920,38 @@ export enum Scope {
  * Describes the enum fanfare.config.v1.Scope.
  */
 export declare const ScopeSchema: GenEnum<Scope>;
+
+/**
+ * Who answers reads that need not be answered by a primary.
+ *
+ * @generated from enum fanfare.config.v1.ReadPreference
+ */
+export enum ReadPreference {
+  /**
+   * @generated from enum value: READ_PREFERENCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The primary.
+   *
+   * @generated from enum value: READ_PREFERENCE_PRIMARY = 1;
+   */
+  PRIMARY = 1,
+
+  /**
+   * A replica, if it has everything that this node knows to be in the log; else the primary. Takes the load of long histories off primaries. A
+   * message that was deleted a moment ago may still be in a page.
+   *
+   * @generated from enum value: READ_PREFERENCE_REPLICA = 2;
+   */
+  REPLICA = 2,
+}
+
+/**
+ * Describes the enum fanfare.config.v1.ReadPreference.
+ */
+export declare const ReadPreferenceSchema: GenEnum<ReadPreference>;
 
 /**
  * Levels of the log.

@@ -153,6 +153,59 @@ func (Scope) EnumDescriptor() ([]byte, []int) {
 	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{1}
 }
 
+// Who answers reads that need not be answered by a primary.
+type ReadPreference int32
+
+const (
+	ReadPreference_READ_PREFERENCE_UNSPECIFIED ReadPreference = 0
+	// The primary.
+	ReadPreference_READ_PREFERENCE_PRIMARY ReadPreference = 1
+	// A replica, if it has everything that this node knows to be in the log; else the primary. Takes the load of long histories off primaries. A
+	// message that was deleted a moment ago may still be in a page.
+	ReadPreference_READ_PREFERENCE_REPLICA ReadPreference = 2
+)
+
+// Enum value maps for ReadPreference.
+var (
+	ReadPreference_name = map[int32]string{
+		0: "READ_PREFERENCE_UNSPECIFIED",
+		1: "READ_PREFERENCE_PRIMARY",
+		2: "READ_PREFERENCE_REPLICA",
+	}
+	ReadPreference_value = map[string]int32{
+		"READ_PREFERENCE_UNSPECIFIED": 0,
+		"READ_PREFERENCE_PRIMARY":     1,
+		"READ_PREFERENCE_REPLICA":     2,
+	}
+)
+
+func (x ReadPreference) Enum() *ReadPreference {
+	p := new(ReadPreference)
+	*p = x
+	return p
+}
+
+func (x ReadPreference) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReadPreference) Descriptor() protoreflect.EnumDescriptor {
+	return file_fanfare_config_v1_server_config_proto_enumTypes[2].Descriptor()
+}
+
+func (ReadPreference) Type() protoreflect.EnumType {
+	return &file_fanfare_config_v1_server_config_proto_enumTypes[2]
+}
+
+func (x ReadPreference) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReadPreference.Descriptor instead.
+func (ReadPreference) EnumDescriptor() ([]byte, []int) {
+	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{2}
+}
+
 // Levels of the log.
 type LogLevel int32
 
@@ -197,11 +250,11 @@ func (x LogLevel) String() string {
 }
 
 func (LogLevel) Descriptor() protoreflect.EnumDescriptor {
-	return file_fanfare_config_v1_server_config_proto_enumTypes[2].Descriptor()
+	return file_fanfare_config_v1_server_config_proto_enumTypes[3].Descriptor()
 }
 
 func (LogLevel) Type() protoreflect.EnumType {
-	return &file_fanfare_config_v1_server_config_proto_enumTypes[2]
+	return &file_fanfare_config_v1_server_config_proto_enumTypes[3]
 }
 
 func (x LogLevel) Number() protoreflect.EnumNumber {
@@ -210,7 +263,7 @@ func (x LogLevel) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LogLevel.Descriptor instead.
 func (LogLevel) EnumDescriptor() ([]byte, []int) {
-	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{2}
+	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{3}
 }
 
 // Formats of the log.
@@ -249,11 +302,11 @@ func (x LogFormat) String() string {
 }
 
 func (LogFormat) Descriptor() protoreflect.EnumDescriptor {
-	return file_fanfare_config_v1_server_config_proto_enumTypes[3].Descriptor()
+	return file_fanfare_config_v1_server_config_proto_enumTypes[4].Descriptor()
 }
 
 func (LogFormat) Type() protoreflect.EnumType {
-	return &file_fanfare_config_v1_server_config_proto_enumTypes[3]
+	return &file_fanfare_config_v1_server_config_proto_enumTypes[4]
 }
 
 func (x LogFormat) Number() protoreflect.EnumNumber {
@@ -262,7 +315,7 @@ func (x LogFormat) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LogFormat.Descriptor instead.
 func (LogFormat) EnumDescriptor() ([]byte, []int) {
-	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{3}
+	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{4}
 }
 
 // Everything a server is told at its start.
@@ -1312,9 +1365,11 @@ type Valkey struct {
 	// replica has caught up. 0: 300.
 	ReplicaTimeoutMs uint32 `protobuf:"varint,12,opt,name=replica_timeout_ms,json=replicaTimeoutMs,proto3" json:"replica_timeout_ms,omitempty"`
 	// How long a change or a read is tried again while its shard is out of reach, in milliseconds; longer than Valkey takes for a failover. 0: 8000.
-	RetryForMs    uint32 `protobuf:"varint,13,opt,name=retry_for_ms,json=retryForMs,proto3" json:"retry_for_ms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RetryForMs uint32 `protobuf:"varint,13,opt,name=retry_for_ms,json=retryForMs,proto3" json:"retry_for_ms,omitempty"`
+	// Who answers what may be read from replicas, which is pages of history alone. Default: PRIMARY.
+	ReadPreference ReadPreference `protobuf:"varint,14,opt,name=read_preference,json=readPreference,proto3,enum=fanfare.config.v1.ReadPreference" json:"read_preference,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Valkey) Reset() {
@@ -1436,6 +1491,13 @@ func (x *Valkey) GetRetryForMs() uint32 {
 		return x.RetryForMs
 	}
 	return 0
+}
+
+func (x *Valkey) GetReadPreference() ReadPreference {
+	if x != nil {
+		return x.ReadPreference
+	}
+	return ReadPreference_READ_PREFERENCE_UNSPECIFIED
 }
 
 // What a server tells about itself.
@@ -1744,7 +1806,7 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x14_send_queue_stall_msB\x12\n" +
 	"\x10_max_membershipsB\x0f\n" +
 	"\r_max_sessionsB\x1a\n" +
-	"\x18_max_presence_data_bytes\"\xd4\x04\n" +
+	"\x18_max_presence_data_bytes\"\xa0\x05\n" +
 	"\x06Valkey\x12+\n" +
 	"\taddresses\x18\x01 \x03(\tB\r\xaa\xbb\x18\t\b\x01\x10\xff\x01\x18\x01 @R\taddresses\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\bR\acluster\x12\x10\n" +
@@ -1761,7 +1823,8 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x05lanes\x18\v \x01(\rB\x06\xaa\xbb\x18\x020@R\x05lanes\x125\n" +
 	"\x12replica_timeout_ms\x18\f \x01(\rB\a\xaa\xbb\x18\x030\x90NR\x10replicaTimeoutMs\x12*\n" +
 	"\fretry_for_ms\x18\r \x01(\rB\b\xaa\xbb\x18\x040\xe0\xd4\x03R\n" +
-	"retryForMs\"\xab\x01\n" +
+	"retryForMs\x12J\n" +
+	"\x0fread_preference\x18\x0e \x01(\x0e2!.fanfare.config.v1.ReadPreferenceR\x0ereadPreference\"\xab\x01\n" +
 	"\aObserve\x128\n" +
 	"\tlog_level\x18\x01 \x01(\x0e2\x1b.fanfare.config.v1.LogLevelR\blogLevel\x12;\n" +
 	"\n" +
@@ -1788,7 +1851,11 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\fSCOPE_GROUPS\x10\x03\x12\x11\n" +
 	"\rSCOPE_PLAYERS\x10\x04\x12\x12\n" +
 	"\x0eSCOPE_MESSAGES\x10\x05\x12\x0f\n" +
-	"\vSCOPE_ADMIN\x10\x06*w\n" +
+	"\vSCOPE_ADMIN\x10\x06*k\n" +
+	"\x0eReadPreference\x12\x1f\n" +
+	"\x1bREAD_PREFERENCE_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17READ_PREFERENCE_PRIMARY\x10\x01\x12\x1b\n" +
+	"\x17READ_PREFERENCE_REPLICA\x10\x02*w\n" +
 	"\bLogLevel\x12\x19\n" +
 	"\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fLOG_LEVEL_DEBUG\x10\x01\x12\x12\n" +
@@ -1813,54 +1880,56 @@ func file_fanfare_config_v1_server_config_proto_rawDescGZIP() []byte {
 	return file_fanfare_config_v1_server_config_proto_rawDescData
 }
 
-var file_fanfare_config_v1_server_config_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_fanfare_config_v1_server_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_fanfare_config_v1_server_config_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_fanfare_config_v1_server_config_proto_goTypes = []any{
 	(TokenAlgorithm)(0),  // 0: fanfare.config.v1.TokenAlgorithm
 	(Scope)(0),           // 1: fanfare.config.v1.Scope
-	(LogLevel)(0),        // 2: fanfare.config.v1.LogLevel
-	(LogFormat)(0),       // 3: fanfare.config.v1.LogFormat
-	(*ServerConfig)(nil), // 4: fanfare.config.v1.ServerConfig
-	(*Listen)(nil),       // 5: fanfare.config.v1.Listen
-	(*Listener)(nil),     // 6: fanfare.config.v1.Listener
-	(*Tls)(nil),          // 7: fanfare.config.v1.Tls
-	(*App)(nil),          // 8: fanfare.config.v1.App
-	(*PlayerAuth)(nil),   // 9: fanfare.config.v1.PlayerAuth
-	(*PlayerKey)(nil),    // 10: fanfare.config.v1.PlayerKey
-	(*ApiKey)(nil),       // 11: fanfare.config.v1.ApiKey
-	(*Timing)(nil),       // 12: fanfare.config.v1.Timing
-	(*Limits)(nil),       // 13: fanfare.config.v1.Limits
-	(*Valkey)(nil),       // 14: fanfare.config.v1.Valkey
-	(*Observe)(nil),      // 15: fanfare.config.v1.Observe
-	(*ClusterKey)(nil),   // 16: fanfare.config.v1.ClusterKey
-	(*Namespace)(nil),    // 17: fanfare.config.v1.Namespace
-	(*ChannelRules)(nil), // 18: fanfare.config.v1.ChannelRules
+	(ReadPreference)(0),  // 2: fanfare.config.v1.ReadPreference
+	(LogLevel)(0),        // 3: fanfare.config.v1.LogLevel
+	(LogFormat)(0),       // 4: fanfare.config.v1.LogFormat
+	(*ServerConfig)(nil), // 5: fanfare.config.v1.ServerConfig
+	(*Listen)(nil),       // 6: fanfare.config.v1.Listen
+	(*Listener)(nil),     // 7: fanfare.config.v1.Listener
+	(*Tls)(nil),          // 8: fanfare.config.v1.Tls
+	(*App)(nil),          // 9: fanfare.config.v1.App
+	(*PlayerAuth)(nil),   // 10: fanfare.config.v1.PlayerAuth
+	(*PlayerKey)(nil),    // 11: fanfare.config.v1.PlayerKey
+	(*ApiKey)(nil),       // 12: fanfare.config.v1.ApiKey
+	(*Timing)(nil),       // 13: fanfare.config.v1.Timing
+	(*Limits)(nil),       // 14: fanfare.config.v1.Limits
+	(*Valkey)(nil),       // 15: fanfare.config.v1.Valkey
+	(*Observe)(nil),      // 16: fanfare.config.v1.Observe
+	(*ClusterKey)(nil),   // 17: fanfare.config.v1.ClusterKey
+	(*Namespace)(nil),    // 18: fanfare.config.v1.Namespace
+	(*ChannelRules)(nil), // 19: fanfare.config.v1.ChannelRules
 }
 var file_fanfare_config_v1_server_config_proto_depIdxs = []int32{
-	5,  // 0: fanfare.config.v1.ServerConfig.listen:type_name -> fanfare.config.v1.Listen
-	8,  // 1: fanfare.config.v1.ServerConfig.apps:type_name -> fanfare.config.v1.App
-	12, // 2: fanfare.config.v1.ServerConfig.timing:type_name -> fanfare.config.v1.Timing
-	13, // 3: fanfare.config.v1.ServerConfig.limits:type_name -> fanfare.config.v1.Limits
-	14, // 4: fanfare.config.v1.ServerConfig.valkey:type_name -> fanfare.config.v1.Valkey
-	15, // 5: fanfare.config.v1.ServerConfig.observe:type_name -> fanfare.config.v1.Observe
-	16, // 6: fanfare.config.v1.ServerConfig.cluster_keys:type_name -> fanfare.config.v1.ClusterKey
-	6,  // 7: fanfare.config.v1.Listen.additional:type_name -> fanfare.config.v1.Listener
-	7,  // 8: fanfare.config.v1.Listen.tls:type_name -> fanfare.config.v1.Tls
-	9,  // 9: fanfare.config.v1.App.player_auth:type_name -> fanfare.config.v1.PlayerAuth
-	11, // 10: fanfare.config.v1.App.api_keys:type_name -> fanfare.config.v1.ApiKey
-	17, // 11: fanfare.config.v1.App.namespaces:type_name -> fanfare.config.v1.Namespace
-	18, // 12: fanfare.config.v1.App.player_rules:type_name -> fanfare.config.v1.ChannelRules
-	18, // 13: fanfare.config.v1.App.broadcast_rules:type_name -> fanfare.config.v1.ChannelRules
-	10, // 14: fanfare.config.v1.PlayerAuth.keys:type_name -> fanfare.config.v1.PlayerKey
+	6,  // 0: fanfare.config.v1.ServerConfig.listen:type_name -> fanfare.config.v1.Listen
+	9,  // 1: fanfare.config.v1.ServerConfig.apps:type_name -> fanfare.config.v1.App
+	13, // 2: fanfare.config.v1.ServerConfig.timing:type_name -> fanfare.config.v1.Timing
+	14, // 3: fanfare.config.v1.ServerConfig.limits:type_name -> fanfare.config.v1.Limits
+	15, // 4: fanfare.config.v1.ServerConfig.valkey:type_name -> fanfare.config.v1.Valkey
+	16, // 5: fanfare.config.v1.ServerConfig.observe:type_name -> fanfare.config.v1.Observe
+	17, // 6: fanfare.config.v1.ServerConfig.cluster_keys:type_name -> fanfare.config.v1.ClusterKey
+	7,  // 7: fanfare.config.v1.Listen.additional:type_name -> fanfare.config.v1.Listener
+	8,  // 8: fanfare.config.v1.Listen.tls:type_name -> fanfare.config.v1.Tls
+	10, // 9: fanfare.config.v1.App.player_auth:type_name -> fanfare.config.v1.PlayerAuth
+	12, // 10: fanfare.config.v1.App.api_keys:type_name -> fanfare.config.v1.ApiKey
+	18, // 11: fanfare.config.v1.App.namespaces:type_name -> fanfare.config.v1.Namespace
+	19, // 12: fanfare.config.v1.App.player_rules:type_name -> fanfare.config.v1.ChannelRules
+	19, // 13: fanfare.config.v1.App.broadcast_rules:type_name -> fanfare.config.v1.ChannelRules
+	11, // 14: fanfare.config.v1.PlayerAuth.keys:type_name -> fanfare.config.v1.PlayerKey
 	0,  // 15: fanfare.config.v1.PlayerKey.algorithm:type_name -> fanfare.config.v1.TokenAlgorithm
 	1,  // 16: fanfare.config.v1.ApiKey.scopes:type_name -> fanfare.config.v1.Scope
-	2,  // 17: fanfare.config.v1.Observe.log_level:type_name -> fanfare.config.v1.LogLevel
-	3,  // 18: fanfare.config.v1.Observe.log_format:type_name -> fanfare.config.v1.LogFormat
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	2,  // 17: fanfare.config.v1.Valkey.read_preference:type_name -> fanfare.config.v1.ReadPreference
+	3,  // 18: fanfare.config.v1.Observe.log_level:type_name -> fanfare.config.v1.LogLevel
+	4,  // 19: fanfare.config.v1.Observe.log_format:type_name -> fanfare.config.v1.LogFormat
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_fanfare_config_v1_server_config_proto_init() }
@@ -1887,7 +1956,7 @@ func file_fanfare_config_v1_server_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanfare_config_v1_server_config_proto_rawDesc), len(file_fanfare_config_v1_server_config_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
