@@ -21,7 +21,7 @@ export const systemClock: Clock = {
   nowMs: () => performance.timeOrigin + performance.now(),
   monotonicMs: () => performance.now(),
   setTimer(delayMs, callback) {
-    const handle = setTimeout(callback, delayMs);
+    const handle = setTimeout(callback, Math.max(0, delayMs));
     handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },

@@ -4,7 +4,8 @@ import { silentLog } from "../observe/log.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { FunctionLoader } from "./function-loader.ts";
 import { type IsAffected, ShardWatch, type ShardWatchOptions } from "./shard-watch.ts";
-import { SupervisedClient } from "./supervised-client.ts";
+import { SupervisedClient, type WhoAnswers } from "./supervised-client.ts";
+import { whoAnswers } from "./testing/demoted-primary.ts";
 import { FakeCluster } from "./testing/fake-cluster.ts";
 import { Topology } from "./topology.ts";
 import { TrustedReads } from "./trusted-reads.ts";
@@ -12,12 +13,13 @@ import { TrustedReads } from "./trusted-reads.ts";
 /** Hash tags of which each is in one third of the slots. */
 const tags = { a: "b", b: "c", c: "a" } as const;
 
-async function watched(options: Partial<ShardWatchOptions> = {}) {
+async function watched(options: Partial<ShardWatchOptions> = {}, whoAnswers?: WhoAnswers) {
   const clock = new VirtualClock();
   const valkey = new FakeCluster();
   const cluster = options.cluster ?? true;
   const connect = async () => valkey;
-  const client = await SupervisedClient.connect({ connect, clock, log: silentLog, name: "test", replaceAfterMs: 1e9 });
+  const supervision = { clock, log: silentLog, name: "test", replaceAfterMs: 1e9, whoAnswers };
+  const client = await SupervisedClient.connect({ connect, ...supervision });
   const topology = new Topology({ client, log: silentLog, cluster });
   const shared = {
     client,
@@ -150,6 +152,14 @@ describe("a watch over shards", () => {
     await pass(100);
     expect([watch.failing, watch.isTrusted("a")]).toEqual([[], true]);
     expect(told).toEqual([]); // the same run, and less time than it takes to replace it
+  });
+
+  it("shows the primary to a client that asks another node instead, and asks again", async () => {
+    const { valkey, watch, pass } = await watched({}, whoAnswers);
+    valkey.misrouted.set("a", "b");
+    valkey.redirects = true;
+    await pass(1000);
+    expect([watch.failing, watch.counts.failures, valkey.misrouted.size]).toEqual([[], 0, 0]);
   });
 
   it("takes a primary for failing whose client asks another node instead", async () => {

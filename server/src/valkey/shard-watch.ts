@@ -275,8 +275,10 @@ export class ShardWatch {
     const command = ["FCALL", `${functionPrefix}_mark`, "0", cluster ? "1" : "0"];
     // A client that has lost a primary asks any other node instead.
     const isOwn = ([reply]: readonly Reply[]) => isAnswer(reply) && markOf(reply).node === shard.id;
+    const ask = () => client.pipeline([command], `{${tag}}`, timeoutMs, shard.id, isOwn);
     try {
-      const replies = await client.pipeline([command], `{${tag}}`, timeoutMs, shard.id, isOwn);
+      let replies = await ask();
+      if (!isOwn(replies) && (await client.reroute(`{${tag}}`, timeoutMs, shard.id))) replies = await ask();
       if (isOwn(replies)) return markOf(replies[0]);
       if (isFunctionMissing(replies[0])) void loader.load(client).catch(() => {});
       else this.failed(shard.id);

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { silentLog } from "../observe/log.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { SupervisedClient } from "./supervised-client.ts";
+import { DemotedPrimary, whoAnswers } from "./testing/demoted-primary.ts";
 import type { ValkeyClient } from "./valkey-client.ts";
 
 class FakeClient implements ValkeyClient {
@@ -131,6 +132,40 @@ describe("supervised client", () => {
       clock.advance(600);
     }
     expect(made).toHaveLength(2);
+  });
+
+  describe("after a planned failover", () => {
+    async function afterFailover() {
+      const shard = new DemotedPrimary();
+      const connect = async () => shard;
+      const shared = { clock: new VirtualClock(), log: silentLog, name: "test" };
+      return { shard, client: await SupervisedClient.connect({ ...shared, connect, whoAnswers }) };
+    }
+
+    it("shows the primary to a client that goes on to the former one, and says that it had to", async () => {
+      const { shard, client } = await afterFailover();
+      expect(await client.reroute("{a}", 100, "shard")).toBe(true);
+      expect(shard.goesTo).toBe("primary");
+      expect(await client.reroute("{a}", 100, "shard")).toBe(false);
+    });
+
+    it("does so by itself where an answer shows it", async () => {
+      const { shard, client } = await afterFailover();
+      await client.pipeline([whoAnswers.anywhere], "{a}", 100, "shard");
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      expect(shard.goesTo).toBe("primary");
+      await client.pipeline([whoAnswers.anywhere], "{a}", 100, "shard");
+      expect(shard.batches).toEqual(["former: FCALL 0", "former: FCALL 0, FCALL 1", "primary: FCALL 0"]);
+      expect(client.isFailing("shard")).toBe(false);
+    });
+
+    it("asks once for all who ask at the same time, and knows nothing while the primary does not answer", async () => {
+      const { shard, client } = await afterFailover();
+      shard.isDead = true;
+      const asked = [client.reroute("{a}", 100, "shard"), client.reroute("{b}", 100, "shard")];
+      expect(await Promise.all(asked)).toEqual([false, false]);
+      expect(shard.batches).toHaveLength(1);
+    });
   });
 
   it("closes what it made", async () => {

@@ -1,7 +1,16 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/log.ts";
 import { isConnectionFailure, isMisrouted } from "./reply-errors.ts";
-import type { Command, Destination, Reply, ValkeyClient } from "./valkey-client.ts";
+import { markOf } from "./reply-mark.ts";
+import { type Command, type Destination, isAnswer, type Reply, type ValkeyClient } from "./valkey-client.ts";
+
+/** Two commands that do nothing, each answered with the mark of whoever carried it out. */
+export interface WhoAnswers {
+  /** Without a key: carried out, or refused, by the node that the client library sends it to. */
+  readonly anywhere: Command;
+  /** With a key of the slot: a node that is not its primary sends the client on. */
+  readonly atPrimary: (slotOf: string) => Command;
+}
 
 /** What a {@link SupervisedClient} is made of. */
 export interface SupervisedClientOptions {
@@ -19,6 +28,8 @@ export interface SupervisedClientOptions {
   readonly lingerMs?: number;
   /** Told of each replacement. */
   readonly onReplaced?: () => void;
+  /** How the client library is shown another primary. Default: it is not, and finds out by what it is told to do. */
+  readonly whoAnswers?: WhoAnswers | undefined;
 }
 
 /** Attempts side by side: one that began before a topology changed may hang. */
@@ -29,6 +40,10 @@ const maxAttempts = 3;
  * works as soon as a replica is elected.
  *
  * The user reports failures by place (a shard), because one shard may be wedged while the others answer.
+ *
+ * It also sees to it that the client knows where to go. GLIDE learns of another primary by a redirection and by nothing else, and after a planned
+ * failover the former primary, now a replica, redirects neither commands without a key nor `SPUBLISH`: a client that sends nothing else
+ * goes on to it for good.
  */
 export class SupervisedClient implements ValkeyClient {
   readonly #options: SupervisedClientOptions;
@@ -41,6 +56,8 @@ export class SupervisedClient implements ValkeyClient {
   #replacedAtMs = Number.NEGATIVE_INFINITY;
   /** Since when nothing but failures came from a place. At most one entry a shard. */
   readonly #failingSince = new Map<string, number>();
+  /** Under way, by place. */
+  readonly #rerouting = new Map<string, Promise<boolean>>();
   /** How often the client was replaced. */
   replacements = 0;
 
@@ -72,7 +89,25 @@ export class SupervisedClient implements ValkeyClient {
       if (replies.length > 0 && replies.every(isConnectionFailure)) throw replies[0];
       return replies;
     };
-    return await this.#supervise(place, work, (replies) => !replies.some(isUnreached) && isOwn(replies));
+    return await this.#supervise(place, work, (replies) => {
+      const isReached = !replies.some(isUnreached) && isOwn(replies);
+      if (!isReached) void this.reroute(slotOf, timeoutMs, place);
+      return isReached;
+    });
+  }
+
+  /**
+   * Shows the client library the primary of a slot. Joins what is under way for the place. Never throws.
+   * @returns whether it has gone elsewhere before, as far as is known
+   */
+  reroute(slotOf: string, timeoutMs: number, place = ""): Promise<boolean> {
+    const { whoAnswers } = this.#options;
+    if (whoAnswers === undefined || this.#closed) return Promise.resolve(false);
+    const known = this.#rerouting.get(place);
+    if (known !== undefined) return known;
+    const rerouting = this.#reroute(whoAnswers, slotOf, timeoutMs).finally(() => this.#rerouting.delete(place));
+    this.#rerouting.set(place, rerouting);
+    return rerouting;
   }
 
   /** Whether a place has given nothing but failures lately. */
@@ -88,6 +123,16 @@ export class SupervisedClient implements ValkeyClient {
   close(): void {
     this.#closed = true;
     this.#client.close();
+  }
+
+  async #reroute({ anywhere, atPrimary }: WhoAnswers, slotOf: string, timeoutMs: number): Promise<boolean> {
+    const commands = [anywhere, atPrimary(slotOf)];
+    const [here, there] = await this.#client.pipeline(commands, slotOf, timeoutMs).catch(() => []);
+    if (!isAnswer(there)) return false;
+    const wasElsewhere = !isAnswer(here) || markOf(here).node !== markOf(there).node;
+    if (wasElsewhere)
+      this.#options.log.info("valkey client rerouted", { client: this.#options.name, to: markOf(there).node });
+    return wasElsewhere;
   }
 
   async #supervise<Result>(

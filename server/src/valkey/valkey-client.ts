@@ -20,8 +20,8 @@ export function isAnswer(reply: Reply | undefined): reply is Exclude<Reply, Erro
   return reply !== undefined && !(reply instanceof Error);
 }
 
-/** Where a command without a key goes, in a cluster. */
-export type Destination = { readonly slotOf: string } | "all-primaries" | "any";
+/** Where a command goes, in a cluster: `slotOf` and `replicaOf` are keys; without a replica it is the primary. */
+export type Destination = { readonly slotOf: string } | { readonly replicaOf: string } | "all-primaries" | "any";
 
 /** A connection to Valkey. What fails rejects with the client library's error. */
 export interface ValkeyClient {
@@ -133,6 +133,7 @@ function configurationOf(glide: Glide, options: ValkeyOptions): Configuration {
     requestTimeout: requestTimeoutMs,
     defaultDecoder: glide.Decoder.Bytes,
     inflightRequestsLimit: 10_000,
+    ...(options.readsReplicas && { readFrom: "preferReplica" as const }),
     advancedConfiguration: {
       connectionTimeout: connectTimeoutMs,
       ...(rootCertificates !== undefined && { tlsAdvancedConfiguration: { rootCertificates } }),
@@ -145,6 +146,7 @@ function routeOf(destination: Destination | undefined) {
   if (destination === undefined) return {};
   if (destination === "all-primaries") return { route: "allPrimaries" as const };
   if (destination === "any") return { route: "randomNode" as const };
+  if ("replicaOf" in destination) return { route: { type: "replicaSlotKey" as const, key: destination.replicaOf } };
   return { route: { type: "primarySlotKey" as const, key: destination.slotOf } };
 }
 

@@ -13,6 +13,8 @@ export interface ValkeyOptions {
   readonly requestTimeoutMs?: number;
   /** How long connecting to one node may take, in milliseconds; a client waits so long for one that stands still. Default: 2000. */
   readonly connectTimeoutMs?: number;
+  /** Commands that only read, and say so by their name (`FCALL_RO`), go to a replica where there is one. Default: false. */
+  readonly readsReplicas?: boolean;
 }
 
 /** Default of {@link ValkeyOptions.requestTimeoutMs}. */

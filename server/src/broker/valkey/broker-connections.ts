@@ -8,7 +8,7 @@ import { GroupedCalls } from "../../valkey/grouped-calls.ts";
 import { isConnectionFailure } from "../../valkey/reply-errors.ts";
 import { markOf } from "../../valkey/reply-mark.ts";
 import { ShardWatch } from "../../valkey/shard-watch.ts";
-import { SupervisedClient } from "../../valkey/supervised-client.ts";
+import { SupervisedClient, type WhoAnswers } from "../../valkey/supervised-client.ts";
 import { Topology } from "../../valkey/topology.ts";
 import { TrustedReads } from "../../valkey/trusted-reads.ts";
 import {
@@ -111,15 +111,16 @@ export class BrokerConnections implements Disposable {
 
   /** Connects, loads the functions and finds out who serves what. @throws what the client library throws when nobody answers */
   static async open(options: BrokerConnectionsOptions): Promise<BrokerConnections> {
-    const { connector, valkey, clock, log, laneTimeoutMs } = options;
+    const { connector, valkey, clock, log, laneTimeoutMs, keyPrefix } = options;
     const fast = { ...valkey, requestTimeoutMs: laneTimeoutMs };
+    const whoAnswers = valkey.cluster ? whoAnswersOf(keyPrefix) : undefined;
     await using opened = new AsyncDisposableStack();
     const clients = await Promise.all(
       (["lanes", "routes", "changes", "rest"] as const).map(async (of) => {
         const its = of === "lanes" || of === "routes" ? fast : valkey;
         const connect = (isFirst: boolean) =>
           connector.connect(isFirst ? its : { ...its, connectTimeoutMs: replacementConnectTimeoutMs });
-        return opened.adopt(await SupervisedClient.connect({ connect, clock, log, name: of }), (client) =>
+        return opened.adopt(await SupervisedClient.connect({ connect, clock, log, name: of, whoAnswers }), (client) =>
           client.close(),
         );
       }),
@@ -219,6 +220,14 @@ export class BrokerConnections implements Disposable {
     this.routeReads.close();
     for (const client of this.#clients) client.close();
   }
+}
+
+function whoAnswersOf(keyPrefix: string): WhoAnswers {
+  const mark = `${brokerFunctionPrefix}_mark`;
+  return {
+    anywhere: ["FCALL", mark, "0", "1"],
+    atPrimary: (slotOf) => ["FCALL", mark, "1", `${keyPrefix}:${slotOf}:touch`, "1"],
+  };
 }
 
 function unavailable(what: string, cause?: unknown): FanfareError {

@@ -23,6 +23,8 @@ async function world(options: Partial<LaneInboxOptions> = {}) {
     failing: new Set<string>(),
     /** Lanes that a fresh subscriber does not get. */
     denied: new Set<number>(),
+    /** Lanes whose subscriptions are at a replica: what is published arrives, and counts as received by nobody. */
+    misplaced: new Set<number>(),
     refusal: undefined as Error | undefined,
     gate: Promise.resolve(),
     changes: 0,
@@ -45,7 +47,7 @@ async function world(options: Partial<LaneInboxOptions> = {}) {
       if (state.unreachable.has(lane)) throw new Error("timed out");
       const standing = subscribers.filter(({ lanes, isClosed }) => !isClosed && lanes.has(lane));
       for (const { onBytes } of standing) onBytes(lane, bytes);
-      return standing.length;
+      return state.misplaced.has(lane) ? 0 : standing.length;
     },
     shardOf,
     isFailing: (shard) => state.failing.has(shard),
@@ -149,6 +151,29 @@ describe("the inbox of lanes", () => {
     await pass(3000);
     expect(up()).toEqual([0, 1, 2, 3]);
     expect(subscribers.filter(({ isClosed }) => !isClosed)).toHaveLength(1);
+  });
+
+  it("takes a lane that is subscribed at a replica for down, whatever arrives, because publishers find nobody, and replaces the subscriber", async () => {
+    const { inbox, subscribers, state, pass, up, lines } = await world();
+    lines();
+    state.misplaced = new Set([2, 3]);
+    await pass(1200);
+    expect([up(), subscribers.length]).toEqual([[0, 1], 1]);
+    for (let i = 0; i < 10; i++) {
+      subscribers[0]?.onBytes(2, Uint8Array.of(8)); // by a detour
+      await pass(30);
+    }
+    expect(up()).toEqual([0, 1]);
+    await pass(300);
+    expect(inbox.counts.replacements).toBe(1);
+    state.misplaced.clear();
+    await pass(300);
+    expect(up()).toEqual([0, 1, 2, 3]);
+    expect(lines()).toEqual([
+      "lanes do not work y 2 3 nobody",
+      "valkey subscriber replaced, because lanes did not come back 2 3",
+      "lanes work y 2 3",
+    ]);
   });
 
   it("notices a subscriber that is there and hears nothing", async () => {

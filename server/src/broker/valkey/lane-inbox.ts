@@ -193,18 +193,30 @@ export class LaneInbox {
     this.#counts.probes++;
     publish(lane, Uint8Array.of(probeByte)).then(
       (receivers) => {
-        if (receivers <= 0) this.#lost(lane, probe, receivers === 0 ? "nobody" : "unreachable");
+        if (receivers > 0) this.#delivered(lane, probe);
+        else if (receivers === 0) this.#failed(lane, (nowMs) => state.receivedByNobody(probe, nowMs));
+        else this.#lost(lane, probe, "unreachable");
       },
       () => this.#lost(lane, probe, "unreachable"),
     );
   }
 
+  #delivered(lane: number, probe: number): void {
+    const isBack = this.#lanes[lane]?.received(probe, this.#options.clock.monotonicMs());
+    if (isBack && !this.#closed) this.#tell([lane]);
+  }
+
   #lost(lane: number, probe: number, fault: LaneFault): void {
     const state = this.#lanes[lane] as LaneState;
-    if (this.#closed || state.probe !== probe) return;
+    if (state.probe === probe) this.#failed(lane, (nowMs) => state.lost(probe, fault, nowMs));
+  }
+
+  #failed(lane: number, note: (nowMs: number) => boolean): void {
+    if (this.#closed) return;
+    const wasUp = this.#lanes[lane]?.isUp;
+    const isNews = note(this.#options.clock.monotonicMs());
     this.#counts.probesLost++;
-    if (state.isUp) this.#counts.failures++;
-    const isNews = state.lost(probe, fault, this.#options.clock.monotonicMs());
+    if (wasUp && isNews) this.#counts.failures++;
     if (isNews) {
       this.#tell([lane]);
       this.#schedule();

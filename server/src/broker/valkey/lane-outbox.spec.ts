@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { silentLog } from "../../observe/log.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { SupervisedClient } from "../../valkey/supervised-client.ts";
+import { DemotedPrimary, whoAnswers } from "../../valkey/testing/demoted-primary.ts";
 import type { Command, Reply } from "../../valkey/valkey-client.ts";
 import { LaneOutbox, refused } from "./lane-outbox.ts";
 
@@ -66,5 +67,47 @@ describe("the outbox of lanes", () => {
       { reason: { code: ErrorCode.UNAVAILABLE } },
       { value: 0 },
     ]);
+  });
+
+  describe("after a planned failover", () => {
+    async function afterFailover(cluster = true) {
+      const shard = new DemotedPrimary();
+      const clock = new VirtualClock();
+      const shared = { clock, log: silentLog, name: "lanes", whoAnswers };
+      const client = await SupervisedClient.connect({ ...shared, connect: async () => shard });
+      const box = new LaneOutbox({ client, clock, cluster, primaryOf: () => "p", timeoutMs: 150 });
+      const settled = async <Result>(result: Promise<Result>): Promise<Result> => {
+        for (let i = 0; i < 10; i++) {
+          clock.turn();
+          await new Promise<void>((resolve) => setImmediate(resolve));
+        }
+        return await result;
+      };
+      const publish = () => settled(box.publish("a", "c{a}", new Uint8Array(1)));
+      const probe = () => settled(box.probe("a", "c{a}", new Uint8Array(1)));
+      return { shard, publish, probe };
+    }
+
+    it("tells at once that nobody received it, and goes to the primary with the next", async () => {
+      const { shard, publish } = await afterFailover();
+      expect([await publish(), await publish()]).toEqual([0, 1]);
+      expect(shard.batches.filter((batch) => batch.includes("SPUBLISH"))).toHaveLength(2);
+    });
+
+    it("probes at the primary, and not again where it went there and nobody listens", async () => {
+      const { shard, probe } = await afterFailover();
+      expect(await probe()).toBe(1);
+      shard.subscribers = 0;
+      shard.batches.length = 0;
+      expect(await probe()).toBe(0);
+      expect(shard.batches).toEqual(["primary: SPUBLISH", "primary: FCALL 0, FCALL 1"]);
+    });
+
+    it("asks nobody outside of a cluster", async () => {
+      const { shard, publish } = await afterFailover(false);
+      shard.subscribers = 0;
+      await publish();
+      expect(shard.batches).toHaveLength(1);
+    });
   });
 });

@@ -44,10 +44,32 @@ export class LaneOutbox {
 
   /**
    * @param tag of the channel's name
-   * @returns how many received it, or {@link refused}
+   * @returns how many received it of those who have subscribed where it went to, or {@link refused}
    * @throws FanfareError UNAVAILABLE if it is not known whether it was sent
    */
-  publish(tag: string, channel: string, bytes: Uint8Array): Promise<number> {
+  async publish(tag: string, channel: string, bytes: Uint8Array): Promise<number> {
+    const receivers = await this.#publish(tag, channel, bytes);
+    if (receivers === 0) void this.#reroute(tag);
+    return receivers;
+  }
+
+  /**
+   * Publishes, and again if nobody received it because it went to a replica. For what may come twice, and does not hurry.
+   * @returns and throws what {@link publish} does; 0 if nobody has subscribed at the primary
+   */
+  async probe(tag: string, channel: string, bytes: Uint8Array): Promise<number> {
+    const receivers = await this.#publish(tag, channel, bytes);
+    if (receivers !== 0 || !(await this.#reroute(tag))) return receivers;
+    return await this.#publish(tag, channel, bytes);
+  }
+
+  /** A replica publishes to those who have subscribed at it, passes the message on to the others, and says nothing of it. */
+  #reroute(tag: string): Promise<boolean> {
+    const { client, cluster, primaryOf, timeoutMs } = this.#options;
+    return cluster ? client.reroute(`{${tag}}`, timeoutMs, primaryOf(tag)) : Promise.resolve(false);
+  }
+
+  #publish(tag: string, channel: string, bytes: Uint8Array): Promise<number> {
     const command = publishCommand(this.#options.cluster, channel, bytes);
     const item = { ...Promise.withResolvers<number>(), tag, command, bytes: bytes.length };
     this.#waiting.push(item);

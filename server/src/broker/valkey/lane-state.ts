@@ -8,6 +8,8 @@ export type LaneFault = "unreachable" | "nobody" | "silent";
  * |---|---|---|
  * | up | a probe is lost | down, with what became of it as its fault |
  * | down | something arrives | up |
+ * | down, because nobody received a probe | something arrives | the same: what is published finds its way from the primary to a subscription at a replica, and whoever publishes is told that nobody is there |
+ * | the same | somebody received a probe, and something has arrived since | up |
  */
 export class LaneState {
   isUp = false;
@@ -24,6 +26,10 @@ export class LaneState {
   movedAtMs = Number.NEGATIVE_INFINITY;
   /** Since when publishing works and receiving does not: the subscriber's fault. */
   deafSinceMs: number | undefined;
+  /** The last probe that somebody received. */
+  #receivedProbe = 0;
+  /** Something has arrived since nobody received one. */
+  #isHeardSince = false;
 
   constructor(nowMs: number) {
     this.sinceMs = nowMs;
@@ -33,7 +39,41 @@ export class LaneState {
   heard(by: number, nowMs: number): boolean {
     this.heardAtMs = nowMs;
     this.heardBy = Math.max(by, this.heardBy);
+    this.#isHeardSince = true;
     this.forgetProbe();
+    return this.fault !== "nobody" && this.#works(nowMs);
+  }
+
+  /** Somebody received a probe. @returns whether it was down, and works */
+  received(probe: number, nowMs: number): boolean {
+    this.#receivedProbe = Math.max(probe, this.#receivedProbe);
+    if (this.fault !== "nobody") return false;
+    if (this.#isHeardSince) return this.#works(nowMs);
+    this.fault = "silent";
+    return false;
+  }
+
+  /** Nobody received a probe. @returns whether it was up, or nothing was known of it */
+  receivedByNobody(probe: number, nowMs: number): boolean {
+    if (probe < this.#receivedProbe) return false;
+    this.forgetProbe();
+    this.#isHeardSince = false;
+    return this.#failed("nobody", nowMs);
+  }
+
+  /** A probe was lost. @returns whether it was up, or nothing was known of it */
+  lost(probe: number, fault: LaneFault, nowMs: number): boolean {
+    if (this.probe !== probe) return false;
+    this.forgetProbe();
+    return this.#failed(fault, nowMs);
+  }
+
+  forgetProbe(): void {
+    this.probe = undefined;
+    this.overdueAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  #works(nowMs: number): boolean {
     this.fault = undefined;
     this.deafSinceMs = undefined;
     if (this.isUp) return false;
@@ -42,20 +82,12 @@ export class LaneState {
     return true;
   }
 
-  /** A probe was lost. @returns whether it was up, or nothing was known of it */
-  lost(probe: number, fault: LaneFault, nowMs: number): boolean {
-    if (this.probe !== probe) return false;
-    this.forgetProbe();
+  #failed(fault: LaneFault, nowMs: number): boolean {
     this.deafSinceMs = fault === "unreachable" ? undefined : (this.deafSinceMs ?? nowMs);
     const isNews = this.isUp || this.fault === undefined;
     this.fault = fault;
     if (this.isUp) this.sinceMs = nowMs;
     this.isUp = false;
     return isNews;
-  }
-
-  forgetProbe(): void {
-    this.probe = undefined;
-    this.overdueAtMs = Number.POSITIVE_INFINITY;
   }
 }

@@ -78,7 +78,7 @@ export class ValkeyLanes implements Lanes, Disposable {
         const options = isFirst ? valkey : { ...valkey, connectTimeoutMs: replacementConnectTimeoutMs };
         return connector.subscribe(options, its, onPublished);
       },
-      publish: (lane, bytes) => this.#outbox.publish(tagOf(lane), channels[lane] as string, bytes),
+      publish: (lane, bytes) => this.#outbox.probe(tagOf(lane), channels[lane] as string, bytes),
       shardOf: (lane) => this.shardOf(lane),
       isFailing: (shard) => watch.isFailing(shard),
       onBytes,

@@ -26,6 +26,8 @@ export class FakeCluster implements ValkeyClient {
   answer: (command: Command) => readonly Reply[] = () => [];
   /** To which node the client takes a slot, if that is not its owner. */
   misrouted = new Map<string, string>();
+  /** Whether a command with a key shows the client the owner. */
+  redirects = false;
   failing: (node: FakeNode) => Error = () => new Error("timed out");
 
   nodeOf(id: string, third: number | undefined): FakeNode {
@@ -65,9 +67,12 @@ export class FakeCluster implements ValkeyClient {
   }
 
   async pipeline(commands: readonly Command[], slotOf: string): Promise<readonly Reply[]> {
-    const node = this.#at(slotOf);
-    this.sent.push(`${node.id} ${commands.map((command) => command[1]).join(" ")}`);
+    const first = this.#at(slotOf);
+    this.sent.push(`${first.id} ${commands.map((command) => command[1]).join(" ")}`);
     return commands.map((command): Reply => {
+      const isRedirected = this.redirects && command[2] !== "0";
+      if (isRedirected) this.misrouted.clear();
+      const node = isRedirected ? this.#at(slotOf) : first;
       const mark = `ok ${node.id}:${node.run}:${++node.answers}`;
       return String(command[1]).endsWith("_mark") ? mark : [mark, ...this.answer(command)];
     });
