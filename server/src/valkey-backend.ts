@@ -11,6 +11,7 @@ import { ValkeyMessageLog } from "./log/valkey/valkey-message-log.ts";
 import type { Log } from "./observe/log.ts";
 import { type RandomBytes, systemRandom } from "./random.ts";
 import { glideConnector, type ValkeyConnector } from "./valkey/valkey-client.ts";
+import type { ValkeyOptions } from "./valkey/valkey-options.ts";
 
 /** How a node's part in Valkey is opened. */
 export interface ValkeyBackendOptions {
@@ -43,21 +44,22 @@ export class ValkeyBackend implements AsyncDisposable {
   static async open(options: ValkeyBackendOptions): Promise<ValkeyBackend> {
     const { clock, log, connector = glideConnector, random = systemRandom } = options;
     const valkey = { ...options.valkey, ...readAuthorities(options.valkey) };
+    const { readsReplicas: _, ...primaries } = valkey;
     const { keyPrefix, lanes, laneTimeoutMs, waitTimeoutMs, callTimeoutMs } = valkey;
     await using opened = new AsyncDisposableStack();
     try {
-      const shared = { valkey, clock, log, keyPrefix, ...(callTimeoutMs && { callTimeoutMs }) };
+      const shared = { clock, log, keyPrefix, ...(callTimeoutMs && { callTimeoutMs }) };
       const broker = opened.use(
         await openValkeyBroker({
-          ...{ ...shared, connector, random },
+          ...{ ...shared, valkey: primaries, connector, random },
           ...(lanes && { lanes }),
           ...(laneTimeoutMs && { laneTimeoutMs }),
           ...(waitTimeoutMs && { waitTimeoutMs }),
         }),
       );
-      const connect = () => connector.connect(valkey);
+      const connect = (to: ValkeyOptions) => connector.connect(to);
       const sendTimeoutMs = callTimeoutMs && { sendTimeoutMs: callTimeoutMs };
-      const connections = await LogConnections.open({ ...shared, connect, ...sendTimeoutMs });
+      const connections = await LogConnections.open({ ...shared, valkey, connect, ...sendTimeoutMs });
       const messageLog = opened.use(new ValkeyMessageLog(connections, random));
       return new ValkeyBackend(broker, { messageLog, cursorStore: new ValkeyCursorStore(connections) }, opened.move());
     } catch (reason) {

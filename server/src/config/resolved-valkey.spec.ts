@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { ValkeySchema } from "@fanfare/proto/config/v1";
+import { ReadPreference, ValkeySchema } from "@fanfare/proto/config/v1";
 import { describe, expect, it } from "vitest";
 import { resolveValkey, valkeyProblem } from "./resolved-valkey.ts";
 
@@ -19,6 +19,7 @@ describe("valkey of a configuration", () => {
       lanes: 3,
       replicaTimeoutMs: 4,
       retryForMs: 5,
+      readPreference: ReadPreference.REPLICA,
     });
     expect(valkeyProblem(valkey)).toBeUndefined();
     expect(resolveValkey(valkey, { PASSWORD: "secret" })).toEqual({
@@ -37,6 +38,7 @@ describe("valkey of a configuration", () => {
       lanes: 3,
       waitTimeoutMs: 4,
       callTimeoutMs: 5,
+      readsReplicas: true,
       keyPrefix: "game",
     });
   });

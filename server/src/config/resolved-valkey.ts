@@ -1,4 +1,4 @@
-import type { Valkey } from "@fanfare/proto/config/v1";
+import { ReadPreference, type Valkey } from "@fanfare/proto/config/v1";
 import type { ValkeyOptions } from "../valkey/valkey-options.ts";
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
 import type { Environment } from "./key-material.ts";
@@ -65,6 +65,7 @@ export function resolveValkey(valkey: Valkey | undefined, environment: Environme
     ...(valkey.replicaTimeoutMs !== 0 && { waitTimeoutMs: valkey.replicaTimeoutMs }),
     ...(valkey.retryForMs !== 0 && { callTimeoutMs: valkey.retryForMs }),
     ...(valkey.certificateAuthorityFile !== "" && { certificateAuthorityFile: valkey.certificateAuthorityFile }),
+    ...(valkey.readPreference === ReadPreference.REPLICA && { readsReplicas: true }),
     keyPrefix: valkey.keyPrefix || "fanfare",
   });
 }

@@ -117,6 +117,11 @@ export interface ReadRequest {
   readonly limit: number;
   /** Bytes of bodies, after which a page ends. A page that is not at the end has at least one entry. */
   readonly maxBytes: number;
+  /**
+   * The log's ends of a moment ago, as {@link MessageLog.rewind} told them. With them a replica that has the head may answer, of which nobody knows whether it has
+   * heard of deletions since. Default: it is read from the primary.
+   */
+  readonly ends?: LogEnds;
 }
 
 /** A page, or why there is none. */

@@ -48,20 +48,20 @@ export async function readHistory(
 ): Promise<HistoryPage> {
   const logChannel: LogChannel = { appId, key: channelKey(channel) };
   const isForward = query.direction === HistoryDirection.FORWARD;
-  const { position: floor } = await log.rewind(logChannel, policy, maxRewind ?? Number.MAX_SAFE_INTEGER);
+  const { position: floor, ...ends } = await log.rewind(logChannel, policy, maxRewind ?? Number.MAX_SAFE_INTEGER);
   const asked = query.from && fromWirePosition(query.from);
   const isBelowFloor = asked !== undefined && asked.epoch === floor.epoch && asked.offset < floor.offset;
   const from = isForward && (asked === undefined || isBelowFloor) ? floor : asked;
   const direction = isForward ? "forward" : "backward";
   const limit = query.limit || defaultLimit;
-  const page = await log.read({ channel: logChannel, policy, direction, from, limit, maxBytes: maxPageBytes });
-  const ends = { head: toWirePosition(page.head), tail: toWirePosition(floor) };
-  if (page.verdict === "trimmed") return create(HistoryPageSchema, ends); // backward, from where nothing older is left
+  const page = await log.read({ channel: logChannel, policy, direction, from, limit, maxBytes: maxPageBytes, ends });
+  const readable = { head: toWirePosition(page.head), tail: toWirePosition(floor) };
+  if (page.verdict === "trimmed") return create(HistoryPageSchema, readable); // backward, from where nothing older is left
   if (page.verdict !== "ok") throw positionInvalid();
   const messages = page.items.filter((item) => firstOffset(item) > floor.offset).flatMap(messagesOf);
   const reachesFloor = !isForward && page.next.offset <= floor.offset + 1;
   const next = page.atEnd || reachesFloor ? {} : { next: toWirePosition(page.next) };
-  return create(HistoryPageSchema, { ...ends, messages, ...next });
+  return create(HistoryPageSchema, { ...readable, messages, ...next });
 }
 
 /** @throws FanfareError POSITION_INVALID (FF-HI-008), UNAVAILABLE */

@@ -34,6 +34,9 @@ export interface LogConnectionsOptions {
   readonly sendTimeoutMs?: number;
 }
 
+/** How long replicas that have failed are left alone, in milliseconds. */
+const replicaPauseMs = 1_000;
+
 /**
  * The log's own connections: one for what waits for replicas, because a WAIT holds up everything behind it, and one for the rest. Loads
  * the functions when it connects and whenever a node turns out to lack them.
@@ -47,23 +50,35 @@ export class LogConnections implements AsyncDisposable {
   readonly plain: GroupedCalls;
   readonly #client: SupervisedClient;
   readonly #waitingClient: SupervisedClient;
+  /** Reads from replicas, if that is wanted. */
+  readonly #replicaClient: SupervisedClient | undefined;
+  /** When replicas that have failed are asked again, by their primary. */
+  readonly #replicasAgainAtMs = new Map<string, number>();
   readonly #loader: FunctionLoader;
   readonly #slots: SlotMap;
   readonly #sendTimeoutMs: number;
   readonly #isCluster: boolean;
   #closed = false;
 
-  private constructor(options: LogConnectionsOptions, client: SupervisedClient, waitingClient: SupervisedClient) {
+  private constructor(
+    options: LogConnectionsOptions,
+    client: SupervisedClient,
+    waitingClient: SupervisedClient,
+    replicaClient?: SupervisedClient,
+  ) {
     const { clock, valkey, waitTimeoutMs = 1500, callTimeoutMs = 8000, sendTimeoutMs = 8000 } = options;
     this.#sendTimeoutMs = sendTimeoutMs;
     this.clock = clock;
     this.keyPrefix = options.keyPrefix ?? "fanfare";
     this.#client = client;
     this.#waitingClient = waitingClient;
+    this.#replicaClient = replicaClient;
     this.#loader = new FunctionLoader(logFunctions.source);
     this.#slots = new SlotMap(() => {
       client.topologyChanged();
       waitingClient.topologyChanged();
+      replicaClient?.topologyChanged();
+      this.#replicasAgainAtMs.clear();
     });
     this.#isCluster = valkey.cluster;
     const shared = {
@@ -84,10 +99,13 @@ export class LogConnections implements AsyncDisposable {
   /** Connects and loads the functions. @throws what the client library throws when nobody answers */
   static async open(options: LogConnectionsOptions): Promise<LogConnections> {
     const { valkey, clock, log } = options;
-    const connect = () => (options.connect ?? connectValkey)(valkey);
-    const client = await SupervisedClient.connect({ connect, clock, log, name: "log" });
-    const waitingClient = await SupervisedClient.connect({ connect, clock, log, name: "log, waiting" });
-    const connections = new LogConnections(options, client, waitingClient);
+    const { readsReplicas = false, ...primaries } = valkey;
+    const open = (name: string, to: ValkeyOptions = primaries) =>
+      SupervisedClient.connect({ connect: () => (options.connect ?? connectValkey)(to), clock, log, name });
+    const client = await open("log");
+    const waitingClient = await open("log, waiting");
+    const replicaClient = readsReplicas ? await open("log, replicas", valkey) : undefined;
+    const connections = new LogConnections(options, client, waitingClient, replicaClient);
     try {
       await connections.#loader.load(client).catch((reason: unknown) => {
         // Of a cluster a shard may have no primary just now; the functions are loaded where they turn out to be missing.
@@ -104,13 +122,38 @@ export class LogConnections implements AsyncDisposable {
 
   /** How often a client did not recover and was replaced. */
   get clientsReplaced(): number {
-    return this.#client.replacements + this.#waitingClient.replacements;
+    const all = [this.#client, this.#waitingClient, this.#replicaClient];
+    return all.reduce((sum, client) => sum + (client?.replacements ?? 0), 0);
   }
 
   /** A call of one of the log's functions. */
   functionCall(name: string, keys: readonly string[], args: readonly CommandPart[]): Command {
     const isCluster = this.#isCluster ? "1" : "0";
     return ["FCALL", `${functionPrefix}_${name}`, String(keys.length), ...keys, isCluster, ...args];
+  }
+
+  /** Whether replicas are asked at all. */
+  get readsReplicas(): boolean {
+    return this.#replicaClient !== undefined;
+  }
+
+  /** Asks a replica once, by a function that only reads. Undefined: none has answered now, and the primary is to be asked. */
+  async peek(
+    name: string,
+    keys: readonly string[],
+    args: readonly CommandPart[],
+    tag: string,
+  ): Promise<Reply | undefined> {
+    const shard = this.#slots.primaryOf(tag);
+    const nowMs = this.clock.monotonicMs();
+    if (this.#replicaClient === undefined || nowMs < (this.#replicasAgainAtMs.get(shard) ?? 0)) return undefined;
+    const [, ...call] = this.functionCall(name, keys, args);
+    try {
+      return await this.#replicaClient.send(["FCALL_RO", ...call], { replicaOf: tag }, shard);
+    } catch {
+      this.#replicasAgainAtMs.set(shard, this.clock.monotonicMs() + replicaPauseMs);
+      return undefined;
+    }
   }
 
   /**
@@ -138,6 +181,7 @@ export class LogConnections implements AsyncDisposable {
     this.plain.close();
     this.#client.close();
     this.#waitingClient.close();
+    this.#replicaClient?.close();
   }
 }
 

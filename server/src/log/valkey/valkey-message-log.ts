@@ -95,31 +95,60 @@ export class ValkeyMessageLog implements MessageLog {
 
   async read(request: ReadRequest): Promise<ReadResult> {
     const { channel, policy, direction, from, limit, maxBytes } = request;
-    const isForward = direction === "forward";
     const keys = this.#keys(channel);
-    const command = this.#call("read", keys, [
-      isForward ? "f" : "b",
+    const what = [
+      direction === "forward" ? "f" : "b",
       ...(from === undefined ? ["", "", ""] : [String(from.epoch), String(from.offset), String(from.tag)]),
       String(limit),
       String(maxBytes),
-      ...retentionArguments(policy.retention),
-    ]);
-    return await this.#proved(keys, policy, command, (reply, { head, tail }, readable): ReadResult => {
-      const line = lineOf(reply);
-      const verdict = line[0] as PositionVerdict;
-      if (verdict !== "ok") return { verdict, head: readable, tail };
-      const all = parseEntries(reply);
-      const entries = all.filter(({ offset }) => offset <= readable.offset);
-      const exhausted = line.at(-1) === "1" || (isForward && entries.length < all.length);
-      const nowMs = this.#connections.clock.nowMs();
-      const start = from ?? (isForward ? tail : readable);
-      const page = isForward
-        ? forwardPage({ from: start, entries, exhausted, end: readable, nowMs })
-        : backwardPage({ from: start, entries, exhausted, end: tail, nowMs });
-      const isEmptied = !isForward && entries.length === 0 && all.length > 0;
-      const next = isEmptied ? { ...head, ...lastOf(all) } : page.next;
-      return { verdict, head: readable, tail, ...page, next };
-    });
+    ];
+    const page = await this.#peek(keys, what, request);
+    if (page !== undefined) return page;
+    const command = this.#call("read", keys, [...what, ...retentionArguments(policy.retention)]);
+    return await this.#proved(keys, policy, command, (reply, ends, readable) =>
+      this.#page(request, reply, ends, readable),
+    );
+  }
+
+  /** Pages that came from a replica. */
+  replicaPages = 0;
+
+  /** A page from a replica that has the head which the caller knows; undefined: there is none, or the primary has to judge. */
+  async #peek({ stream, meta, tag }: LogKeys, what: string[], request: ReadRequest): Promise<ReadResult | undefined> {
+    const { ends, from } = request;
+    if (!this.#connections.readsReplicas || ends === undefined || (from && from.offset < ends.tail.offset))
+      return undefined;
+    const { head } = ends;
+    const proof = [String(head.epoch), String(head.offset), String(head.tag)];
+    const reply = await this.#connections.peek("peek", [stream, meta], [...what, ...proof], tag);
+    if (reply === undefined) return undefined;
+    const [verdict, , epoch, , tailId] = lineOf(reply);
+    if (verdict !== "ok") return undefined;
+    const tail = parsePosition(epoch, tailId);
+    this.replicaPages++;
+    // It may have trimmed less than its primary, or more.
+    return this.#page(request, reply, { head, tail: tail.offset > ends.tail.offset ? tail : ends.tail }, head);
+  }
+
+  #page({ direction, from }: ReadRequest, reply: Reply, { head, tail }: LogEnds, readable: LogPosition): ReadResult {
+    const isForward = direction === "forward";
+    const line = lineOf(reply);
+    const verdict = line[0] as PositionVerdict;
+    if (verdict !== "ok") return { verdict, head: readable, tail };
+    const all = parseEntries(reply);
+    const entries = all.filter(({ offset }) => offset > tail.offset && offset <= readable.offset);
+    const isPastEnd = isForward
+      ? all.some(({ offset }) => offset > readable.offset)
+      : all.some(({ offset }) => offset <= tail.offset);
+    const exhausted = line.at(-1) === "1" || isPastEnd;
+    const nowMs = this.#connections.clock.nowMs();
+    const start = from ?? (isForward ? tail : readable);
+    const page = isForward
+      ? forwardPage({ from: start, entries, exhausted, end: readable, nowMs })
+      : backwardPage({ from: start, entries, exhausted, end: tail, nowMs });
+    const isEmptied = !isForward && !isPastEnd && entries.length === 0 && all.length > 0;
+    const next = isEmptied ? { ...head, ...lastOf(all) } : page.next;
+    return { verdict, head: readable, tail, ...page, next };
   }
 
   async ends(channel: LogChannel, policy: LogPolicy): Promise<LogEnds> {

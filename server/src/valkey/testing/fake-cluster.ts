@@ -60,7 +60,8 @@ export class FakeCluster implements ValkeyClient {
   }
 
   async send([name, sub]: Command, destination?: Destination): Promise<Reply> {
-    const node = this.#at(typeof destination === "object" ? destination.slotOf : "{0}");
+    const isKeyed = typeof destination === "object" && "slotOf" in destination;
+    const node = this.#at(isKeyed ? destination.slotOf : "{0}");
     if (name === "FUNCTION") return "OK";
     this.sent.push(`${node.id} ${name} ${sub}`);
     return Buffer.from(node.view ?? this.describe(node));

@@ -129,6 +129,17 @@ local function open_log(keys, ...)
   return log
 end
 
+-- Reads the state of a log as a replica has it, and writes nothing; nil if it says too little.
+local function peek_log(keys)
+  local log = { stream = keys[1], meta = keys[2] }
+  local state = server.call('HMGET', log.meta, 'e', 't')
+  if not state[1] or server.call('EXISTS', log.stream) == 0 then return nil end
+  log.epoch = tonumber(state[1])
+  log.tail, log.tail_tag = split_id(state[2] or '0-0')
+  load_stream(log)
+  return log.head and log
+end
+
 local function forget_deletions(log, from, to)
   if log.deletions == 0 then return end
   if to - from > 1000 then

@@ -2,15 +2,10 @@ import { markFunctions } from "../../../valkey/lua/reply-mark.ts";
 
 /** Lua: reading, deleting and clearing. The state of a log is described in `log-state.ts`. */
 export const readFunctions = `
--- Arguments: is cluster, direction (f or b), epoch, offset and tag to read from ('' for the end that the direction begins at), entries, bytes,
--- retention (messages, bytes, age in ms).
--- Answers '<verdict> <mark> <epoch> <head> <tail> <exhausted>', then id, header and body of each entry.
-local function read(keys, args)
+-- A page of a log, by the arguments of read.
+local function page_of(log, ends, args)
   local forward = args[2] == 'f'
   local limit, max_bytes = tonumber(args[6]), tonumber(args[7])
-  local log = open_log(keys)
-  trim(log, tonumber(args[8]), tonumber(args[9]), tonumber(args[10]))
-  local ends = ends_of(log, args[1])
   local from = forward and log.tail or log.head + 1
   if args[3] ~= '' then
     local verdict = verdict_of(log, tonumber(args[3]), tonumber(args[4]), tonumber(args[5]))
@@ -42,6 +37,23 @@ local function read(keys, args)
   end
   answer[1] = 'ok ' .. ends .. ' 1'
   return answer
+end
+
+-- Arguments: is cluster, direction (f or b), epoch, offset and tag to read from ('' for the end that the direction begins at), entries, bytes,
+-- retention (messages, bytes, age in ms).
+-- Answers '<verdict> <mark> <epoch> <head> <tail> <exhausted>', then id, header and body of each entry.
+local function read(keys, args)
+  local log = open_log(keys)
+  trim(log, tonumber(args[8]), tonumber(args[9]), tonumber(args[10]))
+  return page_of(log, ends_of(log, args[1]), args)
+end
+
+-- A page as far as a replica has it, with nothing written. Arguments: those of read, and in the place of the retention a position that the log must have:
+-- epoch, offset, tag. Answers as read, 'behind' if the position is not there.
+local function peek(keys, args)
+  local log = peek_log(keys)
+  if not log or verdict_of(log, tonumber(args[8]), tonumber(args[9]), tonumber(args[10])) ~= 'ok' then return 'behind' end
+  return page_of(log, ends_of(log, args[1]), args)
 end
 
 -- Arguments: is cluster, offsets to go back from the head, retention. Answers 'ok <mark> <epoch> <head> <tail> <position>'.
@@ -88,6 +100,7 @@ local function register(name, callback)
   server.register_function({ function_name = 'PREFIX_' .. name, callback = callback, flags = { 'allow-oom' } })
 end
 
+server.register_function({ function_name = 'PREFIX_peek', callback = peek, flags = { 'no-writes' } })
 register('read', read)
 register('look', look)
 register('prove', prove)
