@@ -8,8 +8,11 @@ import type { ValkeyServer } from "./valkey-server.ts";
 
 /** How long it takes until subscriptions are back that died with their server, in milliseconds: from, to. As measured with GLIDE. */
 const reconciledMs = [18_000, 22_000] as const;
-/** The same for those that a server ended that lives, or a subscriber that it cut off. */
-const resubscribedMs = [50, 2_000] as const;
+/** The same for those that a server ended that lives, or a subscriber that it cut off. They come back where the client believes the slot to be. */
+const resubscribedMs = [50, 3_000] as const;
+
+/** The same for those that a server has redirected. */
+const redirectedMs = [1, 50] as const;
 
 /** One connection of a subscriber to one server. */
 class Subscription implements ChannelListener {
@@ -91,12 +94,12 @@ export class ModelSubscriber implements ValkeySubscriber {
     if (!this.#isClosed) this.#onPublished(channel, Buffer.from(bytes, "latin1"));
   }
 
-  /** Subscriptions are gone; they are tried again after a while. */
-  lost(channels: readonly string[], afterMs: readonly [number, number]): void {
+  /** Subscriptions are gone; they are tried again after a while. `knowsMore`: the client has been told that it was wrong about the cluster. */
+  lost(channels: readonly string[], afterMs: readonly [number, number], knowsMore = false): void {
     const { simulation, random } = this.model;
     simulation.after(random.between(...afterMs), () => {
       if (this.#isClosed) return;
-      this.#view = this.model.viewFor(this.process) ?? this.#view;
+      if (knowsMore) this.#view = this.model.viewFor(this.process) ?? this.#view;
       this.subscribe(channels);
     });
   }
@@ -106,7 +109,7 @@ export class ModelSubscriber implements ValkeySubscriber {
     if (subscription?.server !== server) return;
     subscription.isOpen = false;
     this.#subscriptions.delete(server.id);
-    this.lost([...subscription.channels], reconciledMs);
+    this.lost([...subscription.channels], reconciledMs, true);
   }
 
   /** Its process is dead. */
@@ -124,9 +127,8 @@ export class ModelSubscriber implements ValkeySubscriber {
   #subscribeAt(server: ValkeyServer, channel: string): void {
     if (this.#isClosed) return;
     const isThere = !server.process.isDead && this.model.reaches(this.process, server);
-    const isRight =
-      server.view === undefined || (!server.isReplica && server.view.primaryOf(slotOfKey(channel)) === server.id);
-    if (!isThere || !isRight) return this.lost([channel], isThere ? resubscribedMs : [1_000, 5_000]);
+    const isRight = server.servesChannelsOf(slotOfKey(channel));
+    if (!isThere || !isRight) return this.lost([channel], isThere ? redirectedMs : [1_000, 5_000], true);
     let subscription = this.#subscriptions.get(server.id);
     if (subscription === undefined || !subscription.isOpen) {
       const wire = new Wire(this.model.simulation, this.model.random, 0.05, 0.3);

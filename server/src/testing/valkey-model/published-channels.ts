@@ -17,6 +17,10 @@ export class PublishedChannels {
     return count;
   }
 
+  has(channel: string): boolean {
+    return this.#listeners.has(channel);
+  }
+
   get names(): string[] {
     return [...this.#listeners.keys()];
   }

@@ -2,8 +2,10 @@ import type { ValkeyConnector } from "../../valkey/valkey-client.ts";
 import { Random } from "../random.ts";
 import { SimulatedProcess } from "../simulation/simulated-process.ts";
 import type { Simulation } from "../simulation/simulation.ts";
-import { ModelClient } from "./model-client.ts";
-import { ModelSubscriber } from "./model-subscriber.ts";
+import { type ChannelBus, passOn } from "./channel-bus.ts";
+import type { ModelClient } from "./model-client.ts";
+import { connectorTo } from "./model-connector.ts";
+import type { ModelSubscriber } from "./model-subscriber.ts";
 import { moveSlot } from "./slot-migration.ts";
 import { ClusterView, type ShardView, slotOfKey } from "./slots.ts";
 import {
@@ -17,7 +19,7 @@ import {
 import { ValkeyServer } from "./valkey-server.ts";
 
 /** One Valkey, or a cluster of them: its servers, and what can happen to them. */
-export class ValkeyModel {
+export class ValkeyModel implements ChannelBus {
   readonly simulation: Simulation;
   readonly random: Random;
   readonly options: ValkeyModelOptions;
@@ -25,12 +27,12 @@ export class ValkeyModel {
   /** Something that was acknowledged may be gone, because nobody was left who had it. */
   hasLostData = false;
   /** What is true of the cluster, whoever knows it; undefined outside of one. */
-  #truth: ClusterView | undefined;
+  truth: ClusterView | undefined;
   /** Share of what is published that gets lost. */
   publishedLoss = 0;
   readonly #clients = new Set<ModelClient | ModelSubscriber>();
   /** Servers without connection to the others. */
-  readonly #isolated = new Set<string>();
+  readonly isolated = new Set<string>();
   /** Pairs of a client's process and a server between which nothing gets through. */
   readonly #blocked = new Set<string>();
   /** Slots on their way. */
@@ -51,16 +53,21 @@ export class ValkeyModel {
     for (const { primary, replicas: ids } of all)
       for (const id of ids) this.#link(this.server(primary), this.server(id));
     if (shards === 0) return;
-    this.#truth = new ClusterView(1, all);
-    for (const server of this.servers.values()) server.view = this.#truth;
+    this.truth = new ClusterView(1, all);
+    for (const server of this.servers.values()) server.learn(this.truth);
+  }
+
+  /** Tells runs of the same apart. */
+  nextRun(): number {
+    return ++this.#runs;
   }
 
   get isCluster(): boolean {
-    return this.#truth !== undefined;
+    return this.truth !== undefined;
   }
 
   get shardCount(): number {
-    return this.#truth?.shards.length ?? 1;
+    return this.truth?.shards.length ?? 1;
   }
 
   server(id: string): ValkeyServer {
@@ -71,34 +78,28 @@ export class ValkeyModel {
 
   /** The primary of a shard, as it truly is. */
   primary(shard: number): ValkeyServer {
-    const truth = this.#truth?.shards[shard]?.primary;
+    const truth = this.truth?.shards[shard]?.primary;
     return truth === undefined ? (this.servers.values().next().value as ValkeyServer) : this.server(truth);
   }
 
   replicasOf(shard: number): ValkeyServer[] {
-    const ids = this.#truth?.shards[shard]?.replicas;
+    const ids = this.truth?.shards[shard]?.replicas;
     return ids === undefined ? [...this.servers.values()].slice(1) : ids.map((id) => this.server(id));
   }
 
   shardOfKey(key: string): number {
-    return this.#truth?.shardOf(slotOfKey(key)) ?? 0;
+    return this.truth?.shardOf(slotOfKey(key)) ?? 0;
   }
 
   /** Connects clients that run in a process, as GLIDE does. */
   connectorFor(process: SimulatedProcess): ValkeyConnector {
-    return {
-      connect: async (options) => {
-        const client = new ModelClient(this, process, options, await this.#firstView(process));
-        this.#clients.add(client);
-        return client;
-      },
-      subscribe: async (_options, channels, onPublished) => {
-        const subscriber = new ModelSubscriber(this, process, onPublished, await this.#firstView(process));
-        this.#clients.add(subscriber);
-        subscriber.subscribe(channels);
-        return subscriber;
-      },
-    };
+    return connectorTo(this, process);
+  }
+
+  /** A client has connected. */
+  opened<Client extends ModelClient | ModelSubscriber>(client: Client): Client {
+    this.#clients.add(client);
+    return client;
   }
 
   clientClosed(client: ModelClient | ModelSubscriber): void {
@@ -110,14 +111,9 @@ export class ValkeyModel {
     for (const client of this.#clients) if (client.process === process) client.abandon();
   }
 
-  /** Clients and subscribers of a process that are open. */
-  clientsOf(process: SimulatedProcess): number {
-    return [...this.#clients].filter((client) => client.process === process).length;
-  }
-
   /** What some server that the process reaches knows of the cluster. */
   viewFor(process: SimulatedProcess): ClusterView | undefined {
-    const known = [...this.servers.values()].filter((server) => this.#answers(process, server));
+    const known = [...this.servers.values()].filter((server) => this.answers(process, server));
     return known[this.random.below(known.length)]?.view;
   }
 
@@ -188,19 +184,19 @@ export class ValkeyModel {
     this.options.trace(`${server.label} is ${isIsolated ? "cut off from" : "connected with"} the others`);
     const { nodeTimeoutMs = 2000 } = this.options;
     if (isIsolated) {
-      this.#isolated.add(server.id);
+      this.isolated.add(server.id);
       for (const link of this.#linksOf(server)) link.hold();
       this.simulation.after(nodeTimeoutMs, () => {
-        if (this.#isolated.has(server.id)) server.process.run(() => this.#cutOff(server), "cluster");
+        if (this.isolated.has(server.id)) server.process.run(() => this.#cutOff(server), "cluster");
       });
       this.#watch(server);
       return;
     }
-    this.#isolated.delete(server.id);
+    this.isolated.delete(server.id);
     // A primary that was in a minority takes no writes yet, so that it hears first whether it was replaced.
     const rejoinMs = Math.min(Math.max(nodeTimeoutMs, minRejoinMs), maxRejoinMs);
     this.simulation.after(rejoinMs, () => {
-      if (this.#isolated.has(server.id)) return;
+      if (this.isolated.has(server.id)) return;
       server.process.run(() => {
         server.isCutOff = false;
       }, "cluster");
@@ -224,7 +220,7 @@ export class ValkeyModel {
       if (primary.process.isDead) return;
       if (this.#takesPart(replica) && replica.offset === primary.offset) {
         this.#promote(shard, replica);
-        primary.view = this.#truth;
+        primary.learn(this.truth as ClusterView);
         this.#demote(primary);
       }
       primary.process.thaw();
@@ -233,7 +229,7 @@ export class ValkeyModel {
 
   /** Moves the slot of a key to another shard, key by key, within a time in milliseconds. */
   migrate(slot: number, toShard: number, forMs: number): void {
-    const fromShard = this.#truth?.shardOf(slot);
+    const fromShard = this.truth?.shardOf(slot);
     if (fromShard === undefined || fromShard === toShard || this.#moving.has(slot)) return;
     this.#moving.add(slot);
     const [source, target] = [() => this.primary(fromShard), () => this.primary(toShard)];
@@ -241,50 +237,43 @@ export class ValkeyModel {
     this.options.trace(`slot ${slot} moves from ${source().label} to ${target().label}`);
     moveSlot({ simulation: this.simulation, source, target, slot, forMs, takesPart }, () => {
       this.#moving.delete(slot);
-      this.#truth = (this.#truth as ClusterView).withSlot(slot, toShard);
-      source().view = this.#truth;
-      target().view = this.#truth;
-      source().dropChannels();
+      this.truth = (this.truth as ClusterView).withSlot(slot, toShard);
+      source().learn(this.truth);
+      target().learn(this.truth);
       this.options.trace(`slot ${slot} has moved`);
       for (const server of this.servers.values()) this.#gossip(server);
     });
   }
 
-  #answers(process: SimulatedProcess, server: ValkeyServer): boolean {
+  /** Whether a client gets an answer from a server. */
+  answers(process: SimulatedProcess, server: ValkeyServer): boolean {
     return server.process.isRunning && this.reaches(process, server);
-  }
-
-  /** Connecting takes longer while a server does not answer. @throws if none does */
-  async #firstView(process: SimulatedProcess): Promise<ClusterView | undefined> {
-    const isStuck = [...this.servers.values()].some((server) => !this.#answers(process, server));
-    const random = this.simulation.random(`connect ${++this.#runs}`);
-    const delayMs = random.between(2, 20) + (isStuck ? random.between(0, 1000) : 0);
-    await new Promise<void>((resolve) => this.simulation.after(delayMs, () => process.run(resolve)));
-    const reached = this.isCluster ? [...this.servers.values()] : [this.primary(0)];
-    if (!reached.some((server) => this.#answers(process, server))) throw new Error("connection error: nobody answers");
-    return this.viewFor(process);
   }
 
   #addServer(shard: number, index: number): ValkeyServer {
     const id = Buffer.from(Random.named(this.simulation.seed, `server ${shard} ${index}`).bytes(20)).toString("hex");
     const label = `v${shard}${"abc"[index] ?? index}`;
-    const server = new ValkeyServer(id, label, this.#process(`v${shard}.${index}`), this.options.tampering);
-    this.servers.set(id, server);
-    return server;
+    return this.#start(id, label, this.#process(`v${shard}.${index}`));
   }
 
   #process(name: string): SimulatedProcess {
     const { simulation, options } = this;
-    const run = `${name}.${++this.#runs}`;
+    const run = `${name}.${this.nextRun()}`;
     const skewMs = simulation.random(`${run} clock`).between(-20, 20);
     return new SimulatedProcess({ simulation, name: run, skewMs, onThrown: options.onThrown });
   }
 
+  #start(id: string, label: string, process: SimulatedProcess): ValkeyServer {
+    const onPublished = (channel: string, bytes: string): void => passOn(this, server, channel, bytes);
+    const server = new ValkeyServer(id, label, process, onPublished, this.options.tampering);
+    this.servers.set(id, server);
+    return server;
+  }
+
   /** A new process in the place of a dead one. */
   #revive(dead: ValkeyServer): ValkeyServer {
-    const server = new ValkeyServer(dead.id, dead.label, this.#process(dead.label), this.options.tampering);
-    server.view = this.#truth;
-    this.servers.set(dead.id, server);
+    const server = this.#start(dead.id, dead.label, this.#process(dead.label));
+    if (this.truth !== undefined) server.learn(this.truth);
     return server;
   }
 
@@ -300,11 +289,11 @@ export class ValkeyModel {
 
   /** A server is there, and the others can reach it. */
   #takesPart(server: ValkeyServer): boolean {
-    return server.process.isRunning && !this.#isolated.has(server.id) && this.servers.get(server.id) === server;
+    return server.process.isRunning && !this.isolated.has(server.id) && this.servers.get(server.id) === server;
   }
 
   #shardOf(server: ValkeyServer): number {
-    const shards = this.#truth?.shards ?? [];
+    const shards = this.truth?.shards ?? [];
     return Math.max(
       0,
       shards.findIndex(({ primary, replicas }) => primary === server.id || replicas.includes(server.id)),
@@ -332,7 +321,7 @@ export class ValkeyModel {
 
   /** A server hears that another is gone, because its connection is. */
   #lostConnection(server: ValkeyServer, dead: ValkeyServer): void {
-    if (this.#isolated.has(server.id) || this.#isolated.has(dead.id)) return;
+    if (this.isolated.has(server.id) || this.isolated.has(dead.id)) return;
     for (const link of [...server.replicaLinks]) {
       if (link.replica === dead) server.process.run(() => server.dropReplica(link), "cluster");
     }
@@ -345,7 +334,7 @@ export class ValkeyModel {
 
   /** Replaces a primary that is missed for too long. */
   #watch(server: ValkeyServer): void {
-    if (this.#truth === undefined) return;
+    if (this.truth === undefined) return;
     const { nodeTimeoutMs = 2000 } = this.options;
     const look = (): void => {
       if (this.#takesPart(server) || this.servers.get(server.id) !== server) return;
@@ -353,7 +342,7 @@ export class ValkeyModel {
         if (this.#takesPart(other)) other.process.run(() => other.suspects.add(server.id), "cluster");
       }
       const shard = this.#shardOf(server);
-      const truth = this.#truth as ClusterView;
+      const truth = this.truth as ClusterView;
       if (truth.shards[shard]?.primary !== server.id) return;
       const voters = truth.shards.filter(({ primary }) => this.#takesPart(this.server(primary))).length;
       const replicas = this.replicasOf(shard).filter((one) => this.#takesPart(one) && one.isInSync);
@@ -371,32 +360,31 @@ export class ValkeyModel {
 
   #promote(shard: number, replica: ValkeyServer): void {
     const former = this.primary(shard);
-    this.#truth = (this.#truth as ClusterView).withPrimary(shard, replica.id);
+    this.truth = (this.truth as ClusterView).withPrimary(shard, replica.id);
     for (const link of [...former.replicaLinks]) {
       if (link.replica !== replica) continue;
       link.close();
-      if (!this.#isolated.has(former.id)) former.process.run(() => former.dropReplica(link), link);
+      if (!this.isolated.has(former.id)) former.process.run(() => former.dropReplica(link), link);
     }
-    replica.view = this.#truth;
+    replica.learn(this.truth);
     replica.promote(former);
     for (const server of this.servers.values()) this.#gossip(server);
   }
 
   /** A server hears what is true, if it can. */
   #gossip(server: ValkeyServer): void {
-    if (this.#truth === undefined) return;
+    if (this.truth === undefined) return;
     this.simulation.after(this.random.between(1, maxGossipMs), () => {
-      if (this.#isolated.has(server.id)) return;
+      if (this.isolated.has(server.id)) return;
       server.process.run(() => this.#learn(server), "cluster");
     });
   }
 
   #learn(server: ValkeyServer): void {
-    const truth = this.#truth as ClusterView;
-    if (this.servers.get(server.id) !== server || this.#isolated.has(server.id)) return;
-    server.view = truth;
+    const truth = this.truth as ClusterView;
+    if (this.servers.get(server.id) !== server || this.isolated.has(server.id)) return;
+    server.learn(truth);
     for (const id of server.suspects) if (this.#takesPart(this.server(id))) server.suspects.delete(id);
-    server.dropChannels();
     const primary = this.primary(this.#shardOf(server));
     if (primary === server) return;
     if (!server.isReplica) this.#demote(server);
@@ -406,7 +394,6 @@ export class ValkeyModel {
   #demote(server: ValkeyServer): void {
     this.options.trace(`${server.label} hears that it is a primary no more`);
     server.demote();
-    server.dropChannels();
     this.#sync(this.primary(this.#shardOf(server)), server);
   }
 }

@@ -13,12 +13,9 @@ import { ServerConnection } from "./server-connection.ts";
 import { type ClusterView, slotOfKey } from "./slots.ts";
 import type { Tampering } from "./valkey-model-options.ts";
 
-const commands: Readonly<Record<string, ModelCommand>> = {
-  ...keyCommands,
-  ...hashCommands,
-  ...streamCommands,
-  ...sortedSetCommands,
-};
+const commands: ReadonlyMap<string, ModelCommand> = new Map(
+  Object.entries({ ...keyCommands, ...hashCommands, ...streamCommands, ...sortedSetCommands }),
+);
 
 const readOnly = new ErrorReply("READONLY", "You can't write against a read only replica.");
 const clusterDown = new ErrorReply("CLUSTERDOWN", "The cluster is down");
@@ -42,8 +39,9 @@ export class ValkeyServer {
   /** How much was changed here, or at its primary, in all. */
   offset = 0;
   #effects: Effect[] = [];
-  /** What it knows of its cluster; undefined outside of one. */
-  view: ClusterView | undefined;
+  #view: ClusterView | undefined;
+  /** Told what is published here: it goes to the other servers of the shard, over the bus of the cluster. */
+  readonly #onPublished: (channel: string, bytes: string) => void;
   /** As a replica: it has had all that its primary had. One that never had is no successor. */
   isInSync = false;
   /** It has not heard of most primaries for too long. */
@@ -56,8 +54,15 @@ export class ValkeyServer {
   readonly migrating = new Map<number, string>();
   readonly importing = new Map<number, string>();
 
-  constructor(id: string, label: string, process: SimulatedProcess, tampering: Tampering = {}) {
+  constructor(
+    id: string,
+    label: string,
+    process: SimulatedProcess,
+    onPublished: (channel: string, bytes: string) => void,
+    tampering: Tampering = {},
+  ) {
     this.id = id;
+    this.#onPublished = onPublished;
     this.#tampering = tampering;
     this.label = label;
     this.process = process;
@@ -66,6 +71,27 @@ export class ValkeyServer {
       onEffect: (effect) => this.#effects.push(effect),
     });
     this.#functions = new LuaFunctions((command) => this.#executePlain(command));
+  }
+
+  /** What it knows of its cluster; undefined outside of one. */
+  get view(): ClusterView | undefined {
+    return this.#view;
+  }
+
+  /** Hears of a change of its cluster. Whoever changes, subscriptions of slots that have another primary now end, at replicas too. */
+  learn(view: ClusterView): void {
+    const before = this.#view;
+    this.#view = view;
+    if (before === undefined || before === view) return;
+    const isMoved = (slot: number) => before.primaryOf(slot) !== view.primaryOf(slot);
+    this.channels.drop(this.channels.names.filter((name) => isMoved(slotOfKey(name))));
+  }
+
+  /** Whether it takes part in publishing to a slot: it is the slot's primary, or a replica of that. */
+  servesChannelsOf(slot: number): boolean {
+    const shard = this.#view?.shards[this.#view.shardOf(slot)];
+    if (shard === undefined) return true;
+    return this.#isReplica ? shard.replicas.includes(this.id) : shard.primary === this.id;
   }
 
   get isReplica(): boolean {
@@ -169,15 +195,6 @@ export class ValkeyServer {
     for (const { database } of this.#withReplicas) database.remove(key);
   }
 
-  /** Ends subscriptions of channels whose slots are not here. */
-  dropChannels(): void {
-    const { view } = this;
-    if (view === undefined) return;
-    this.channels.drop(
-      this.channels.names.filter((name) => this.#isReplica || view.primaryOf(slotOfKey(name)) !== this.id),
-    );
-  }
-
   /** Ends every connection, because the process has. */
   die(): void {
     for (const connection of this.#connections) connection.close();
@@ -208,8 +225,8 @@ export class ValkeyServer {
 
   /** Where else a command belongs; undefined: it is served here. */
   #redirection(command: readonly string[], isAsking: boolean): ModelReply | undefined {
-    const [name = "", ...args] = command;
-    const keys = keysOf(name, args);
+    const [name = ""] = command;
+    const keys = keysOf(name, command);
     if (this.view !== undefined && keys.length > 0) {
       const elsewhere = this.#slotElsewhere(this.view, name, keys, isAsking);
       if (elsewhere !== undefined) return elsewhere;
@@ -223,6 +240,7 @@ export class ValkeyServer {
     if (this.isCutOff) return clusterDown;
     const owner = view.primaryOf(slot);
     const isHere = owner === this.id && !this.#isReplica;
+    if (name === "SPUBLISH" && this.servesChannelsOf(slot)) return undefined;
     const source = this.importing.get(slot);
     if (!isHere && !(source !== undefined && isAsking)) return new ErrorReply("MOVED", `${slot} ${owner}`);
     if (name === "SPUBLISH") return undefined;
@@ -235,11 +253,12 @@ export class ValkeyServer {
   }
 
   #executePlain(command: readonly string[]): ModelReply {
-    const [name = "", ...args] = command;
-    const known = commands[name.toUpperCase()];
+    const name = (command[0] ?? "").toUpperCase();
+    const args = command.slice(1);
+    const known = commands.get(name);
     try {
       if (known !== undefined) return known.run(this.database, args);
-      return this.#ofServer(name.toUpperCase(), args);
+      return this.#ofServer(name, args);
     } catch (reason) {
       if (reason instanceof CommandError) return reason.reply;
       throw reason;
@@ -269,8 +288,10 @@ export class ValkeyServer {
         if (name === "FCALL") return this.#functions.call(args[0] ?? "", keys, rest);
         return this.#functions.evaluate(args[0] ?? "", keys, rest);
       }
-      case "PUBLISH":
       case "SPUBLISH":
+        this.#onPublished(args[0] ?? "", args[1] ?? "");
+        return this.channels.publish(args[0] ?? "", args[1] ?? "");
+      case "PUBLISH":
         return this.channels.publish(args[0] ?? "", args[1] ?? "");
       default:
         throw new RangeError(`the model of Valkey does not know ${name}`);
@@ -345,13 +366,13 @@ export class ValkeyServer {
   }
 }
 
-function keysOf(name: string, args: readonly string[]): readonly string[] {
-  if (name === "FCALL" || name === "EVAL") return args.slice(2, 2 + Number(args[1]));
-  if (name === "SPUBLISH") return args.slice(0, 1);
-  return commands[name.toUpperCase()]?.keys(args) ?? [];
+function keysOf(name: string, command: readonly string[]): readonly string[] {
+  if (name === "FCALL" || name === "EVAL") return command.slice(3, 3 + Number(command[2]));
+  if (name === "SPUBLISH") return command.slice(1, 2);
+  return commands.get(name.toUpperCase())?.keys(command.slice(1)) ?? [];
 }
 
 /** What a replica refuses; of functions none here is registered as one that only reads. */
 function isWrite(name: string): boolean {
-  return name === "FCALL" || name === "FUNCTION" || (commands[name.toUpperCase()]?.isWrite ?? false);
+  return name === "FCALL" || name === "FUNCTION" || (commands.get(name.toUpperCase())?.isWrite ?? false);
 }
