@@ -46,6 +46,9 @@ export interface DrainRequest {
 /** How long calls of the control API may take to end, once the last client has gone, in milliseconds. */
 const controlGraceMs = 2_000;
 
+/** Sockets of a listener beyond those of clients: backends, probes, metrics. */
+const controlSockets = 1_000;
+
 /** How long after a failure a node tries again to join its cluster, in milliseconds. */
 const rejoinMs = 500;
 
@@ -79,7 +82,10 @@ export class FanfareServer implements AsyncDisposable {
     this.#cluster = options.cluster ?? (valkey && { broker: valkey.broker });
     this.#valkey = valkey;
     this.#run = this.#newRun();
-    const { host, port, tls, additional } = options.config.listen;
+    const { listen, limits, timing } = options.config;
+    const { host, port, tls, additional } = listen;
+    // Who is turned away after the upgrade is told why; this is for those who do not even ask for one.
+    const maxSockets = limits.maxConnections + limits.maxUnauthenticated + controlSockets;
     this.#listeners = [{ host, port, tls }, ...additional.map((one) => ({ ...one, tls: undefined }))].map(
       (one, index) =>
         new Listener({
@@ -87,6 +93,9 @@ export class FanfareServer implements AsyncDisposable {
           index,
           onUpgrade: (...upgrade) => this.#run.upgrades.handle(...upgrade),
           onRequest: (request, response) => this.#run.onRequest(request, response),
+          maxSockets,
+          headTimeoutMs: timing.helloTimeoutMs,
+          onDropped: () => this.node.counters.socketsDropped++,
         }),
     );
   }

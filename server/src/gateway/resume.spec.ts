@@ -304,6 +304,20 @@ describe("resume", () => {
     await until(() => server.counters.sessions === 0, "the session to end");
     expect(server.counters.subscriptions).toBe(0);
   });
+
+  it("is kept for as many sessions of a player as it may have connections: the longest gone ends first", async () => {
+    await using server = await startTestServer({ limits: { maxConnectionsPerPlayer: 2 } });
+    const welcomes: Welcome[] = [];
+    for (let i = 0; i < 3; i++) {
+      const client = await begin(server);
+      welcomes.push(client.welcome!);
+      await detached(server, client);
+    }
+    expect([...server.hub().sessions.keys()]).toEqual(welcomes.slice(1).map(({ sessionId }) => sessionId));
+    const [first, second] = welcomes as [Welcome, Welcome];
+    expect(await (await server.dial()).hello(resumeOf(first))).toMatchObject({ resumed: false });
+    expect(await (await server.dial()).hello(resumeOf(second))).toMatchObject({ resumed: true });
+  });
 });
 
 /** The secret with one character of its signature changed; not the last, some bits of which mean nothing. */

@@ -16,6 +16,12 @@ export interface ListenerOptions {
   readonly index: number;
   readonly onUpgrade: UpgradeHandler["handle"];
   readonly onRequest: RequestListener;
+  /** Sockets that are open at once, whatever they are used for; more are closed as they come. */
+  readonly maxSockets: number;
+  /** How long a client may take for TLS or, without it, for the head of a request, in milliseconds. */
+  readonly headTimeoutMs: number;
+  /** Told of a socket that was closed because there were too many. */
+  readonly onDropped: () => void;
 }
 
 /** One address the node listens at. */
@@ -29,11 +35,13 @@ export class Listener {
   readonly #sockets = new Set<Socket>();
 
   constructor(options: ListenerOptions) {
-    const { tls, onRequest, onUpgrade, index } = options;
+    const { onUpgrade, onDropped, maxSockets, index } = options;
     this.index = index;
     this.host = options.host;
     this.#options = options;
-    this.#server = tls === undefined ? createServer(onRequest) : secureServer(tls, onRequest);
+    this.#server = newServer(options);
+    this.#server.maxConnections = maxSockets;
+    this.#server.on("drop", onDropped);
     this.#server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
@@ -74,9 +82,16 @@ export class Listener {
   }
 }
 
-/** Speaks HTTP/2, which gRPC needs, and HTTP/1.1, which WebSockets need, as the client chooses. */
-function secureServer(tls: NonNullable<ResolvedListen["tls"]>, onRequest: RequestListener): Server {
+/**
+ * With TLS it speaks HTTP/2, which gRPC needs, and HTTP/1.1, which WebSockets need, as the client chooses. Node then watches over the time of the TLS handshake,
+ * and not over that of a request's head: what idles there is bounded in number alone.
+ */
+function newServer({ tls, onRequest, headTimeoutMs }: ListenerOptions): Server {
+  if (tls === undefined) {
+    const connectionsCheckingInterval = Math.min(headTimeoutMs, 5_000);
+    return createServer({ headersTimeout: headTimeoutMs, connectionsCheckingInterval }, onRequest);
+  }
   const files = { cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) };
   // Node's HTTP/2 requests and responses have the shape of those of HTTP/1.1; only their types differ.
-  return createSecureServer({ ...files, allowHTTP1: true }, onRequest as never);
+  return createSecureServer({ ...files, allowHTTP1: true, handshakeTimeout: headTimeoutMs }, onRequest as never);
 }

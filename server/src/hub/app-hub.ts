@@ -15,45 +15,14 @@ import { DurableStarts } from "./durable/durable-starts.ts";
 import { HeadChecks } from "./durable/head-checks.ts";
 import { HubEvents, type SessionEndReason } from "./events.ts";
 import { Memberships } from "./memberships.ts";
-import { applyNamespaceChange } from "./namespace-change.ts";
+import { applyNamespaceChange, applyOwnRulesChange } from "./namespace-change.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import { PublishResults } from "./publish-results.ts";
 import { type Credentials, Session } from "./session.ts";
+import type { Arrival, Ending, SessionName, SessionOwnership } from "./session-life.ts";
 import type { SessionLink } from "./session-link.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { type TombstoneCode, Tombstones } from "./tombstones.ts";
-
-/** A session by which a client is known already, or that another node has been told of. */
-export interface SessionName {
-  readonly id: string;
-  readonly origin: bigint;
-}
-
-/** Who has to know when a session is over. */
-export interface SessionOwnership {
-  ended(session: Session, ending: Ending): void;
-  /** A session that goes on elsewhere has nothing left here. */
-  departedClosed(session: Session): void;
-  /** The last session of a player has left this node. */
-  playerLeft(playerId: string): void;
-}
-
-/** What a client brought in its `hello`. */
-export interface Arrival {
-  readonly credentials: Credentials;
-  readonly features: ReadonlySet<string>;
-  readonly attempt: number;
-  readonly link: SessionLink;
-}
-
-/** Why and how a session is ended. */
-export interface Ending {
-  readonly reason: SessionEndReason;
-  readonly code: CloseCode;
-  readonly message: string;
-  /** Refuse its resume with this code; undefined: it is just forgotten. */
-  readonly tombstone?: TombstoneCode;
-}
+import { Tombstones } from "./tombstones.ts";
 
 /** Who is here: sessions, players and groups of one app on this node. */
 export class AppHub implements LocalDelivery<Session> {
@@ -75,6 +44,7 @@ export class AppHub implements LocalDelivery<Session> {
   readonly #headChecks: HeadChecks;
   readonly #sessions = new Map<string, Session>();
   readonly #players = new Map<string, Set<Session>>();
+  #closed = false;
 
   constructor(options: AppHubOptions) {
     const { clock, timing, limits, namespaces } = options;
@@ -103,6 +73,7 @@ export class AppHub implements LocalDelivery<Session> {
     });
     this.#headChecks = new HeadChecks((state) => this.durable.lookAgain(state));
     namespaces.onChange((change) => applyNamespaceChange(this, change));
+    namespaces.onOwnRulesChange((change) => applyOwnRulesChange(this, change));
   }
 
   /** All sessions of the app on this node. */
@@ -180,10 +151,11 @@ export class AppHub implements LocalDelivery<Session> {
    * call `attach` behind it.
    * @param name of a session that other nodes have been told of; default: a new one
    * @param moved it goes on here, and was at another node; default: false
-   * @throws FanfareError LIMIT_EXCEEDED if the node has as many sessions as it may have
+   * @throws FanfareError LIMIT_EXCEEDED if the node has as many sessions as it may have; UNAUTHENTICATED if the app is gone
    */
   open(arrival: Arrival, name = this.newName(), moved = false): Session {
     const { clock, limits, counters } = this.#options;
+    if (this.#closed) throw new FanfareError(ErrorCode.UNAUTHENTICATED, `the app "${this.appId}" was deleted`);
     if (counters.sessions >= limits.maxSessions) {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "this node has as many sessions as limits.max_sessions allows");
     }
@@ -251,6 +223,15 @@ export class AppHub implements LocalDelivery<Session> {
     if (windowMs === 0) return this.end(session, ending);
     const timer = this.#options.clock.setTimer(windowMs, () => this.end(session, ending));
     session.cancelWindow = () => timer.cancel();
+    this.#boundDetached(session.playerId);
+  }
+
+  /** As many sessions of a player wait for their resume as it may have connections; past that the one that was connected longest ago ends. */
+  #boundDetached(playerId: string): void {
+    const detached = [...this.sessionsOf(playerId)].filter(({ cancelWindow }) => cancelWindow !== undefined);
+    if (detached.length <= this.#options.limits.maxConnectionsPerPlayer) return;
+    const oldest = detached.reduce((one, other) => (other.connectedAtMs < one.connectedAtMs ? other : one));
+    this.end(oldest, { reason: "timeout", code: CloseCode.UNSPECIFIED, message: "" });
   }
 
   /** Ends a session: its subscriptions, its presence, and its connection. */
@@ -278,6 +259,14 @@ export class AppHub implements LocalDelivery<Session> {
       playerId: session.playerId,
       reason: ending.reason,
     });
+  }
+
+  /** The app is gone: ends all sessions, and no other begins. */
+  close(): void {
+    this.#closed = true;
+    const ending = { reason: "kicked", code: CloseCode.PERMISSION_DENIED, message: "the app was deleted" } as const;
+    for (const session of [...this.#sessions.values()]) this.end(session, ending);
+    this.events.end();
   }
 
   /** A session goes on at another node: it is no longer one of this node's, and keeps its connection until `closeDeparted`. */

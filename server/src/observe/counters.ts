@@ -39,6 +39,8 @@ export class Counters {
   /** Error replies and `error` frames, indexed by `ErrorCode`. */
   readonly errorsByCode: number[] = new Array<number>(64).fill(0);
 
+  /** TCP connections closed as they came, because a listener had too many. */
+  socketsDropped = 0;
   /** Upgrades that were accepted. */
   upgrades = 0;
   /** Hellos answered with `welcome`: of a new session, of one that goes on, and of one that was handed over. */

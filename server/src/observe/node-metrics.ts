@@ -42,6 +42,11 @@ export const nodeMetrics: readonly MetricRow<Counters>[] = [
     label: "code",
     read: (counters) => labelled(counters.errorsByCode, ErrorCode),
   },
+  total(
+    "fanfare_sockets_dropped_total",
+    "TCP connections closed as they came, because there were too many.",
+    "socketsDropped",
+  ),
   total("fanfare_upgrades_total", "WebSocket upgrades accepted.", "upgrades"),
   totalBy("fanfare_handshakes_total", "Handshakes, by outcome.", "outcome", [
     ["new", "handshakesNew"],
