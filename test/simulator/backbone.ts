@@ -4,7 +4,7 @@ import type { Log } from "../../server/src/observe/log.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import type { Losses } from "./checks/guarantees.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger, Trace } from "./ledger.ts";
 import type { Network } from "./network.ts";
 import type { Plan, ValkeyStep } from "./plan.ts";
 import type { Sabotage } from "./sabotage.ts";
@@ -16,7 +16,7 @@ export interface RunSurroundings {
   readonly ledger: Ledger;
   readonly plan: Plan;
   readonly sabotage: Sabotage | undefined;
-  readonly trace: (line: string) => void;
+  readonly trace: Trace;
 }
 
 /** What a node has behind it, closed with it. */

@@ -1,6 +1,9 @@
 import type { ChannelGap, LogPosition } from "@fanfare/sdk-core";
 import { GapReason, type Outcome } from "@fanfare/sdk-core";
 
+/** Takes what happens in a run, a line each; undefined: nobody reads it, and no line is made. */
+export type Trace = ((line: string) => void) | undefined;
+
 /** A message that a player published, and what it was told. */
 export interface Published {
   /** Its payload begins with it. */
@@ -65,9 +68,9 @@ export class Ledger {
   /** What went wrong at once, as against what is found at the end. */
   readonly faults: string[] = [];
   readonly #nowMs: () => number;
-  readonly #trace: (line: string) => void;
+  readonly #trace: Trace;
 
-  constructor(nowMs: () => number, trace: (line: string) => void) {
+  constructor(nowMs: () => number, trace: Trace) {
     this.#nowMs = nowMs;
     this.#trace = trace;
   }
@@ -85,7 +88,7 @@ export class Ledger {
       isRepeated: false,
     };
     this.published.set(entry.id, entry);
-    this.#trace(`${entry.by} publishes ${entry.id} to ${entry.channel}${entry.isVolatile ? ", volatile" : ""}`);
+    this.#trace?.(`${entry.by} publishes ${entry.id} to ${entry.channel}${entry.isVolatile ? ", volatile" : ""}`);
     return entry;
   }
 
@@ -107,32 +110,32 @@ export class Ledger {
       received: [],
     };
     this.subscribers.push(entry);
-    this.#trace(`${by} has opened ${channel}${begin === undefined ? "" : ` at ${placeOf(begin)}`}`);
+    this.#trace?.(`${by} has opened ${channel}${begin === undefined ? "" : ` at ${placeOf(begin)}`}`);
     return entry;
   }
 
   ended(subscriber: Subscriber, why: string): void {
     if (subscriber.endedMs !== undefined) return;
     subscriber.endedMs = this.#nowMs();
-    this.#trace(`${subscriber.by} has ${subscriber.channel} no more: ${why}`);
+    this.#trace?.(`${subscriber.by} has ${subscriber.channel} no more: ${why}`);
   }
 
   message(subscriber: Subscriber, message: Omit<Extract<Received, { type: "message" }>, "type" | "atMs">): void {
     subscriber.received.push({ type: "message", atMs: this.#nowMs(), ...message });
     const { id, position } = message;
-    this.#trace(`${subscriber.by} gets ${id} in ${subscriber.channel}${position ? ` at ${placeOf(position)}` : ""}`);
+    this.#trace?.(`${subscriber.by} gets ${id} in ${subscriber.channel}${position ? ` at ${placeOf(position)}` : ""}`);
   }
 
   gap(subscriber: Subscriber, { reason, from, to }: ChannelGap): void {
     const name = reason === "overflow" ? reason : (GapReason[reason] ?? `${reason}`);
     subscriber.received.push({ type: "gap", atMs: this.#nowMs(), reason: name, from, to });
     const places = from && to ? ` from ${placeOf(from)} to ${placeOf(to)}` : "";
-    this.#trace(`${subscriber.by} is told a gap in ${subscriber.channel}: ${name}${places}`);
+    this.#trace?.(`${subscriber.by} is told a gap in ${subscriber.channel}: ${name}${places}`);
   }
 
   fault(text: string): void {
     this.faults.push(text);
-    this.#trace(`FAULT: ${text}`);
+    this.#trace?.(`FAULT: ${text}`);
   }
 }
 

@@ -65,11 +65,11 @@ export class NodePlace {
         if (process.isDead) return;
         this.#node = node;
         network.addNode(node);
-        trace(`${name} serves`);
+        trace?.(`${name} serves`);
       },
       (reason: unknown) => {
         if (process.isDead) return;
-        trace(`${name} could not start: ${String(reason)}`);
+        trace?.(`${name} could not start: ${String(reason)}`);
         this.#kill(process, true);
         simulation.after(restartMs, () => this.#restart(process));
       },
@@ -116,7 +116,7 @@ export class NodePlace {
     process.run(() => {
       node.drain(windowMs, deadlineMs).then(
         () => {
-          trace(`${node.name} has gone`);
+          trace?.(`${node.name} has gone`);
           this.#kill(process, true);
           this.#restart(process);
         },
@@ -148,8 +148,8 @@ function traceLog(name: string, { trace, ledger }: RunSurroundings): Log {
   const log: Log = {
     enabled: (level) => level !== "debug",
     debug: () => {},
-    info: (message, fields) => trace(lineOf(message, fields)),
-    warn: (message, fields) => trace(lineOf(message, fields)),
+    info: (message, fields) => trace?.(lineOf(message, fields)),
+    warn: (message, fields) => trace?.(lineOf(message, fields)),
     error: (message, fields) => ledger.fault(lineOf(message, fields)),
     child: () => log,
   };

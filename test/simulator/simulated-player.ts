@@ -2,7 +2,7 @@ import { type Channel, type Client, type ConnectOptions, FanfareError, Outcome, 
 import { openClient, type Ports } from "@fanfare/sdk-core/port";
 import { epochMs, SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
-import type { Ledger, Subscriber } from "./ledger.ts";
+import type { Ledger, Subscriber, Trace } from "./ledger.ts";
 import type { Network } from "./network.ts";
 import { isDurable } from "./plan.ts";
 import { simulatedToken } from "./simulated-node.ts";
@@ -12,7 +12,7 @@ export interface PlayerSurroundings {
   readonly simulation: Simulation;
   readonly network: Network;
   readonly ledger: Ledger;
-  readonly trace: (line: string) => void;
+  readonly trace: Trace;
 }
 
 /** The app of every run. */
@@ -55,11 +55,11 @@ export class SimulatedPlayer {
       publishTimeoutMs: 30_000,
       onStatus: (event) => {
         if (event.type === "open") {
-          around.trace(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
+          around.trace?.(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
           if (event.resumed) ledger.resumed(name);
           else this.#sessions++;
-        } else if (event.type === "waiting") around.trace(`${name} waits: ${event.error?.message ?? "no reason"}`);
-        else if (event.type === "moving") around.trace(`${name} moves`);
+        } else if (event.type === "waiting") around.trace?.(`${name} waits: ${event.error?.message ?? "no reason"}`);
+        else if (event.type === "moving") around.trace?.(`${name} moves`);
         else if (event.type === "closed" && !this.#isClosed) this.#endedByItself(event.error);
         else if (event.type === "error" && event.source !== "server") {
           ledger.fault(`the client of ${name} reports ${event.source}: ${stackOf(event.error)}`);
@@ -113,7 +113,7 @@ export class SimulatedPlayer {
     this.run((client) => {
       client.join(group, from === undefined ? {} : { from }).then(
         (channel) => this.#watch(group, channel),
-        (reason: unknown) => this.#around.trace(`${this.name} could not join ${group}: ${String(reason)}`),
+        (reason: unknown) => this.#around.trace?.(`${this.name} could not join ${group}: ${String(reason)}`),
       );
     });
   }
@@ -123,7 +123,9 @@ export class SimulatedPlayer {
     if (channel === undefined) return;
     this.run(() => {
       this.#end(group, "left");
-      channel.leave().catch((reason: unknown) => this.#around.trace(`${this.name} could not leave: ${String(reason)}`));
+      channel
+        .leave()
+        .catch((reason: unknown) => this.#around.trace?.(`${this.name} could not leave: ${String(reason)}`));
     });
   }
 
@@ -159,7 +161,7 @@ export class SimulatedPlayer {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#around.trace(`${this.name} closes`);
+    this.#around.trace?.(`${this.name} closes`);
     for (const channel of [...this.#subscribers.keys()]) this.#end(channel, "closed");
     this.process.run(() => void this.#client?.close());
   }
@@ -227,7 +229,7 @@ export class SimulatedPlayer {
     entry.answeredMs = this.#around.simulation.nowMs;
     entry.outcome = outcome;
     entry.error = error;
-    this.#around.trace(
+    this.#around.trace?.(
       `${this.name} hears that ${entry.id} is ${Outcome[outcome]}${error === "" ? "" : ` (${error})`}`,
     );
   }

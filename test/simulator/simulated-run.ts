@@ -6,7 +6,7 @@ import { checkCalm } from "./checks/calm.ts";
 import { checkGuarantees } from "./checks/guarantees.ts";
 import { leaksOf } from "./checks/leaks.ts";
 import { checkLogs } from "./checks/logs.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger, type Trace } from "./ledger.ts";
 import { Network } from "./network.ts";
 import { NodePlace } from "./node-place.ts";
 import { durableGroups, isDurable, liveGroups, type NodeStep, type Plan, type PlayerStep, type Step } from "./plan.ts";
@@ -25,13 +25,18 @@ export interface RunResult {
 /** How a run is watched. */
 export interface RunOptions {
   /** Told everything that happens, one line at a time. */
-  readonly trace?: ((line: string) => void) | undefined;
+  readonly trace?: Trace;
   /** What goes wrong on purpose. Default: nothing. */
   readonly sabotage?: Sabotage | undefined;
 }
 
 /** How long clients may take to be back after the last fault, in milliseconds. */
 const settleMs = 90_000;
+/** Nodes die by these, or do not reach enough of Valkey to be known as alive. */
+const losesNodes: ReadonlySet<Step["do"]> = new Set([
+  ...(["kill-node", "freeze-node", "partition", "lose-published"] as const),
+  ...(["kill-primary", "freeze-primary", "isolate-primary"] as const),
+]);
 /** How long it takes at most until a node that died is dead to one that came later: two lives of a lease. */
 const deathMs = 12_000;
 /** How long what is published then may take to be answered and to arrive. */
@@ -49,7 +54,7 @@ export class SimulatedRun {
   readonly #places: NodePlace[];
   readonly #players: (SimulatedPlayer | undefined)[] = [];
   readonly #everyPlayer: SimulatedPlayer[] = [];
-  readonly #trace: (line: string) => void;
+  readonly #trace: Trace;
   readonly #looks: Random;
 
   constructor(plan: Plan, { trace, sabotage }: RunOptions = {}) {
@@ -57,8 +62,7 @@ export class SimulatedRun {
     this.#simulation = new Simulation(plan.seed);
     const simulation = this.#simulation;
     this.#looks = simulation.random("looks");
-    this.#trace =
-      trace === undefined ? () => {} : (line) => trace(`${(simulation.nowMs / 1000).toFixed(4).padStart(9)}  ${line}`);
+    this.#trace = trace && ((line) => trace(`${(simulation.nowMs / 1000).toFixed(4).padStart(9)}  ${line}`));
     this.#ledger = new Ledger(() => simulation.nowMs, this.#trace);
     this.#network = new Network(simulation, sabotage === "swap-messages");
     const around = { simulation, ledger: this.#ledger, network: this.#network, trace: this.#trace, plan, sabotage };
@@ -79,7 +83,7 @@ export class SimulatedRun {
       await simulation.runUntil(beganMs + step.atMs);
       this.#carryOut(step);
     }
-    await this.#settle();
+    await this.#settle(beganMs);
     await this.#probe();
     await this.#audit();
     this.#ledger.faults.push(
@@ -91,7 +95,7 @@ export class SimulatedRun {
   }
 
   #carryOut(step: Step): void {
-    this.#trace(`* ${describe(step)}`);
+    this.#trace?.(`* ${describe(step)}`);
     if ("player" in step) this.#ofPlayer(step);
     else if (isNodeStep(step)) this.#place(step.node).carryOut(step);
     else this.#backbone.carryOut(step, (node) => this.#place(node).process);
@@ -149,12 +153,12 @@ export class SimulatedRun {
   }
 
   /** The faults are over: everybody is back, and every publish has its answer. */
-  async #settle(): Promise<void> {
-    this.#trace("* the faults are over");
+  async #settle(beganMs: number): Promise<void> {
+    this.#trace?.("* the faults are over");
     // What nobody was told of is noticed by its silence.
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#plan.timing;
-    const noticedMs = Math.max(heartbeatIntervalMs + heartbeatTimeoutMs, this.#hasClusterFaults ? deathMs : 0) + 2000;
-    await this.#simulation.runUntil(this.#simulation.nowMs + longestOf(this.#plan.steps) + noticedMs);
+    const noticedMs = Math.max(heartbeatIntervalMs + heartbeatTimeoutMs, this.#mayLoseNodes ? deathMs : 0) + 2000;
+    await this.#simulation.runUntil(Math.max(this.#simulation.nowMs, beganMs + endOf(this.#plan.steps)) + noticedMs);
     await this.#until("the nodes serve again", settleMs, () => this.#places.every((place) => place.isServing));
     await this.#until("every player is back", settleMs, () =>
       this.#everyPlayer.every((player) => player.isClosed || player.isOpen),
@@ -162,14 +166,14 @@ export class SimulatedRun {
     await this.#answers();
   }
 
-  /** Something was done to nodes, or to what connects them. */
-  get #hasClusterFaults(): boolean {
-    return this.#plan.setting !== "embedded" && this.#plan.steps.some((step) => !("player" in step));
+  /** Something was done through which a node dies, or is taken for dead. */
+  get #mayLoseNodes(): boolean {
+    return this.#plan.setting !== "embedded" && this.#plan.steps.some((step) => losesNodes.has(step.do));
   }
 
   /** Everything works as on the first day. */
   async #probe(): Promise<void> {
-    this.#trace("* the last round");
+    this.#trace?.("* the last round");
     for (let index = 0; index < this.#plan.players; index++) {
       const player = this.#players[index];
       if (player === undefined || player.isClosed) this.#connect(index);
@@ -195,7 +199,7 @@ export class SimulatedRun {
 
   /** Somebody reads all logs from their beginnings. */
   async #audit(): Promise<void> {
-    this.#trace("* the logs are read");
+    this.#trace?.("* the logs are read");
     const auditor = this.#connect(this.#plan.players);
     await this.#until("whoever reads the logs is connected", settleMs, () => auditor.isOpen);
     for (const group of durableGroups) auditor.join(group, { rewind: 10_000 });
@@ -212,7 +216,7 @@ export class SimulatedRun {
 
   /** Everybody goes, and nothing stays behind. */
   async #endAll(idle: readonly number[]): Promise<void> {
-    this.#trace("* everybody goes");
+    this.#trace?.("* everybody goes");
     for (const player of this.#everyPlayer) player.close();
     const { resumeWindowMs } = this.#plan.timing;
     const leaks = () => [
@@ -244,9 +248,13 @@ function isNodeStep(step: Step): step is Step & NodeStep {
   return step.do === "drain-node" || step.do === "freeze-node" || step.do === "kill-node";
 }
 
-/** How long the longest of them lasts. */
-function longestOf(steps: readonly Step[]): number {
-  return Math.max(0, ...steps.map((step) => ("forMs" in step ? step.forMs : "downMs" in step ? step.downMs : 0)));
+/** When the last of them is over. */
+function endOf(steps: readonly Step[]): number {
+  return Math.max(0, ...steps.map((step) => step.atMs + durationOf(step)));
+}
+
+function durationOf(step: Step): number {
+  return "forMs" in step ? step.forMs : "downMs" in step ? step.downMs : 0;
 }
 
 /** A step, for people. */

@@ -30,7 +30,7 @@ export class ValkeyBackbone implements Backbone {
     this.#model = new ValkeyModel({
       ...sizes[setting],
       simulation,
-      trace,
+      trace: trace ?? (() => {}),
       tampering: tamperingOf(sabotage, simulation.random("sabotage")),
       replicationDelayMs: plan.replicationDelayMs,
       onThrown: (reason) => ledger.fault(`the model of Valkey threw ${(reason as Error).stack}`),

@@ -96,6 +96,7 @@ export function numberText(value: number): string {
 
 /** The number that a text stands for, as `tonumber` finds it. */
 export function toNumber(text: string): number | undefined {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
   const trimmed = text.trim();
   if (!/^[+-]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)$/.test(trimmed)) {
     const special = /^([+-]?)(inf|nan)$/i.exec(trimmed);

@@ -8,7 +8,8 @@ export type LuaFunction = (...args: LuaValue[]) => readonly LuaValue[];
 export class LuaTable {
   /** Values of the keys from 1 on. The last one is not nil. */
   readonly array: LuaValue[];
-  readonly #rest = new Map<LuaValue, LuaValue>();
+  /** Made when the first comes: most tables are lists. */
+  #rest: Map<LuaValue, LuaValue> | undefined;
 
   /** @param array becomes the table's own */
   constructor(array: LuaValue[] = []) {
@@ -19,15 +20,18 @@ export class LuaTable {
   get(key: LuaValue): LuaValue {
     if (typeof key === "number" && key >= 1 && key <= this.array.length && Number.isInteger(key))
       return this.array[key - 1];
-    return this.#rest.get(key);
+    return this.#rest?.get(key);
   }
 
   set(key: LuaValue, value: LuaValue): void {
     if (typeof key === "number" && Number.isInteger(key) && key >= 1 && key <= this.array.length + 1) {
       this.#setElement(key, value);
-    } else if (value === undefined) this.#rest.delete(key);
+    } else if (value === undefined) this.#rest?.delete(key);
     else if (key === undefined) throw new TypeError("index is nil");
-    else this.#rest.set(key, value);
+    else {
+      this.#rest ??= new Map();
+      this.#rest.set(key, value);
+    }
   }
 
   /** The border that `#` finds. */
@@ -38,7 +42,7 @@ export class LuaTable {
   /** The pairs as `next` goes through them. */
   *pairs(): Generator<readonly [LuaValue, LuaValue]> {
     for (const [i, value] of this.array.entries()) if (value !== undefined) yield [i + 1, value];
-    yield* this.#rest;
+    if (this.#rest !== undefined) yield* this.#rest;
   }
 
   #setElement(key: number, value: LuaValue): void {
@@ -49,14 +53,16 @@ export class LuaTable {
     }
     if (value === undefined) return;
     this.array.push(value);
-    if (this.#rest.size === 0) return;
-    for (let next = key + 1; this.#rest.has(next); next++) {
-      this.array.push(this.#rest.get(next));
-      this.#rest.delete(next);
+    const rest = this.#rest;
+    if (rest === undefined || rest.size === 0) return;
+    for (let next = key + 1; rest.has(next); next++) {
+      this.array.push(rest.get(next));
+      rest.delete(next);
     }
   }
 
   #trim(): void {
-    while (this.array.length > 0 && this.array.at(-1) === undefined) this.array.pop();
+    const { array } = this;
+    while (array.length > 0 && array[array.length - 1] === undefined) array.pop();
   }
 }

@@ -15,6 +15,8 @@ const standard = standardLibrary();
 export class LuaFunctions {
   readonly #call: CallCommand;
   readonly #libraries = new Map<string, ReadonlyMap<string, LuaFunction>>();
+  /** Of all libraries. */
+  #functions = new Map<string, LuaFunction>();
   readonly #sources = new Map<string, string>();
 
   constructor(call: CallCommand) {
@@ -40,17 +42,16 @@ export class LuaFunctions {
     };
     programOf(source)({ ...standard, ...this.#servers({ register_function: register }) });
     this.#libraries.set(name, functions);
+    this.#functions = new Map([...this.#libraries.values()].flatMap((library) => [...library]));
     this.#sources.set(name, source);
     return name;
   }
 
   /** As `FCALL`. */
   call(name: string, keys: readonly string[], args: readonly string[]): ModelReply {
-    for (const functions of this.#libraries.values()) {
-      const found = functions.get(name);
-      if (found !== undefined) return this.#run(() => found(new LuaTable([...keys]), new LuaTable([...args])));
-    }
-    return new ErrorReply("ERR", "Function not found");
+    const found = this.#functions.get(name);
+    if (found === undefined) return new ErrorReply("ERR", "Function not found");
+    return this.#run(() => found(new LuaTable([...keys]), new LuaTable([...args])));
   }
 
   /** As `EVAL`. */
@@ -61,6 +62,7 @@ export class LuaFunctions {
 
   clear(): void {
     this.#libraries.clear();
+    this.#functions.clear();
     this.#sources.clear();
   }
 

@@ -130,7 +130,7 @@ export class ModelClient implements ValkeyClient {
       const known = this.#primaries().filter((id) => !this.#isLost(id));
       return known[this.#model.random.below(known.length)] ?? (this.#primaries()[0] as string);
     }
-    const key = destination?.slotOf ?? keyOf(command);
+    const key = destination === undefined ? keyOf(command) : keyNamed(destination);
     return this.#view.primaryOf(slotOfKey(key));
   }
 
@@ -151,11 +151,13 @@ export class ModelClient implements ValkeyClient {
     timer = simulation.after(timeoutMs, () => this.process.run(() => call.fail(new Error("timed out")), call));
     const isOpen = () => this.#calls.has(call);
     this.#exchange(id, commands, false, isOpen, (replies) => {
-      this.#follow(commands, replies, isOpen, maxRedirections, (settled) => {
+      const done = (settled: Answered): void => {
         if (!this.#calls.delete(call)) return;
         timer?.cancel();
         resolve(settled);
-      });
+      };
+      if (replies.some(isRedirected)) this.#follow(commands, replies, isOpen, maxRedirections, done);
+      else done(replies);
     });
     return promise;
   }
@@ -243,13 +245,22 @@ export class ModelClient implements ValkeyClient {
   }
 }
 
+/** Replicas of the model are not read from. */
+function keyNamed(destination: Extract<Destination, object>): string {
+  return "slotOf" in destination ? destination.slotOf : destination.replicaOf;
+}
+
 function throwIfFailed(reply: ModelReply | Error | undefined): void {
   if (reply instanceof Error) throw reply;
   if (reply instanceof ErrorReply) throw errorOf(reply);
 }
 
+function isRedirected(reply: ModelReply | Error): reply is ErrorReply {
+  return reply instanceof ErrorReply && (reply.code === "MOVED" || reply.code === "ASK");
+}
+
 function redirectionOf(reply: ModelReply | Error): { id: string; isAsk: boolean } | undefined {
-  if (!(reply instanceof ErrorReply) || (reply.code !== "MOVED" && reply.code !== "ASK")) return undefined;
+  if (!isRedirected(reply)) return undefined;
   return { id: reply.message.split(" ")[1] as string, isAsk: reply.code === "ASK" };
 }
 
