@@ -158,6 +158,32 @@ describe("LocalRoutes", () => {
     expect(store.verbs).toEqual(["remove g:x", "add g:y"]);
   });
 
+  it("removes again what a failover may have brought back, and not what is held again or was removed long ago", async () => {
+    for (const one of [channel, other]) {
+      await routes.hold(one);
+      routes.release(one);
+    }
+    await clock.advance(2_500);
+    await routes.hold(other);
+    store.calls.length = 0;
+    store.entries.set("g:x", 1);
+    await routes.reassert(({ key }) => key === "g:x");
+    expect(store.verbs).toEqual(["remove g:x"]);
+    expect(store.entries.has("g:x")).toBe(false);
+    await clock.advance(60_000);
+    await routes.reassert(({ key }) => key === "g:x");
+    expect(store.verbs).toEqual(["remove g:x"]);
+  });
+
+  it("removes again when it closes what it has removed a moment ago", async () => {
+    await routes.hold(channel);
+    routes.release(channel);
+    await clock.advance(2_500);
+    store.entries.set("g:x", 1); // the replica that took over had not heard of it
+    expect(await routes.close()).toBe(true);
+    expect(store.entries.has("g:x")).toBe(false);
+  });
+
   it("is put on no route once it is closed", async () => {
     await routes.close();
     await expect(routes.hold(channel)).rejects.toThrow("going away");

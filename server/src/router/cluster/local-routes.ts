@@ -41,6 +41,9 @@ interface Route {
 
 /** Adds under way at the same time when routes are asserted again. */
 const reassertAtOnce = 256;
+/** How long a removal is remembered, in milliseconds, and how many are; past it the oldest is forgotten. */
+const removedLifeMs = 60_000;
+const maxRemoved = 10_000;
 /** After how long a failed route is tried again, in milliseconds. */
 const retryMs = 1_000;
 
@@ -48,7 +51,8 @@ const retryMs = 1_000;
  * Keeps this node on the routes of the channels that it has subscribers of. One entry a channel, bounded by subscriptions.
  *
  * Changes of one route carry rising sequences, so that a late one undoes nothing; what is left behind by one that failed is removed when a
- * message comes for a channel that nobody here has.
+ * message comes for a channel that nobody here has. A failover can bring a route back that was removed: removals of the last minute are carried out
+ * again when a slot's primary changed, and when the node closes, because nobody does it after that.
  */
 export class LocalRoutes {
   readonly #options: LocalRoutesOptions;
@@ -56,6 +60,8 @@ export class LocalRoutes {
   readonly #routes = new Map<string, Route>();
   readonly #idle = new Set<Route>();
   readonly #healing = new Set<string>();
+  /** Channels that this node was taken off, and when; the oldest first. */
+  readonly #removed = new Map<string, { readonly channel: AppChannel; readonly atMs: number }>();
   #sequence = 0;
   /** Under way. */
   readonly #removals = new Set<Promise<boolean>>();
@@ -88,6 +94,7 @@ export class LocalRoutes {
     const id = idOf(channel);
     let route = this.#routes.get(id);
     if (route === undefined) {
+      this.#removed.delete(id);
       route = { channel, holders: 0, state: "adding", stood: false, adding: Promise.resolve(), idleSinceMs: 0 };
       this.#routes.set(id, route);
       this.#add(route);
@@ -125,6 +132,11 @@ export class LocalRoutes {
         const found = await Promise.all(some.map((route) => this.#assert(route).catch(() => true))); // it is tried again
         lost += found.filter((stood) => !stood).length;
       }
+      const removed = this.#removedLately(isAffected);
+      for (let i = 0; i < removed.length && !this.#closed; i += reassertAtOnce) {
+        const some = removed.slice(i, i + reassertAtOnce).filter((channel) => !this.#routes.has(idOf(channel)));
+        await Promise.all(some.map((channel) => this.#remove(channel)));
+      }
       this.#counters.routesReasserted += affected.length;
       this.#counters.routesLost += lost;
       if (affected.length > 0) this.#options.log.info("routes asserted again", { routes: affected.length, lost });
@@ -139,10 +151,11 @@ export class LocalRoutes {
     this.#sweepTimer?.cancel();
     this.#retryTimer?.cancel();
     await this.#reasserting;
-    const all = [...this.#routes.values()];
+    const held = [...this.#routes.values()].map(({ channel }) => channel);
+    const all = [...held, ...this.#removedLately(() => true)];
     this.#routes.clear();
     this.#idle.clear();
-    const removed = await Promise.all([...all.map(({ channel }) => this.#remove(channel)), ...this.#removals]);
+    const removed = await Promise.all([...all.map((channel) => this.#remove(channel)), ...this.#removals]);
     return removed.every((isRemoved) => isRemoved) && !this.#isLeftBehind;
   }
 
@@ -191,6 +204,7 @@ export class LocalRoutes {
         if (route.idleSinceMs > untilMs) break; // in the order of their last release
         this.#idle.delete(route);
         this.#routes.delete(idOf(route.channel));
+        this.#remember(route.channel);
         // Behind an addition that is under way, so that not even a store that mixes up the two is left with it.
         void this.#removeBehind(route);
       }
@@ -201,6 +215,22 @@ export class LocalRoutes {
   async #removeBehind({ adding, channel }: Route): Promise<void> {
     await adding.catch(() => {});
     if (!this.#routes.has(idOf(channel))) await this.#remove(channel);
+  }
+
+  #remember(channel: AppChannel): void {
+    const atMs = this.#options.clock.monotonicMs();
+    this.#removed.set(idOf(channel), { channel, atMs });
+    for (const [id, oldest] of this.#removed) {
+      if (this.#removed.size <= maxRemoved && atMs - oldest.atMs <= removedLifeMs) break;
+      this.#removed.delete(id);
+    }
+  }
+
+  #removedLately(isAffected: (channel: AppChannel) => boolean): AppChannel[] {
+    const sinceMs = this.#options.clock.monotonicMs() - removedLifeMs;
+    return [...this.#removed.values()].flatMap(({ channel, atMs }) =>
+      atMs >= sinceMs && isAffected(channel) ? [channel] : [],
+    );
   }
 
   /** @returns whether that could be done */
