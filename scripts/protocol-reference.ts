@@ -24,7 +24,8 @@ const pages = [
     path: "docs/reference/control.md",
     packageName: "fanfare.control.v1",
     title: "Control API reference",
-    intro: "Every call of `fanfare.control.v1.ControlService`, and what it carries.",
+    intro:
+      "Every call of `fanfare.control.v1.ControlService`, of `fanfare.control.v1.OperatorService`, and what they carry.",
   },
   {
     path: "docs/reference/config.md",

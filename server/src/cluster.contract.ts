@@ -1,8 +1,9 @@
+import { Code } from "@connectrpc/connect";
 import { Access } from "@fanfare/proto/config/v1";
 import type { WatchEventsResponse } from "@fanfare/proto/control/v1";
 import { CloseCode, GapReason, Outcome } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type TestServer, tokenFor } from "./testing/test-server.ts";
+import { newApp, type TestServer, tokenFor } from "./testing/test-server.ts";
 
 /** Nodes that are one cluster. With the embedded broker both are the same node. */
 export interface ClusterUnderTest extends AsyncDisposable {
@@ -321,6 +322,67 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
       expect(await request()).toMatchObject({ case: "subscribed" });
       await two.control().deleteNamespace({ name });
       await client.frame("subscription", ({ event }) => event.case === "closed");
+    });
+
+    it("serves an app on every node within a second of its put, and changes it without anybody leaving", async () => {
+      const app = fresh("app");
+      const putAtMs = performance.now();
+      const put = await one.operator().putApp({ app: newApp(app) });
+      expect(put).toMatchObject({ created: true, unconfirmedNodes: [] });
+      const player = await join(two, "player", { app });
+      const other = await join(one, "other", { app });
+      const tookMs = performance.now() - putAtMs;
+      expect(tookMs, "from the put to a player on each node").toBeLessThan(1_000);
+      expect(await other.publish({ case: "player", value: "player" }, "hello")).toMatchObject({
+        outcome: Outcome.DELIVERED,
+      });
+      await player.received(1);
+      await player.subscribe("chat:x");
+      expect((await two.control(app).listNodes({})).nodes.length).toBe(one === two ? 1 : 2);
+
+      // Other rules, and another key for the backend: nobody is thrown out, and the former key is worth nothing.
+      const namespaces = [{ name: "default", rules: { subscribe: Access.ANYONE } }];
+      const again = await two.operator().putApp({ app: newApp(app, { namespaces, apiKeys: [] }) });
+      expect(again).toMatchObject({ created: false, unconfirmedNodes: [] });
+      await player.frame("subscription", ({ event }) => event.case === "closed");
+      await expect(player.publish("lobby", "no")).rejects.toThrow(/may not publish/);
+      for (const server of [one, two]) {
+        await expect(server.control(app).listNodes({})).rejects.toMatchObject({ code: Code.Unauthenticated });
+      }
+      expect([player.closedWith, other.closedWith]).toEqual([undefined, undefined]);
+
+      expect(await one.operator().deleteApp({ id: app })).toMatchObject({ changed: true, unconfirmedNodes: [] });
+      for (const client of [player, other]) expect((await client.ended()).code).toBe(CloseCode.PERMISSION_DENIED);
+      for (const server of [one, two]) {
+        const late = await server.dial();
+        late.sayHello({ token: tokenFor("late", { app }), features: resumable });
+        expect((await late.ended()).code).toBe(CloseCode.UNAUTHENTICATED);
+      }
+    });
+
+    it("takes what was put at any node, lists it at every one, and has each of many", async () => {
+      const apps = Array.from({ length: 6 }, () => fresh("many"));
+      await Promise.all(apps.map((id, i) => [one, two][i % 2]!.operator().putApp({ app: newApp(id) })));
+      for (const server of [one, two]) {
+        const listed = (await server.operator().listApps({})).apps.map(({ app }) => app?.id);
+        expect(listed).toEqual(expect.arrayContaining(["a", "b", ...apps]));
+      }
+      await Promise.all(apps.map((id, i) => [two, one][i % 2]!.operator().deleteApp({ id })));
+      const left = (await two.operator().listApps({})).apps.map(({ app }) => app?.id);
+      expect(left.filter((id) => apps.includes(id ?? ""))).toEqual([]);
+    });
+
+    it("begins an app anew that was deleted, without namespaces that were put into the former one", async () => {
+      const app = fresh("again");
+      await one.operator().putApp({ app: newApp(app) });
+      await one.control(app).putNamespace({ namespace: { name: "extra", rules: { subscribe: Access.ANYONE } } });
+      const names = async (server: TestServer) =>
+        (await server.control(app).listNamespaces({})).namespaces.map(({ name }) => name);
+      expect(await names(two)).toContain("extra");
+      await two.operator().deleteApp({ id: app });
+      await one.operator().putApp({ app: newApp(app) });
+      for (const server of [one, two]) expect(await names(server)).not.toContain("extra");
+      await one.operator().deleteApp({ id: app });
     });
   });
 }

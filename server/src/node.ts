@@ -1,30 +1,30 @@
 import { create } from "@bufbuild/protobuf";
 import { type Node, NodeSchema, NodeState } from "@fanfare/proto/control/v1";
-import { type Channel, ErrorCode } from "@fanfare/proto/v1";
+import { ErrorCode } from "@fanfare/proto/v1";
+import { ApiKeys } from "./auth/api-keys.ts";
 import { Bans } from "./auth/bans.ts";
 import { fetchKeySet } from "./auth/key-set-fetch.ts";
 import { PlayerTokenVerifier, type VerifiedToken } from "./auth/player-token.ts";
 import { ResumeSecrets } from "./auth/resume-secret.ts";
 import { Revocations } from "./auth/revocations.ts";
 import type { Broker } from "./broker/broker.ts";
+import type { Standing } from "./broker/standing-store.ts";
 import type { Clock } from "./clock.ts";
-import type { ResolvedApp, ResolvedConfig } from "./config/resolved-config.ts";
+import type { ResolvedConfig } from "./config/resolved-config.ts";
 import { FanfareError } from "./fanfare-error.ts";
 import { Admission } from "./gateway/admission.ts";
 import { FlushScheduler } from "./gateway/flush-scheduler.ts";
-import type { GatewayApp, GatewayContext } from "./gateway/gateway-context.ts";
-import { AppHub } from "./hub/app-hub.ts";
-import { ClusterPresence } from "./hub/cluster-presence.ts";
-import { ClusterSessions } from "./hub/cluster-sessions.ts";
-import { FanOut } from "./hub/fan-out.ts";
-import type { Credentials, Session } from "./hub/session.ts";
+import type { GatewayContext } from "./gateway/gateway-context.ts";
+import type { ClusterSessions } from "./hub/cluster-sessions.ts";
+import type { Credentials } from "./hub/session.ts";
 import { SettingsSync } from "./hub/settings-sync.ts";
 import { CoalescedCursors } from "./log/coalesced-cursors.ts";
 import type { DurableStores } from "./log/durable-stores.ts";
 import { MemoryCursorStore } from "./log/memory/memory-cursor-store.ts";
 import { MemoryMessageLog } from "./log/memory/memory-message-log.ts";
 import type { MessageLog } from "./log/message-log.ts";
-import { NamespaceRegistry } from "./namespace/namespace-registry.ts";
+import type { NodeApp } from "./node-app.ts";
+import { NodeApps } from "./node-apps.ts";
 import type { ClusterFigures } from "./observe/cluster-metrics.ts";
 import { Counters } from "./observe/counters.ts";
 import { LinkCounters } from "./observe/link-counters.ts";
@@ -34,7 +34,6 @@ import { Cluster, clusterRevision, type NodeLinks } from "./router/cluster/clust
 import type { LinkReceiver } from "./router/links/link-port.ts";
 import { Links } from "./router/links/links.ts";
 import { Producer } from "./router/producer.ts";
-import { Router } from "./router/router.ts";
 import { version } from "./version.ts";
 
 /** What a node is made of. */
@@ -68,7 +67,11 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
   readonly scheduler: FlushScheduler;
   readonly admission: Admission;
   readonly resumeSecrets: ResumeSecrets;
-  readonly apps: ReadonlyMap<string, GatewayApp>;
+  /** Those that are served now. */
+  readonly apps: ReadonlyMap<string, NodeApp>;
+  /** All of them, and how they come and go. */
+  readonly appTable: NodeApps;
+  readonly apiKeys = new ApiKeys();
   readonly messageLog: MessageLog;
   readonly cursors: CoalescedCursors;
   readonly bans: Bans;
@@ -101,10 +104,18 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     this.cursors = new CoalescedCursors(stores?.cursorStore ?? new MemoryCursorStore(clock), clock);
     this.bans = new Bans(() => clock.nowMs());
     this.revocations = new Revocations(() => clock.nowMs());
-    const verifier = new PlayerTokenVerifier({ apps: config.apps, clock, fetch: fetchKeySet, log });
-    this.#verifyToken = verifyToken ?? ((token) => verifier.verify(token));
     this.cluster = options.cluster && this.#openCluster(options.cluster);
-    this.apps = new Map([...config.apps].map(([id, app]) => [id, this.#openApp(app)]));
+    const { counters, messageLog, cursors, incarnation, cluster } = this;
+    const ofAll = { config, clock, counters, log, messageLog, cursors, incarnation, random, cluster };
+    const applyStanding = this.#applyStanding;
+    this.appTable = new NodeApps({ ...ofAll, applyStanding }, this.apiKeys);
+    this.apps = this.appTable.served;
+    const verifier = new PlayerTokenVerifier({
+      ...{ apps: this.appTable.definitions, clock, fetch: fetchKeySet, log },
+      lookAgain: async () => await this.settings?.lookAgain(),
+    });
+    this.appTable.onRemoved = (appId) => verifier.forget(appId);
+    this.#verifyToken = verifyToken ?? ((token) => verifier.verify(token));
     if (this.cluster !== undefined) {
       answerForSessions(this.cluster, this.apps);
       listenForPresence(this.cluster, this.apps);
@@ -191,6 +202,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
         connections: this.counters.connections,
         sessions: this.counters.sessions,
         settingsVersion: BigInt(this.settings?.version ?? 0),
+        settingsRevision,
         clientUrl: "",
       }),
       onIsolated: () => this.#isolated.resolve(),
@@ -198,72 +210,40 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     });
   }
 
+  readonly #applyStanding = (appId: string, playerId: string, standing: Standing): void => {
+    const { bannedUntilMs, banReason, revokedBeforeMs } = standing;
+    if (bannedUntilMs === undefined) this.bans.unban(appId, playerId);
+    else this.bans.banUntil(appId, playerId, bannedUntilMs, banReason);
+    if (revokedBeforeMs > 0) this.revocations.revoke(appId, playerId, revokedBeforeMs);
+  };
+
   #openSettings(cluster: Cluster): SettingsSync {
-    const { clock, log, apps } = this;
-    const settings = new SettingsSync(cluster.broker.settings, (appId) => apps.get(appId)?.hub.namespaces, clock, log);
+    const { clock, log, apps, appTable } = this;
+    const settings = new SettingsSync({
+      store: cluster.broker.settings,
+      applyApps: (put) => appTable.apply(put),
+      namespacesOf: (appId) => apps.get(appId)?.hub.namespaces,
+      ...{ clock, log },
+    });
     cluster.answer("settings", async (_from, { question }) => {
-      if (question.case === "settings") await settings.atLeast(Number(question.value.version));
+      if (question.case !== "settings") return nothing;
+      const { version, appId } = question.value;
+      await settings.atLeast(Number(version));
+      if (settings.version < Number(version)) {
+        throw new FanfareError(ErrorCode.UNAVAILABLE, "this node cannot read the settings now; it will");
+      }
+      const problem = appTable.problemOf(appId);
+      if (problem !== "") throw new FanfareError(ErrorCode.FAILED_PRECONDITION, problem);
       return nothing;
     });
     // What a lost word did not tell is seen at the next renewal.
     cluster.onNode(({ settingsVersion }) => void settings.atLeast(Number(settingsVersion)));
     return settings;
   }
-
-  #openSessions(hub: AppHub, cluster: Cluster): ClusterSessions {
-    const { clock, log, config, bans, revocations } = this;
-    const { appId } = hub;
-    return new ClusterSessions({
-      hub,
-      cluster,
-      clock,
-      log,
-      resumeWindowMs: config.timing.resumeWindowMs,
-      applyStanding(playerId, { bannedUntilMs, banReason, revokedBeforeMs }) {
-        if (bannedUntilMs === undefined) bans.unban(appId, playerId);
-        else bans.banUntil(appId, playerId, bannedUntilMs, banReason);
-        if (revokedBeforeMs > 0) revocations.revoke(appId, playerId, revokedBeforeMs);
-      },
-    });
-  }
-
-  #openApp(app: ResolvedApp): GatewayApp {
-    const { clock, counters, config, messageLog, cursors, log, cluster } = this;
-    const namespaces = new NamespaceRegistry(app, {
-      maxPayloadBytes: config.limits.maxPayloadBytes,
-      canReplicate: config.valkey !== undefined,
-    });
-    const { resumeWindowMs } = config.timing;
-    const presence = cluster && new ClusterPresence({ appId: app.id, cluster, clock, resumeWindowMs });
-    const hub = new AppHub({
-      appId: app.id,
-      namespaces,
-      messageLog,
-      cursors,
-      log,
-      clock,
-      timing: config.timing,
-      limits: config.limits,
-      counters,
-      fanOut: new FanOut(clock),
-      section: this.incarnation,
-      randomOrigin: () => randomId(this.#random),
-      randomSessionId: () => Buffer.from(this.#random(16)).toString("base64url"),
-      clusterPresence: presence,
-      routes: cluster && {
-        hold: (key) => cluster.routes.hold({ appId: app.id, key }),
-        release: (key) => cluster.routes.release({ appId: app.id, key }),
-      },
-    });
-    const policyFor = (channel: Channel) => namespaces.policyFor(channel);
-    const router = new Router<Session>({ appId: app.id, local: hub, messageLog, clock, counters, policyFor, cluster });
-    const sessions = cluster && this.#openSessions(hub, cluster);
-    return { hub, router, sessions, presence, allowedOrigins: app.allowedOrigins, leewayS: app.playerAuth.leewayS };
-  }
 }
 
 /** Other nodes ask for sessions that have come back to them, and tell of memberships. */
-function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, GatewayApp>): void {
+function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, NodeApp>): void {
   const sessionsOf = (appId: string): ClusterSessions => {
     const sessions = apps.get(appId)?.sessions;
     if (sessions === undefined) throw new FanfareError(ErrorCode.NOT_FOUND, `the app "${appId}" is not served here`);
@@ -286,7 +266,7 @@ function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, GatewayAp
 }
 
 /** Other nodes watch this one's sections, and tell of theirs. */
-function listenForPresence(cluster: Cluster, apps: ReadonlyMap<string, GatewayApp>): void {
+function listenForPresence(cluster: Cluster, apps: ReadonlyMap<string, NodeApp>): void {
   cluster.onRecord("presence", (from, { kind }) => {
     if (kind.case === "presence") apps.get(kind.value.appId)?.presence?.onSection(from, kind.value);
   });
@@ -299,5 +279,8 @@ function listenForPresence(cluster: Cluster, apps: ReadonlyMap<string, GatewayAp
     if (kind.case === "presenceWatch") apps.get(kind.value.appId)?.presence?.onWatch(from, kind.value);
   });
 }
+
+/** What this node understands of the settings: namespaces and apps. */
+export const settingsRevision = 1;
 
 const nothing = { case: "done" as const, value: {} };

@@ -4,6 +4,7 @@ import { CloseCode } from "@fanfare/proto/v1";
 import { type Clock, systemClock } from "./clock.ts";
 import type { ResolvedConfig } from "./config/resolved-config.ts";
 import { ControlApi } from "./control/control-api.ts";
+import { OperatorApi } from "./control/operator/operator-api.ts";
 import { drain, sendAway } from "./gateway/drain.ts";
 import { connectPath, UpgradeHandler } from "./gateway/upgrade.ts";
 import { type DevSecrets, devCredentialsRoute } from "./http/dev-credentials.ts";
@@ -223,7 +224,7 @@ export class FanfareServer implements AsyncDisposable {
     });
     const metrics = this.#newMetrics(node);
     const isReachable = () => node.cluster?.isHealthy ?? true;
-    const routes = [control.route, ...healthRoutes(node, isReachable)];
+    const routes = [control.route, new OperatorApi(node).route, ...healthRoutes(node, isReachable)];
     if (config.observe.metrics) routes.push(metricsRoute(metrics));
     if (devSecrets !== undefined) routes.push(devCredentialsRoute(devSecrets, node.clock));
     if (pages !== undefined) routes.push(pagesRoute(pages));

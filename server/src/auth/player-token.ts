@@ -29,7 +29,10 @@ export interface VerifiedToken {
 
 /** What a {@link PlayerTokenVerifier} needs. */
 export interface PlayerTokenOptions {
+  /** As they are now: looked at for every token. */
   apps: ReadonlyMap<string, ResolvedApp>;
+  /** An app may have come without this node having heard of it: settles when `apps` has what there is now. Default: it always has. */
+  lookAgain?: () => Promise<void>;
   clock: Pick<Clock, "nowMs" | "monotonicMs" | "setTimer">;
   fetch: FetchKeySet;
   log: Log;
@@ -37,6 +40,8 @@ export interface PlayerTokenOptions {
 
 /** As `Hello.token` allows. */
 const MAX_TOKEN_LENGTH = 8192;
+/** Nothing else can be an app. */
+const isAppId = /^[A-Za-z0-9_.-]{1,64}$/;
 /** The most groups of one token. */
 const MAX_GROUPS = 1000;
 const channelViolation = validatorFor(ChannelSchema);
@@ -47,16 +52,15 @@ const channelViolation = validatorFor(ChannelSchema);
  */
 export class PlayerTokenVerifier {
   readonly #options: PlayerTokenOptions;
-  readonly #keySets = new Map<string, KeySet>();
+  readonly #keySets = new Map<string, { url: string; keys: KeySet }>();
 
   constructor(options: PlayerTokenOptions) {
     this.#options = options;
-    const { clock, fetch, log } = options;
-    for (const app of options.apps.values()) {
-      const url = app.playerAuth.jwksUrl;
-      if (url !== undefined)
-        this.#keySets.set(app.id, new KeySet({ url, clock, fetch, log: log.child({ app: app.id }) }));
-    }
+  }
+
+  /** An app is gone, and with it the keys that were fetched for it. */
+  forget(appId: string): void {
+    this.#keySets.delete(appId);
   }
 
   /**
@@ -67,7 +71,9 @@ export class PlayerTokenVerifier {
   async verify(token: string): Promise<VerifiedToken> {
     if (token.length > MAX_TOKEN_LENGTH) throw refused(`the token is longer than ${MAX_TOKEN_LENGTH} bytes`);
     const { appId, keyId } = unverified(token);
-    const app = this.#options.apps.get(appId);
+    const { apps, lookAgain } = this.#options;
+    if (!apps.has(appId) && isAppId.test(appId)) await lookAgain?.();
+    const app = apps.get(appId);
     if (app === undefined) throw refused("the token's `app` is not known here");
     const { algorithm, key } = await this.#keyFor(app, keyId);
     try {
@@ -88,9 +94,19 @@ export class PlayerTokenVerifier {
   async #keyFor({ id, playerAuth }: ResolvedApp, keyId: string): Promise<FetchedKey> {
     const configured = playerAuth.keys.find((key) => key.id === keyId);
     if (configured !== undefined) return configured;
-    const fetched = keyId === "" ? undefined : await this.#keySets.get(id)?.find(keyId);
+    const { jwksUrl } = playerAuth;
+    const fetched = keyId === "" || jwksUrl === undefined ? undefined : await this.#keySetOf(id, jwksUrl).find(keyId);
     if (fetched === undefined) throw refused("the app has no key with the token's `kid`");
     return fetched;
+  }
+
+  #keySetOf(appId: string, url: string): KeySet {
+    const known = this.#keySets.get(appId);
+    if (known?.url === url) return known.keys;
+    const { clock, fetch, log } = this.#options;
+    const keys = new KeySet({ url, clock, fetch, log: log.child({ app: appId }) });
+    this.#keySets.set(appId, { url, keys });
+    return keys;
   }
 }
 

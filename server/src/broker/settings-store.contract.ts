@@ -18,7 +18,7 @@ export function describeSettingsStore(under: () => BrokerUnderTest): void {
       expect(await other.version()).toBe(first);
       expect(await other.read()).toEqual({
         version: first,
-        apps: [{ appId: app, namespaces: new Map([["chat", bytes]]) }],
+        apps: [{ appId: app, definition: undefined, namespaces: new Map([["chat", bytes]]) }],
       });
       const second = await other.setNamespace(app, "game", Buffer.from("game"));
       const third = await one.setNamespace(app, "chat", undefined);
@@ -44,6 +44,54 @@ export function describeSettingsStore(under: () => BrokerUnderTest): void {
       for (const app of apps) {
         const namespaces = settings.apps.find(({ appId }) => appId === app)?.namespaces;
         expect([...(namespaces?.keys() ?? [])].sort()).toEqual(Array.from({ length: 20 }, (_, i) => `n${i}`).sort());
+      }
+    });
+
+    it("have apps, which are put and deleted as long as nothing else was set meanwhile", async () => {
+      const [one, other] = stores();
+      const app = newName("app");
+      const ofApp = async () => (await other.read()).apps.find(({ appId }) => appId === app);
+      const bytes = Buffer.from([0, 0xff, 0x2f, 1]);
+      const before = await one.version();
+      const first = (await one.putApp(app, bytes, before)) as number;
+      expect(first).toBeGreaterThan(before);
+      expect(await other.version()).toBe(first);
+      expect(await ofApp()).toEqual({ appId: app, definition: bytes, namespaces: new Map() });
+      expect(await other.putApp(app, Buffer.from("older"), before)).toBeUndefined();
+      expect(await other.deleteApp(app, true, before)).toBeUndefined();
+      expect((await ofApp())?.definition).toEqual(bytes);
+      const second = (await other.putApp(app, Buffer.from("newer"), first)) as number;
+      expect((await ofApp())?.definition).toEqual(Buffer.from("newer"));
+      const third = await one.setNamespace(app, "chat", Buffer.from("chat"));
+      expect(await one.putApp(app, bytes, second)).toBeUndefined();
+      expect((await ofApp())?.namespaces.size).toBe(1);
+      expect(await one.deleteApp(app, true, third)).toBeGreaterThan(third);
+      expect(await ofApp()).toBeUndefined();
+    });
+
+    it("lose what was set in an app with it if that is wished, and nothing of an app whose name begins like its name", async () => {
+      const [one, other] = stores();
+      const app = newName("app");
+      const longer = `${app}.more`;
+      for (const each of [app, longer]) await one.setNamespace(each, "chat", Buffer.from(each));
+      const version = await one.setNamespace(app, "removed", undefined);
+      const after = (await other.deleteApp(longer, false, version)) as number;
+      await other.deleteApp(app, true, after);
+      const { apps } = await one.read();
+      expect(apps.find(({ appId }) => appId === app)).toBeUndefined();
+      expect(apps.find(({ appId }) => appId === longer)?.namespaces.get("chat")).toEqual(Buffer.from(longer));
+    });
+
+    it("have each of many apps that are put at once, when who was overtaken tries again", async () => {
+      const apps = Array.from({ length: 8 }, () => newName("app"));
+      const put = async (app: string, i: number): Promise<void> => {
+        const store = stores()[i % 2] as SettingsStore;
+        while ((await store.putApp(app, Buffer.from(app), await store.version())) === undefined);
+      };
+      await Promise.all(apps.map(put));
+      const found = (await stores()[0].read()).apps;
+      for (const app of apps) {
+        expect(found.find(({ appId }) => appId === app)?.definition).toEqual(Buffer.from(app));
       }
     });
   });

@@ -33,6 +33,12 @@ function playerAuthProblem(auth: PlayerAuth | undefined): ConfigProblem | undefi
   };
 }
 
+/** What is wrong with the hash of a key. */
+export const notHexadecimal = {
+  problem: "is not 64 hexadecimal digits",
+  remedy: 'make it with `printf %s "$KEY" | sha256sum`',
+};
+
 function isTrustworthy(text: string): boolean {
   const url = URL.parse(text);
   if (url === null || url.username !== "" || url.password !== "") return false;
@@ -44,11 +50,7 @@ function apiKeysProblem(keys: readonly ApiKey[]): ConfigProblem | undefined {
   if (repeated !== undefined) return { field: `api_keys[${repeated.index}].id`, ...repeated.problem };
   for (const [i, { sha256, scopes }] of keys.entries()) {
     if (!/^[0-9a-f]{64}$/i.test(sha256)) {
-      return {
-        field: `api_keys[${i}].sha256`,
-        problem: "is not 64 hexadecimal digits",
-        remedy: 'make it with `printf %s "$KEY" | sha256sum`',
-      };
+      return { field: `api_keys[${i}].sha256`, ...notHexadecimal };
     }
     const unknown = scopes.findIndex((scope) => scope === Scope.UNSPECIFIED || Scope[scope] === undefined);
     if (unknown >= 0) {

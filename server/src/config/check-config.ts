@@ -1,6 +1,14 @@
-import { LogFormat, LogLevel, type ServerConfig, ServerConfigSchema } from "@fanfare/proto/config/v1";
+import {
+  type App,
+  AppSchema,
+  LogFormat,
+  LogLevel,
+  type ServerConfig,
+  ServerConfigSchema,
+} from "@fanfare/proto/config/v1";
 import { validatorFor } from "@fanfare/proto/validate";
-import { appProblem } from "./check-app.ts";
+import type { ChannelBounds } from "./channel-rules.ts";
+import { appProblem, notHexadecimal } from "./check-app.ts";
 import { listenProblem } from "./check-listen.ts";
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
 import { firstRepeated } from "./first-repeated.ts";
@@ -9,6 +17,7 @@ import { resolveTiming } from "./resolved-timing.ts";
 import { valkeyProblem } from "./resolved-valkey.ts";
 
 const violationOf = validatorFor(ServerConfigSchema);
+const violationOfApp = validatorFor(AppSchema);
 
 /**
  * Checks the bounds of every field, then the rules between fields.
@@ -23,6 +32,19 @@ export function checkConfig(config: ServerConfig): void {
   if (problem !== undefined) throw new ConfigError(problem);
 }
 
+/**
+ * Checks an app that comes at run time by the same rules, beside the apps of the configuration and others that came so.
+ * @throws ConfigError naming the field within the app
+ */
+export function checkLateApp(app: App, config: ServerConfig, others: Iterable<App>): void {
+  const violation = violationOfApp(app);
+  const problem =
+    violation === undefined
+      ? (appProblem(app, boundsOf(config)) ?? foreignKeyProblem(app, config, others))
+      : { field: violation.field, problem: violation.message, remedy: "" };
+  if (problem !== undefined) throw new ConfigError(problem);
+}
+
 function problemBetweenFields(config: ServerConfig): ConfigProblem | undefined {
   return (
     listenProblem(config) ??
@@ -31,6 +53,7 @@ function problemBetweenFields(config: ServerConfig): ConfigProblem | undefined {
     limitsProblem(config) ??
     observeProblem(config) ??
     clusterKeyProblem(config) ??
+    operatorKeysProblem(config) ??
     appsProblem(config)
   );
 }
@@ -96,21 +119,59 @@ function clusterKeyProblem({ clusterKeys }: ServerConfig): ConfigProblem | undef
   return repeated && { field: `cluster_keys[${repeated.index}].id`, ...repeated.problem };
 }
 
-function appsProblem({ apps, limits, valkey }: ServerConfig): ConfigProblem | undefined {
+function operatorKeysProblem({ operatorKeys }: ServerConfig): ConfigProblem | undefined {
+  const repeatedId = firstRepeated(operatorKeys.map(({ id }) => id));
+  if (repeatedId !== undefined) return { field: `operator_keys[${repeatedId.index}].id`, ...repeatedId.problem };
+  const wrong = operatorKeys.findIndex(({ sha256 }) => !/^[0-9a-f]{64}$/i.test(sha256));
+  if (wrong >= 0) return { field: `operator_keys[${wrong}].sha256`, ...notHexadecimal };
+  const repeated = firstRepeated(operatorKeys.map(({ sha256 }) => sha256.toLowerCase()));
+  return (
+    repeated && {
+      field: `operator_keys[${repeated.index}].sha256`,
+      problem: "is that of another key",
+      remedy: makeAKey,
+    }
+  );
+}
+
+function appsProblem(config: ServerConfig): ConfigProblem | undefined {
+  const { apps, operatorKeys } = config;
   const repeatedId = firstRepeated(apps.map(({ id }) => id));
   if (repeatedId !== undefined) return { field: `apps[${repeatedId.index}].id`, ...repeatedId.problem };
-  const bounds = { maxPayloadBytes: resolveLimits(limits).maxPayloadBytes, canReplicate: valkey !== undefined };
   for (const [i, app] of apps.entries()) {
-    const problem = appProblem(app, bounds);
+    const problem = appProblem(app, boundsOf(config));
     if (problem !== undefined) return { ...problem, field: `apps[${i}].${problem.field}` };
   }
-  const keys = apps.flatMap(({ apiKeys }, app) => apiKeys.map(({ sha256 }, key) => ({ app, key, sha256 })));
-  const repeatedKey = firstRepeated(keys.map(({ sha256 }) => sha256.toLowerCase()));
-  if (repeatedKey === undefined) return undefined;
-  const { app, key } = keys[repeatedKey.index]!;
-  return {
-    field: `apps[${app}].api_keys[${key}].sha256`,
-    problem: "is that of another key, and a key names one app",
-    remedy: "make a key of its own, for instance with `openssl rand -hex 32`",
-  };
+  const taken = new Set(operatorKeys.map(({ sha256 }) => sha256.toLowerCase()));
+  for (const [i, app] of apps.entries()) {
+    const field = takenKeyField(app, taken);
+    if (field !== undefined) return { ...takenKey, field: `apps[${i}].${field}` };
+    for (const { sha256 } of app.apiKeys) taken.add(sha256.toLowerCase());
+  }
+  return undefined;
+}
+
+/** The first of an app's API keys that is an operator's, or of another app. */
+function foreignKeyProblem(
+  app: App,
+  { apps, operatorKeys }: ServerConfig,
+  others: Iterable<App>,
+): ConfigProblem | undefined {
+  const ofOthers = [...apps, ...others].filter(({ id }) => id !== app.id).flatMap(({ apiKeys }) => apiKeys);
+  const taken = new Set([...operatorKeys, ...ofOthers].map(({ sha256 }) => sha256.toLowerCase()));
+  const field = takenKeyField(app, taken);
+  return field === undefined ? undefined : { ...takenKey, field };
+}
+
+function takenKeyField({ apiKeys }: App, taken: ReadonlySet<string>): string | undefined {
+  const hashes = apiKeys.map(({ sha256 }) => sha256.toLowerCase());
+  const wrong = hashes.findIndex((sha256, i) => taken.has(sha256) || hashes.indexOf(sha256) < i);
+  return wrong < 0 ? undefined : `api_keys[${wrong}].sha256`;
+}
+
+const makeAKey = "make a key of its own, for instance with `openssl rand -hex 32`";
+const takenKey = { problem: "is that of another key, and a key names one app", remedy: makeAKey };
+
+function boundsOf({ limits, valkey }: ServerConfig): ChannelBounds {
+  return { maxPayloadBytes: resolveLimits(limits).maxPayloadBytes, canReplicate: valkey !== undefined };
 }

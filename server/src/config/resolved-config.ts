@@ -1,23 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { create } from "@bufbuild/protobuf";
-import {
-  Access,
-  type App,
-  ChannelRulesSchema,
-  LogFormat,
-  LogLevel,
-  PresenceMode,
-  type ServerConfig,
-} from "@fanfare/proto/config/v1";
-import { type ChannelPolicy, resolveChannelPolicy } from "./channel-policy.ts";
-import { checkConfig } from "./check-config.ts";
-import { type Environment, type ResolvedPlayerAuth, resolvePlayerAuth, secretOf } from "./key-material.ts";
+import { type App, LogFormat, LogLevel, type ServerConfig } from "@fanfare/proto/config/v1";
+import { checkConfig, checkLateApp } from "./check-config.ts";
+import { type Environment, secretOf } from "./key-material.ts";
+import { type ResolvedApp, resolveApp } from "./resolved-app.ts";
 import { type ResolvedLimits, resolveLimits } from "./resolved-limits.ts";
 import { type ResolvedTiming, resolveTiming } from "./resolved-timing.ts";
 import { type ResolvedValkey, resolveValkey } from "./resolved-valkey.ts";
 
 export type { ChannelPolicy } from "./channel-policy.ts";
+export type { ResolvedApiKey, ResolvedApp } from "./resolved-app.ts";
 export type { ResolvedLimits } from "./resolved-limits.ts";
 export type { ResolvedTiming } from "./resolved-timing.ts";
 
@@ -35,7 +27,15 @@ export interface ResolvedConfig {
   readonly valkey: ResolvedValkey | undefined;
   /** One or two; the first signs, all verify. */
   readonly clusterKeys: readonly ResolvedClusterKey[];
+  /** Who may add and remove apps at run time. */
+  readonly operatorKeys: readonly ResolvedOperatorKey[];
   readonly dev: boolean;
+  /**
+   * Checks an app that comes at run time as one of the configuration, and fills in every default.
+   * @param others the other apps that came so
+   * @throws ConfigError naming the field within the app
+   */
+  readonly resolveLateApp: (app: App, others: Iterable<App>) => ResolvedApp;
 }
 
 /** Where the node listens. */
@@ -50,27 +50,11 @@ export interface ResolvedListen {
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
 }
 
-/** A tenant. */
-export interface ResolvedApp {
-  readonly id: string;
-  /** Exact origins, or `*`. */
-  readonly allowedOrigins: readonly string[];
-  /** As configured at the start, by name; what holds now is in the app's namespace registry. */
-  readonly namespaces: ReadonlyMap<string, ChannelPolicy>;
-  /** Of namespaces that are not configured. Undefined, so that they do not exist, except in development without namespaces. */
-  readonly fallbackPolicy: ChannelPolicy | undefined;
-  readonly playerPolicy: ChannelPolicy;
-  readonly broadcastPolicy: ChannelPolicy;
-  readonly playerAuth: ResolvedPlayerAuth;
-  readonly apiKeys: readonly ResolvedApiKey[];
-}
-
-/** A key of the control API. `scopes` are numbers of `fanfare.config.v1.Scope`. */
-export interface ResolvedApiKey {
+/** A key of whoever runs the servers. */
+export interface ResolvedOperatorKey {
   readonly id: string;
   /** SHA-256 of the key, 32 bytes. */
   readonly sha256: Uint8Array;
-  readonly scopes: ReadonlySet<number>;
 }
 
 /** A key that signs resume secrets. */
@@ -108,7 +92,8 @@ export function resolveConfig(config: ServerConfig, options: ResolveOptions = {}
   const random = options.randomBytes ?? randomBytes;
   checkConfig(config);
   const limits = resolveLimits(config.limits);
-  const apps = config.apps.map((app, i) => resolveApp(app, `apps[${i}]`, limits, config.dev, environment));
+  const surroundings = { maxPayloadBytes: limits.maxPayloadBytes, dev: config.dev, environment };
+  const apps = config.apps.map((app, i) => resolveApp(app, `apps[${i}].`, surroundings));
   return Object.freeze({
     nodeId: config.nodeId || generatedNodeId(options.hostname ?? hostname(), random),
     listen: resolveListen(config),
@@ -122,7 +107,14 @@ export function resolveConfig(config: ServerConfig, options: ResolveOptions = {}
     }),
     valkey: resolveValkey(config.valkey, environment),
     clusterKeys: resolveClusterKeys(config, environment, random),
+    operatorKeys: Object.freeze(
+      config.operatorKeys.map(({ id, sha256 }) => Object.freeze({ id, sha256: Buffer.from(sha256, "hex") })),
+    ),
     dev: config.dev,
+    resolveLateApp(app: App, others: Iterable<App>): ResolvedApp {
+      checkLateApp(app, config, others);
+      return resolveApp(app, "", surroundings);
+    },
   });
 }
 
@@ -154,41 +146,6 @@ function resolveListen({ listen }: ServerConfig): ResolvedListen {
     additional: Object.freeze(additional),
     trustedProxies: Object.freeze([...(listen?.trustedProxies ?? [])]),
     tls: listen?.tls && Object.freeze({ certificateFile: listen.tls.certificateFile, keyFile: listen.tls.keyFile }),
-  });
-}
-
-const openToEverybody = {
-  subscribe: Access.ANYONE,
-  publish: Access.ANYONE,
-  presence: PresenceMode.MEMBERS,
-} as const;
-
-function resolveApp(
-  app: App,
-  path: string,
-  limits: ResolvedLimits,
-  dev: boolean,
-  environment: Environment,
-): ResolvedApp {
-  const { maxPayloadBytes } = limits;
-  return Object.freeze({
-    id: app.id,
-    allowedOrigins: Object.freeze([...app.allowedOrigins]),
-    namespaces: new Map(
-      app.namespaces.map(({ name, rules }) => [name, resolveChannelPolicy(rules, "group", maxPayloadBytes)]),
-    ),
-    fallbackPolicy:
-      dev && app.namespaces.length === 0
-        ? resolveChannelPolicy(create(ChannelRulesSchema, openToEverybody), "group", maxPayloadBytes)
-        : undefined,
-    playerPolicy: resolveChannelPolicy(app.playerRules, "player", maxPayloadBytes),
-    broadcastPolicy: resolveChannelPolicy(app.broadcastRules, "broadcast", maxPayloadBytes),
-    playerAuth: resolvePlayerAuth(app.playerAuth, `${path}.player_auth`, environment),
-    apiKeys: Object.freeze(
-      app.apiKeys.map(({ id, sha256, scopes }) =>
-        Object.freeze({ id, sha256: Buffer.from(sha256, "hex"), scopes: new Set<number>(scopes) }),
-      ),
-    ),
   });
 }
 

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { ControlService } from "@fanfare/proto/control/v1";
-import { ApiKeys } from "../auth/api-keys.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
 import { appOf, callerKey, callerOf } from "./caller-context.ts";
 import { clusterCalls } from "./cluster/cluster-calls.ts";
@@ -33,7 +32,7 @@ type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 export class ControlApi {
   readonly #watchers: EventWatchers;
   readonly #feeds: EventFeeds | undefined;
-  readonly #keys: ApiKeys;
+  readonly #node: ControlNode;
   readonly #handle: Handle;
   readonly #handleStranger: Handle;
   readonly #underWay = new Set<ServerResponse>();
@@ -43,7 +42,7 @@ export class ControlApi {
     const { cluster } = node;
     this.#watchers = new EventWatchers(node, cluster && new RemoteEvents(node, cluster));
     this.#feeds = cluster && new EventFeeds(node, cluster);
-    this.#keys = new ApiKeys(node.config.apps.values());
+    this.#node = node;
     const publisher = new Publisher(node);
     const local = {
       ...groupCalls(node),
@@ -72,7 +71,7 @@ export class ControlApi {
         readMaxBytes,
         interceptors: [guard(node.log)],
         contextValues: ({ headers }) =>
-          createContextValues().set(callerKey, this.#keys.authenticate(headers.authorization ?? null)),
+          createContextValues().set(callerKey, node.apiKeys.authenticate(headers.authorization ?? null)),
       });
     this.#handle = adapter(MAX_BYTES);
     this.#handleStranger = adapter(MAX_STRANGER_BYTES);
@@ -86,7 +85,7 @@ export class ControlApi {
       this.#underWay.delete(response);
       if (this.#underWay.size === 0) this.#idle?.resolve();
     });
-    const isKnown = this.#keys.authenticate(request.headers.authorization ?? null) !== undefined;
+    const isKnown = this.#node.apiKeys.authenticate(request.headers.authorization ?? null) !== undefined;
     (isKnown ? this.#handle : this.#handleStranger)(request, response);
     return true;
   };

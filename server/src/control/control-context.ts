@@ -1,4 +1,5 @@
 import type { Node } from "@fanfare/proto/control/v1";
+import type { ApiKeys } from "../auth/api-keys.ts";
 import type { Bans } from "../auth/bans.ts";
 import type { Revocations } from "../auth/revocations.ts";
 import type { Clock } from "../clock.ts";
@@ -29,6 +30,8 @@ export interface ControlNode {
   readonly counters: Counters;
   readonly log: Log;
   readonly apps: ReadonlyMap<string, ControlApp>;
+  /** Of the apps that there are now. */
+  readonly apiKeys: ApiKeys;
   readonly bans: Bans;
   readonly revocations: Revocations;
   /** Gives the control API's messages their identity. */

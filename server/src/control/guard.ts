@@ -83,8 +83,11 @@ async function* translated<T>(messages: AsyncIterable<T>, told: (reason: unknown
   }
 }
 
-/** What the caller is told. Connect's own errors, for instance of a stream that was cancelled, stay what they are. */
-function told(log: Log, method: DescMethod, caller: Caller | undefined, reason: unknown): ConnectError {
+/**
+ * What the caller is told. Connect's own errors, for instance of a stream that was cancelled, stay what they are; faults of the server's own are
+ * logged and give nothing away.
+ */
+export function told(log: Log, method: DescMethod, caller: Partial<Caller> | undefined, reason: unknown): ConnectError {
   if (reason instanceof ConnectError) return reason;
   const error = FanfareError.from(reason);
   const fields = { method: method.name, app: caller?.appId, key: caller?.keyId };

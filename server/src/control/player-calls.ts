@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ControlService } from "@fanfare/proto/control/v1";
 import { CloseCode } from "@fanfare/proto/v1";
-import type { Ending } from "../hub/app-hub.ts";
 import type { Session } from "../hub/session.ts";
+import type { Ending } from "../hub/session-life.ts";
 import { appOf, callerOf } from "./caller-context.ts";
 import type { ControlApp, ControlNode } from "./control-context.ts";
 

@@ -26,7 +26,7 @@ export class EventWatchers {
   }
 
   /**
-   * Streams what happens in an app on all nodes from now on, until the signal aborts or the node drains. The first response is empty and says
+   * Streams what happens in an app on all nodes from now on, until the signal aborts, the node drains or the app is gone. The first response is empty and says
    * that the stream stands, at every node that answers.
    * @throws FanfareError LIMIT_EXCEEDED past 256 streams, DRAINING
    */
@@ -37,11 +37,11 @@ export class EventWatchers {
     }
     const queue = new EventQueue<EventInit>(queueCapacity);
     this.#queues.add(queue);
+    const end = () => queue.end();
     const stop = app.hub.events.listen((event) => {
       if (concerns(event, request)) queue.push(stamped(this.#node, eventOf(event)));
-    });
+    }, end);
     const elsewhere = this.#remote?.watch(app.hub.appId, request, (event) => queue.push(event));
-    const end = () => queue.end();
     signal.addEventListener("abort", end);
     if (signal.aborted) end();
     try {

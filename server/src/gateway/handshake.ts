@@ -3,9 +3,9 @@ import { CloseCode, ErrorCode, type Hello, LeaveReason, type Resume, type Subscr
 import type { SessionIdentity } from "../auth/resume-secret.ts";
 import type { ResolvedConfig } from "../config/resolved-config.ts";
 import { FanfareError } from "../fanfare-error.ts";
-import type { Arrival, SessionName } from "../hub/app-hub.ts";
 import type { ClusterSessions, SessionArrival } from "../hub/cluster-sessions.ts";
 import type { Credentials, Session } from "../hub/session.ts";
+import type { Arrival, SessionName } from "../hub/session-life.ts";
 import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
 import type { Connection } from "./connection.ts";
 import { planStarts, type StartPlans, startDurable } from "./durable-start.ts";
@@ -35,8 +35,10 @@ export async function shakeHands(connection: Connection, hello: Hello): Promise<
   }
   if (!connection.isAlive) return;
   const app = apps.get(credentials.appId);
-  if (app === undefined)
-    throw new RangeError(`a verified token names the app ${credentials.appId}, which is not there`);
+  if (app === undefined) {
+    // It was deleted while the token was verified.
+    return refuse(connection, ErrorCode.UNAUTHENTICATED, CloseCode.UNAUTHENTICATED, "the token's app is gone");
+  }
   const { pageOrigin } = connection;
   if (!isOriginAllowed(pageOrigin, app.allowedOrigins, connection.context.config.dev)) {
     log.info("refused the origin of a page; add it to allowed_origins of the app", {
@@ -46,7 +48,15 @@ export async function shakeHands(connection: Connection, hello: Hello): Promise<
     return connection.close(CloseCode.ORIGIN_REFUSED, "this page's origin is not among the app's allowed_origins");
   }
   connection.clientInfo = describeClient(hello);
-  await admit(connection, hello, app, credentials);
+  try {
+    await admit(connection, hello, app, credentials);
+  } catch (reason) {
+    const now = apps.get(credentials.appId);
+    if (now === app) throw reason;
+    if (now !== undefined)
+      return refuse(connection, ErrorCode.UNAVAILABLE, CloseCode.UNAVAILABLE, "the app is another one");
+    refuse(connection, ErrorCode.UNAUTHENTICATED, CloseCode.UNAUTHENTICATED, "the token's app is gone");
+  }
 }
 
 function refuse(connection: Connection, error: ErrorCode, close: CloseCode, message: string): void {

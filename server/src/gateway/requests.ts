@@ -9,8 +9,8 @@ import {
   type Unsubscribe,
 } from "@fanfare/proto/v1";
 import { FanfareError } from "../fanfare-error.ts";
-import type { Ending } from "../hub/app-hub.ts";
 import type { Session } from "../hub/session.ts";
+import type { Ending } from "../hub/session-life.ts";
 import { channelKey } from "../wire/channel-key.ts";
 import type { Connection } from "./connection.ts";
 import { frameViolation } from "./frame-codec.ts";

@@ -31,12 +31,18 @@ export interface ClusterPresenceOptions {
  */
 export class ClusterPresence {
   readonly #options: ClusterPresenceOptions;
+  readonly #unlisten: () => void;
   /** Set by the hub that it belongs to. */
   channels: ChannelTable | undefined;
 
   constructor(options: ClusterPresenceOptions) {
     this.#options = options;
-    options.cluster.onDeath((peer) => this.#lost(peer));
+    this.#unlisten = options.cluster.onDeath((peer) => this.#lost(peer));
+  }
+
+  /** The app is gone. */
+  close(): void {
+    this.#unlisten();
   }
 
   /** Sections that other nodes have told, of all channels. */

@@ -12,8 +12,9 @@ import type { Log } from "../observe/log.ts";
 import type { AnswerResult } from "../router/cluster/asks.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
 import { type ChannelKey, groupKey, groupOf, playerKey } from "../wire/channel-key.ts";
-import type { AppHub, Ending, SessionName, SessionOwnership } from "./app-hub.ts";
+import type { AppHub } from "./app-hub.ts";
 import type { Credentials, Session } from "./session.ts";
+import type { Ending, SessionName, SessionOwnership } from "./session-life.ts";
 
 /** What the sessions of one app in a cluster are made of. */
 export interface ClusterSessionsOptions {
@@ -196,6 +197,15 @@ export class ClusterSessions implements SessionOwnership {
       link?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
     }
     return { case: "releasedSession", value };
+  }
+
+  /** The app is gone: what other nodes have taken over is closed here, too. */
+  close(): void {
+    for (const session of [...this.#handingOver.values()]) {
+      const { link } = session;
+      this.#options.hub.closeDeparted(session);
+      link?.close(CloseCode.PERMISSION_DENIED, "the app was deleted");
+    }
   }
 
   departedClosed(session: Session): void {

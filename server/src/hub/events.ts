@@ -17,15 +17,24 @@ export type HubListener = (event: HubEvent) => void;
 
 /** The listeners of one app. */
 export class HubEvents {
-  readonly #listeners = new Set<HubListener>();
+  readonly #listeners = new Map<HubListener, () => void>();
 
-  /** Returns what ends the subscription. */
-  listen(listener: HubListener): () => void {
-    this.#listeners.add(listener);
+  /**
+   * Returns what ends the subscription.
+   * @param ended called when the app is gone, after which nothing happens in it
+   */
+  listen(listener: HubListener, ended: () => void = () => {}): () => void {
+    this.#listeners.set(listener, ended);
     return () => this.#listeners.delete(listener);
   }
 
   emit(event: HubEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners.keys()) listener(event);
+  }
+
+  /** The app is gone. */
+  end(): void {
+    for (const ended of [...this.#listeners.values()]) ended();
+    this.#listeners.clear();
   }
 }

@@ -1,36 +1,47 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { NamespaceSchema } from "@fanfare/proto/config/v1";
-import type { SettingsStore } from "../broker/settings-store.ts";
+import type { Settings, SettingsStore } from "../broker/settings-store.ts";
 import type { Clock } from "../clock.ts";
 import type { NamespaceRegistry } from "../namespace/namespace-registry.ts";
 import type { Log } from "../observe/log.ts";
 
+/** What a {@link SettingsSync} is made of. */
+export interface SettingsSyncOptions {
+  readonly store: SettingsStore;
+  /** Serves these apps beside those of the configuration, and no others. */
+  readonly applyApps: (definitions: ReadonlyMap<string, Uint8Array>) => void;
+  readonly namespacesOf: (appId: string) => NamespaceRegistry | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** How long after a failure the settings are read again, in milliseconds. */
 const retryMs = 1_000;
+/** The least time between two looks that others cause, in milliseconds. */
+const lookEveryMs = 200;
+
+/** A namespace that was set at run time. */
+interface Applied {
+  readonly appId: string;
+  readonly name: string;
+  readonly bytes: Uint8Array | undefined;
+}
 
 /** Brings what was set at run time, on whatever node, into this one. Reads once however many words of a change come in meanwhile. */
 export class SettingsSync {
-  readonly #store: SettingsStore;
-  readonly #namespacesOf: (appId: string) => NamespaceRegistry | undefined;
-  readonly #clock: Clock;
-  readonly #log: Log;
-  /** What was applied last, by app and name: applied again only when it has changed. */
-  readonly #applied = new Map<string, string>();
+  readonly #options: SettingsSyncOptions;
+  /** What was applied last: applied again only when it has changed. */
+  #applied: ReadonlyMap<string, Applied> = new Map();
   #version = 0;
   #wanted = 0;
-  #reading: Promise<void> | undefined;
+  #reading: Promise<number> | undefined;
+  #next: Promise<number> | undefined;
+  #look: Promise<void> | undefined;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
-  constructor(
-    store: SettingsStore,
-    namespacesOf: (appId: string) => NamespaceRegistry | undefined,
-    clock: Clock,
-    log: Log,
-  ) {
-    this.#store = store;
-    this.#namespacesOf = namespacesOf;
-    this.#clock = clock;
-    this.#log = log;
+  constructor(options: SettingsSyncOptions) {
+    this.#options = options;
   }
 
   /** The version that this node has. */
@@ -40,21 +51,55 @@ export class SettingsSync {
 
   /** Settles when the settings of now have been read once. @throws FanfareError UNAVAILABLE */
   async open(): Promise<void> {
-    await this.#read();
+    await this.refresh();
+  }
+
+  /**
+   * Settles when this node has the settings as of now, or newer ones.
+   * @returns the version that was read; after a failover it may be an older one than before
+   * @throws FanfareError UNAVAILABLE
+   */
+  refresh(): Promise<number> {
+    if (this.#next !== undefined) return this.#next;
+    if (this.#reading === undefined) return this.#begin();
+    // The one that is under way may have begun too early. One at a time, so that an older one never comes last.
+    this.#next = this.#reading.then(ignore, ignore).then(() => {
+      this.#next = undefined;
+      return this.#begin();
+    });
+    return this.#next;
+  }
+
+  /**
+   * The same, for whoever may be wrong: all who ask within a fifth of a second share a look at the version.
+   * @throws FanfareError UNAVAILABLE
+   */
+  lookAgain(): Promise<void> {
+    const { clock, store } = this.#options;
+    this.#look ??= new Promise<void>((resolve, reject) => {
+      const waitMs = Math.max(0, this.#lookedAtMs + lookEveryMs - clock.monotonicMs());
+      clock.setTimer(waitMs, () => {
+        this.#look = undefined;
+        this.#lookedAtMs = clock.monotonicMs();
+        const look = async (): Promise<void> => {
+          if ((await store.version()) !== this.#version) await this.refresh();
+        };
+        look().then(resolve, reject);
+      });
+    });
+    return this.#look;
   }
 
   /** Somewhere there is this version. Settles when this node has it, or it could not be read now; it is tried again then. */
   async atLeast(version: number): Promise<void> {
     this.#wanted = Math.max(this.#wanted, version);
     while (this.#version < this.#wanted && !this.#closed) {
-      this.#reading ??= this.#read().finally(() => {
-        this.#reading = undefined;
-      });
       try {
-        await this.#reading;
+        await this.refresh();
       } catch (reason) {
-        this.#log.warn("the settings could not be read", { reason: String(reason) });
-        this.#clock.setTimer(retryMs, () => void this.atLeast(version));
+        const { log, clock } = this.#options;
+        log.warn("the settings could not be read", { reason: String(reason) });
+        clock.setTimer(retryMs, () => void this.atLeast(version));
         return;
       }
       // A failover may have lost the newest: then there is nothing newer to read.
@@ -66,29 +111,58 @@ export class SettingsSync {
     this.#closed = true;
   }
 
-  async #read(): Promise<void> {
-    const { version, apps } = await this.#store.read();
+  #begin(): Promise<number> {
+    this.#reading = this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #read(): Promise<number> {
+    const settings = await this.#options.store.read();
+    if (this.#closed) return settings.version;
+    const definitions = settings.apps.flatMap(({ appId, definition }) =>
+      definition === undefined ? [] : [[appId, definition] as const],
+    );
+    this.#options.applyApps(new Map(definitions));
+    this.#applyNamespaces(settings);
+    this.#version = Math.max(this.#version, settings.version);
+    return settings.version;
+  }
+
+  #applyNamespaces({ apps }: Settings): void {
+    const { namespacesOf } = this.#options;
+    const former = this.#applied;
+    const applied = new Map<string, Applied>();
     for (const { appId, namespaces } of apps) {
-      const registry = this.#namespacesOf(appId);
-      for (const [name, bytes] of registry === undefined ? [] : namespaces) {
-        this.#apply(registry as NamespaceRegistry, `${appId}/${name}`, name, bytes);
+      const registry = namespacesOf(appId);
+      if (registry === undefined) continue;
+      for (const [name, bytes] of namespaces) {
+        const id = `${appId}/${name}`;
+        applied.set(id, { appId, name, bytes });
+        const known = former.get(id);
+        if (known === undefined || !isSame(known.bytes, bytes)) this.#apply(registry, id, name, bytes);
       }
     }
-    this.#version = Math.max(this.#version, version);
+    for (const [id, { appId, name }] of former) if (!applied.has(id)) namespacesOf(appId)?.reset(name);
+    this.#applied = applied;
   }
 
   #apply(registry: NamespaceRegistry, id: string, name: string, bytes: Uint8Array | undefined): void {
-    const mark = bytes === undefined ? "" : Buffer.from(bytes).toString("base64");
-    if (this.#applied.get(id) === mark) return;
-    this.#applied.set(id, mark);
     try {
       if (bytes === undefined) registry.delete(name);
       else registry.put(name, fromBinary(NamespaceSchema, bytes).rules);
     } catch (reason) {
-      this.#log.error("a namespace that was set at run time cannot be used by this node", {
+      this.#options.log.error("a namespace that was set at run time cannot be used by this node", {
         id,
         reason: String(reason),
       });
     }
   }
 }
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
+}
+
+function ignore(): void {}

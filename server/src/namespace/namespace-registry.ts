@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ChannelRules } from "@fanfare/proto/config/v1";
 import { type Channel, ErrorCode } from "@fanfare/proto/v1";
 import { type ChannelPolicy, resolveChannelPolicy } from "../config/channel-policy.ts";
@@ -8,8 +9,17 @@ import { FanfareError } from "../fanfare-error.ts";
 /** A namespace came, changed or went. */
 export interface NamespaceChange {
   readonly name: string;
+  /** What held before; undefined: there was no such namespace. */
+  readonly former: ChannelPolicy | undefined;
   /** What holds now; undefined: the namespace is gone. */
   readonly policy: ChannelPolicy | undefined;
+}
+
+/** Other rules hold for players' channels, or for broadcast. */
+export interface OwnRulesChange {
+  readonly kind: "player" | "broadcast";
+  readonly former: ChannelPolicy;
+  readonly policy: ChannelPolicy;
 }
 
 /** The most namespaces of an app; one more is refused. */
@@ -18,12 +28,15 @@ export const MAX_NAMESPACES = 1000;
 /** The namespace of groups without a colon. */
 const DEFAULT_NAME = "default";
 
-/** What holds for each channel of one app, now. */
+/** What holds for each channel of one app, now: the app's definition, and above it what was set or removed since. */
 export class NamespaceRegistry {
   readonly #policies: Map<string, ChannelPolicy>;
-  readonly #app: ResolvedApp;
+  #app: ResolvedApp;
   readonly #bounds: ChannelBounds;
+  /** By name; undefined: removed. */
+  readonly #changes = new Map<string, ChannelPolicy | undefined>();
   readonly #listeners = new Set<(change: NamespaceChange) => void>();
+  readonly #ownRulesListeners = new Set<(change: OwnRulesChange) => void>();
 
   /** @param bounds the node's, which no namespace exceeds */
   constructor(app: ResolvedApp, bounds: ChannelBounds) {
@@ -72,15 +85,40 @@ export class NamespaceRegistry {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `the app has ${MAX_NAMESPACES} namespaces; delete one first`);
     }
     const policy = resolveChannelPolicy(rules, "group", this.#bounds.maxPayloadBytes);
+    const former = this.#policies.get(name) ?? this.#app.fallbackPolicy;
+    this.#changes.set(name, policy);
     this.#policies.set(name, policy);
-    this.#tell({ name, policy });
+    if (created || !isDeepStrictEqual(former, policy)) this.#tell({ name, former, policy });
     return created;
+  }
+
+  /** Takes back what `put` and `delete` have done to a namespace: the definition's holds again. */
+  reset(name: string): void {
+    if (this.#changes.delete(name)) this.#bringInLine(name);
+  }
+
+  /** The app has another definition from now on. What was put or deleted beside the former one stands. */
+  redefine(app: ResolvedApp): void {
+    const former = this.#app;
+    this.#app = app;
+    for (const name of new Set([...former.namespaces.keys(), ...app.namespaces.keys()])) {
+      if (!this.#changes.has(name)) this.#bringInLine(name);
+    }
+    for (const kind of ["player", "broadcast"] as const) {
+      const change = { kind, former: former[`${kind}Policy`], policy: app[`${kind}Policy`] };
+      if (isDeepStrictEqual(change.former, change.policy)) continue;
+      for (const listener of this.#ownRulesListeners) listener(change);
+    }
   }
 
   /** Removes a namespace; tells whether it existed. */
   delete(name: string): boolean {
+    const former = this.#policies.get(name);
     const existed = this.#policies.delete(name);
-    if (existed) this.#tell({ name, policy: this.#app.fallbackPolicy });
+    // Remembered only as long as there is something to hide.
+    if (this.#app.namespaces.has(name)) this.#changes.set(name, undefined);
+    else this.#changes.delete(name);
+    if (existed) this.#tell({ name, former, policy: this.#app.fallbackPolicy });
     return existed;
   }
 
@@ -88,6 +126,22 @@ export class NamespaceRegistry {
   onChange(listener: (change: NamespaceChange) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Calls the listener when other rules hold for players' channels or broadcast, until the returned function is called. */
+  onOwnRulesChange(listener: (change: OwnRulesChange) => void): () => void {
+    this.#ownRulesListeners.add(listener);
+    return () => void this.#ownRulesListeners.delete(listener);
+  }
+
+  /** Gives a namespace the policy of the definition. */
+  #bringInLine(name: string): void {
+    const policy = this.#app.namespaces.get(name);
+    const former = this.#policies.get(name);
+    if (isDeepStrictEqual(former, policy)) return;
+    if (policy === undefined) this.#policies.delete(name);
+    else this.#policies.set(name, policy);
+    this.#tell({ name, former: former ?? this.#app.fallbackPolicy, policy: policy ?? this.#app.fallbackPolicy });
   }
 
   #tell(change: NamespaceChange): void {

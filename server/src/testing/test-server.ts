@@ -4,6 +4,7 @@ import { type Client, createClient, type Interceptor } from "@connectrpc/connect
 import { createConnectTransport } from "@connectrpc/connect-node";
 import {
   Access,
+  type AppSchema,
   type LimitsSchema,
   PresenceMode,
   Scope,
@@ -11,7 +12,7 @@ import {
   type TimingSchema,
   TokenAlgorithm,
 } from "@fanfare/proto/config/v1";
-import { ControlService } from "@fanfare/proto/control/v1";
+import { ControlService, OperatorService } from "@fanfare/proto/control/v1";
 import { DeliveryClass } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import { resolveConfig } from "../config/resolved-config.ts";
@@ -60,6 +61,8 @@ export interface TokenOptions {
 
 const apiKeyOf = (app: string) => `key-of-the-app-${app}-for-tests-only`;
 const scopes = [Scope.PUBLISH, Scope.READ, Scope.GROUPS, Scope.PLAYERS, Scope.MESSAGES, Scope.ADMIN];
+const operatorKey = "key-of-the-operator-for-tests-only";
+const sha256Of = (key: string) => createHash("sha256").update(key).digest("hex");
 const secretOf = (app: string) => `secret of the app ${app}, for tests only`;
 const open = { subscribe: Access.ANYONE, publish: Access.ANYONE };
 
@@ -131,12 +134,20 @@ export class TestServer implements AsyncDisposable {
 
   /** The control API with a key that may do everything in an app. */
   control(app = "a"): Client<typeof ControlService> {
+    return createClient(ControlService, this.#transport(apiKeyOf(app)));
+  }
+
+  /** The operator API with the key of whoever runs the server. */
+  operator(): Client<typeof OperatorService> {
+    return createClient(OperatorService, this.#transport(operatorKey));
+  }
+
+  #transport(key: string) {
     const withKey: Interceptor = (next) => (request) => {
-      request.header.set("authorization", `Bearer ${apiKeyOf(app)}`);
+      request.header.set("authorization", `Bearer ${key}`);
       return next(request);
     };
-    const transport = createConnectTransport({ baseUrl: this.server.url, httpVersion: "1.1", interceptors: [withKey] });
-    return createClient(ControlService, transport);
+    return createConnectTransport({ baseUrl: this.server.url, httpVersion: "1.1", interceptors: [withKey] });
   }
 
   /** Opens a WebSocket, without `hello`. It is cut when the server is disposed of. */
@@ -170,6 +181,21 @@ export interface JoinOptions extends TokenOptions, ConnectOptions {
   readonly hello?: Parameters<TestClient["hello"]>[0];
 }
 
+/** An app to put at run time, whose tokens are those of `tokenFor` and whose API key is that of `control`, as with the apps of the configuration. */
+export function newApp(id: string, changes: InitOf<typeof AppSchema> = {}): InitOf<typeof AppSchema> {
+  return {
+    id,
+    playerAuth: {
+      keys: [{ id: "k", algorithm: TokenAlgorithm.HS256, material: { case: "secret", value: secretOf(id) } }],
+      leewayS: 0,
+    },
+    apiKeys: [{ id: "all", sha256: sha256Of(apiKeyOf(id)), scopes }],
+    namespaces,
+    playerRules: { publish: Access.ANYONE },
+    ...changes,
+  };
+}
+
 /** Starts a server with the apps `a` and `b`. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const additional = Array.from({ length: options.additionalListeners ?? 0 }, () => ({ port: 0 }));
@@ -179,7 +205,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       keys: [{ id: "k", algorithm: TokenAlgorithm.HS256, material: { case: "secret" as const, value: secretOf(id) } }],
       leewayS: 0,
     },
-    apiKeys: [{ id: "all", sha256: createHash("sha256").update(apiKeyOf(id)).digest("hex"), scopes }],
+    apiKeys: [{ id: "all", sha256: sha256Of(apiKeyOf(id)), scopes }],
     namespaces,
     playerRules: {
       publish: Access.ANYONE,
@@ -197,6 +223,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       listen: { port: 0, additional, trustedProxies: options.trustedProxies ?? [] },
       timing: { presenceTickMs: 10, ...options.timing },
       limits: { ...options.limits },
+      operatorKeys: [{ id: "operator", sha256: sha256Of(operatorKey) }],
       apps: [app("a"), app("b")],
     }),
     { environment: {} },

@@ -12,7 +12,7 @@ import { standingFunctions } from "./lua/standing.ts";
  * Version of the functions. What is loaded under a version never changes, so nodes of two releases use one Valkey side by side: a change of
  * the code below needs a new version, and must read and write the same keys as the version before it.
  */
-const version = 1;
+const version = 2;
 
 /** Library and function names begin with it. */
 export const brokerFunctionPrefix = `fanfare_broker_${version}`;
@@ -21,11 +21,11 @@ export const brokerFunctionPrefix = `fanfare_broker_${version}`;
 const functions = {
   servedWhenFull: [
     ...["tell_mark", "touch", "read", "route_remove", "session_end", "index_page", "standing_unban"],
-    ...["registry_remove"],
+    ...["registry_remove", "settings_delete_app"],
   ],
   refusedWhenFull: [
     ...["route_add", "session_claim", "session_extend", "member_change", "index_change", "standing_ban"],
-    ...["standing_revoke", "registry_renew", "settings_set"],
+    ...["standing_revoke", "registry_renew", "settings_set", "settings_put_app"],
   ],
 };
 

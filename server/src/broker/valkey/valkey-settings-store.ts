@@ -1,10 +1,14 @@
+import { randomId } from "../../random.ts";
 import { lineOf } from "../../valkey/reply-mark.ts";
 import type { Settings, SettingsStore } from "../settings-store.ts";
 import type { BrokerConnections } from "./broker-connections.ts";
+import { hexOf } from "./broker-keys.ts";
 
 /** First byte of a value: it was set, with the encoded message behind, or removed. */
 const setMark = 0x31;
 const removed = "0";
+/** What the field of an app begins with; app ids have no colon. */
+const appField = "app:";
 
 /** What was set at run time, in one hash of Valkey, described in `lua/settings.ts`. */
 export class ValkeySettingsStore implements SettingsStore {
@@ -16,27 +20,53 @@ export class ValkeySettingsStore implements SettingsStore {
 
   async read(): Promise<Settings> {
     const parts = await this.#connections.read("read", this.#connections.keys.settings(), []);
-    const apps = new Map<string, Map<string, Uint8Array | undefined>>();
+    const apps = new Map<
+      string,
+      { definition: Uint8Array | undefined; namespaces: Map<string, Uint8Array | undefined> }
+    >();
+    const settingsOf = (appId: string) => {
+      const known = apps.get(appId) ?? { definition: undefined, namespaces: new Map() };
+      apps.set(appId, known);
+      return known;
+    };
     let version = 0;
     for (let i = 0; i + 1 < parts.length; i += 2) {
       const [field, value] = [String(parts[i]), parts[i + 1] as Buffer];
-      if (field === "v") {
-        version = Number(value);
-        continue;
-      }
       const slash = field.indexOf("/"); // app ids have none
-      const appId = field.slice(0, slash);
-      const namespaces = apps.get(appId) ?? new Map<string, Uint8Array | undefined>();
-      apps.set(appId, namespaces);
-      namespaces.set(field.slice(slash + 1), value[0] === setMark ? value.subarray(1) : undefined);
+      if (field === "v") version = Number(value);
+      else if (field.startsWith(appField)) settingsOf(field.slice(appField.length)).definition = value;
+      else if (slash > 0) {
+        const namespace = value[0] === setMark ? value.subarray(1) : undefined;
+        settingsOf(field.slice(0, slash)).namespaces.set(field.slice(slash + 1), namespace);
+      }
     }
-    return { version, apps: [...apps].map(([appId, namespaces]) => ({ appId, namespaces })) };
+    return { version, apps: [...apps].map(([appId, settings]) => ({ appId, ...settings })) };
   }
 
   async setNamespace(appId: string, name: string, namespace: Uint8Array | undefined): Promise<number> {
     const value = namespace === undefined ? removed : Buffer.concat([Uint8Array.of(setMark), namespace]);
     const settings = this.#connections.keys.settings();
     return Number(lineOf(await this.#connections.change("settings_set", settings, [`${appId}/${name}`, value]))[2]);
+  }
+
+  async putApp(appId: string, definition: Uint8Array, basedOn: number): Promise<number | undefined> {
+    return await this.#changeApp("settings_put_app", basedOn, [appId, definition]);
+  }
+
+  async deleteApp(appId: string, withNamespaces: boolean, basedOn: number): Promise<number | undefined> {
+    return await this.#changeApp("settings_delete_app", basedOn, [appId, withNamespaces ? "1" : "0"]);
+  }
+
+  async #changeApp(
+    called: string,
+    basedOn: number,
+    args: readonly (string | Uint8Array)[],
+  ): Promise<number | undefined> {
+    const { keys, random } = this.#connections;
+    const nonce = hexOf(randomId(random));
+    const reply = await this.#connections.change(called, keys.settings(), [nonce, String(basedOn), ...args]);
+    const [verdict, , version] = lineOf(reply);
+    return verdict === "ok" ? Number(version) : undefined;
   }
 
   async version(): Promise<number> {

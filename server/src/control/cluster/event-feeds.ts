@@ -56,9 +56,12 @@ export class EventFeeds {
     const events = this.#node.apps.get(appId)?.hub.events;
     if (events === undefined) throw new FanfareError(ErrorCode.NOT_FOUND, `the app "${appId}" is not served here`);
     const queue = new EventQueue<EventInit>(queueCapacity);
-    const stop = events.listen((event) => {
-      if (concerns(event, request)) queue.push(stamped(this.#node, eventOf(event)));
-    });
+    const stop = events.listen(
+      (event) => {
+        if (concerns(event, request)) queue.push(stamped(this.#node, eventOf(event)));
+      },
+      () => this.#feeds.get(id)?.(),
+    );
     const ended = new AbortController();
     this.#feeds.set(id, () => {
       stop();

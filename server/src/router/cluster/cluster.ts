@@ -150,6 +150,11 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     this.#apps.set(appId, app);
   }
 
+  /** It is gone: nothing that comes for it finds anybody. */
+  detach(appId: string): void {
+    this.#apps.delete(appId);
+  }
+
   /** Who answers a kind of question. */
   answer(question: QuestionCase, answerer: Answerer): void {
     this.#answerers.set(question, answerer);
@@ -165,9 +170,10 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     this.#nodeListeners.add(listener);
   }
 
-  /** A node is gone: in order, with nothing of it left, or not. */
-  onDeath(listener: (incarnation: bigint, hasLeft: boolean) => void): void {
+  /** A node is gone: in order, with nothing of it left, or not. Returns how to stop listening. */
+  onDeath(listener: (incarnation: bigint, hasLeft: boolean) => void): () => void {
     this.#deathListeners.add(listener);
+    return () => void this.#deathListeners.delete(listener);
   }
 
   /** Others can be reached, and this node's lease is renewed. */

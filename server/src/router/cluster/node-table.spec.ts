@@ -73,6 +73,7 @@ describe("NodeTable", () => {
         sessions: 0,
         settingsVersion: 0n,
         clientUrl: "",
+        settingsRevision: 0,
       }),
       heardAtMs: () => heardAtMs,
       isListening: async () => isListening,

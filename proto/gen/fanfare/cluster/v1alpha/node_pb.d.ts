@@ -84,6 +84,13 @@ export declare type NodeRecord = Message<"fanfare.cluster.v1alpha.NodeRecord"> &
    * @generated from field: string client_url = 11;
    */
   clientUrl: string;
+
+  /**
+   * What of the settings it understands: 0: namespaces; 1: apps, too.
+   *
+   * @generated from field: uint32 settings_revision = 12;
+   */
+  settingsRevision: number;
 };
 
 /**

@@ -765,6 +765,13 @@ export declare type SettingsChange = Message<"fanfare.cluster.v1alpha.SettingsCh
    * @generated from field: uint64 version = 1;
    */
   version: bigint;
+
+  /**
+   * Answer FAILED_PRECONDITION if you cannot serve what was put of this app. Empty: none.
+   *
+   * @generated from field: string app_id = 2;
+   */
+  appId: string;
 };
 
 /**

@@ -83,6 +83,13 @@ export declare type ServerConfig = Message<"fanfare.config.v1.ServerConfig"> & {
    * @generated from field: bool dev = 9;
    */
   dev: boolean;
+
+  /**
+   * Who may add and remove apps at run time, by fanfare.control.v1.OperatorService. None: nobody.
+   *
+   * @generated from field: repeated fanfare.config.v1.OperatorKey operator_keys = 10;
+   */
+  operatorKeys: OperatorKey[];
 };
 
 /**
@@ -396,6 +403,33 @@ export declare type ApiKey = Message<"fanfare.config.v1.ApiKey"> & {
  * Use `create(ApiKeySchema)` to create a new message.
  */
 export declare const ApiKeySchema: GenMessage<ApiKey>;
+
+/**
+ * A key of whoever runs the servers, sent as `Authorization: Bearer <key>`. It is of no app, and none of an app's keys is one.
+ *
+ * @generated from message fanfare.config.v1.OperatorKey
+ */
+export declare type OperatorKey = Message<"fanfare.config.v1.OperatorKey"> & {
+  /**
+   * Names the key in logs.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * SHA-256 of the key, in hex. Keys are long random strings, so a plain hash does.
+   *
+   * @generated from field: string sha256 = 2;
+   */
+  sha256: string;
+};
+
+/**
+ * Describes the message fanfare.config.v1.OperatorKey.
+ * Use `create(OperatorKeySchema)` to create a new message.
+ */
+export declare const OperatorKeySchema: GenMessage<OperatorKey>;
 
 /**
  * Durations of the protocol, in milliseconds. Unset fields have the default their comment names.

@@ -339,7 +339,9 @@ type ServerConfig struct {
 	ClusterKeys []*ClusterKey `protobuf:"bytes,8,rep,name=cluster_keys,json=clusterKeys,proto3" json:"cluster_keys,omitempty"`
 	// Development: accepts loopback origins, serves the playground, prints a token. An app without namespaces has every one, open to
 	// all its players. Refused on any address but loopback.
-	Dev           bool `protobuf:"varint,9,opt,name=dev,proto3" json:"dev,omitempty"`
+	Dev bool `protobuf:"varint,9,opt,name=dev,proto3" json:"dev,omitempty"`
+	// Who may add and remove apps at run time, by fanfare.control.v1.OperatorService. None: nobody.
+	OperatorKeys  []*OperatorKey `protobuf:"bytes,10,rep,name=operator_keys,json=operatorKeys,proto3" json:"operator_keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +437,13 @@ func (x *ServerConfig) GetDev() bool {
 		return x.Dev
 	}
 	return false
+}
+
+func (x *ServerConfig) GetOperatorKeys() []*OperatorKey {
+	if x != nil {
+		return x.OperatorKeys
+	}
+	return nil
 }
 
 // Where a server listens.
@@ -999,6 +1008,61 @@ func (x *ApiKey) GetScopes() []Scope {
 	return nil
 }
 
+// A key of whoever runs the servers, sent as `Authorization: Bearer <key>`. It is of no app, and none of an app's keys is one.
+type OperatorKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names the key in logs.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// SHA-256 of the key, in hex. Keys are long random strings, so a plain hash does.
+	Sha256        string `protobuf:"bytes,2,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorKey) Reset() {
+	*x = OperatorKey{}
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorKey) ProtoMessage() {}
+
+func (x *OperatorKey) ProtoReflect() protoreflect.Message {
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorKey.ProtoReflect.Descriptor instead.
+func (*OperatorKey) Descriptor() ([]byte, []int) {
+	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *OperatorKey) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *OperatorKey) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
 // Durations of the protocol, in milliseconds. Unset fields have the default their comment names.
 type Timing struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1030,7 +1094,7 @@ type Timing struct {
 
 func (x *Timing) Reset() {
 	*x = Timing{}
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[8]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1106,7 @@ func (x *Timing) String() string {
 func (*Timing) ProtoMessage() {}
 
 func (x *Timing) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[8]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1119,7 @@ func (x *Timing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timing.ProtoReflect.Descriptor instead.
 func (*Timing) Descriptor() ([]byte, []int) {
-	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{8}
+	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Timing) GetHelloTimeoutMs() uint32 {
@@ -1180,7 +1244,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[9]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +1256,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[9]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +1269,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{9}
+	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Limits) GetMaxFrameBytes() uint32 {
@@ -1374,7 +1438,7 @@ type Valkey struct {
 
 func (x *Valkey) Reset() {
 	*x = Valkey{}
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[10]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1450,7 @@ func (x *Valkey) String() string {
 func (*Valkey) ProtoMessage() {}
 
 func (x *Valkey) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[10]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1463,7 @@ func (x *Valkey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Valkey.ProtoReflect.Descriptor instead.
 func (*Valkey) Descriptor() ([]byte, []int) {
-	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{10}
+	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Valkey) GetAddresses() []string {
@@ -1515,7 +1579,7 @@ type Observe struct {
 
 func (x *Observe) Reset() {
 	*x = Observe{}
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[11]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1527,7 +1591,7 @@ func (x *Observe) String() string {
 func (*Observe) ProtoMessage() {}
 
 func (x *Observe) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[11]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1540,7 +1604,7 @@ func (x *Observe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observe.ProtoReflect.Descriptor instead.
 func (*Observe) Descriptor() ([]byte, []int) {
-	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{11}
+	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Observe) GetLogLevel() LogLevel {
@@ -1582,7 +1646,7 @@ type ClusterKey struct {
 
 func (x *ClusterKey) Reset() {
 	*x = ClusterKey{}
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[12]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1658,7 @@ func (x *ClusterKey) String() string {
 func (*ClusterKey) ProtoMessage() {}
 
 func (x *ClusterKey) ProtoReflect() protoreflect.Message {
-	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[12]
+	mi := &file_fanfare_config_v1_server_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1671,7 @@ func (x *ClusterKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterKey.ProtoReflect.Descriptor instead.
 func (*ClusterKey) Descriptor() ([]byte, []int) {
-	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{12}
+	return file_fanfare_config_v1_server_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ClusterKey) GetId() string {
@@ -1664,7 +1728,7 @@ var File_fanfare_config_v1_server_config_proto protoreflect.FileDescriptor
 
 const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\n" +
-	"%fanfare/config/v1/server_config.proto\x12\x11fanfare.config.v1\x1a!fanfare/config/v1/namespace.proto\x1a\x18fanfare/v1/options.proto\"\xc6\x03\n" +
+	"%fanfare/config/v1/server_config.proto\x12\x11fanfare.config.v1\x1a!fanfare/config/v1/namespace.proto\x1a\x18fanfare/v1/options.proto\"\x93\x04\n" +
 	"\fServerConfig\x12!\n" +
 	"\anode_id\x18\x01 \x01(\tB\b\xaa\xbb\x18\x04\x10@8\x02R\x06nodeId\x121\n" +
 	"\x06listen\x18\x02 \x01(\v2\x19.fanfare.config.v1.ListenR\x06listen\x125\n" +
@@ -1674,7 +1738,9 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x06valkey\x18\x06 \x01(\v2\x19.fanfare.config.v1.ValkeyR\x06valkey\x124\n" +
 	"\aobserve\x18\a \x01(\v2\x1a.fanfare.config.v1.ObserveR\aobserve\x12H\n" +
 	"\fcluster_keys\x18\b \x03(\v2\x1d.fanfare.config.v1.ClusterKeyB\x06\xaa\xbb\x18\x02 \x02R\vclusterKeys\x12\x10\n" +
-	"\x03dev\x18\t \x01(\bR\x03dev\"\xf3\x01\n" +
+	"\x03dev\x18\t \x01(\bR\x03dev\x12K\n" +
+	"\roperator_keys\x18\n" +
+	" \x03(\v2\x1e.fanfare.config.v1.OperatorKeyB\x06\xaa\xbb\x18\x02 \x10R\foperatorKeys\"\xf3\x01\n" +
 	"\x06Listen\x12\x1b\n" +
 	"\x04host\x18\x01 \x01(\tB\a\xaa\xbb\x18\x03\x10\xff\x01R\x04host\x12!\n" +
 	"\x04port\x18\x02 \x01(\rB\b\xaa\xbb\x18\x040\xff\xff\x03H\x00R\x04port\x88\x01\x01\x12C\n" +
@@ -1723,7 +1789,12 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\xaa\xbb\x18\x06\b\x01\x10@8\x02R\x02id\x12\"\n" +
 	"\x06sha256\x18\x02 \x01(\tB\n" +
 	"\xaa\xbb\x18\x06\b@\x10@8\x02R\x06sha256\x128\n" +
-	"\x06scopes\x18\x03 \x03(\x0e2\x18.fanfare.config.v1.ScopeB\x06\xaa\xbb\x18\x02 \x10R\x06scopes\"\xc8\a\n" +
+	"\x06scopes\x18\x03 \x03(\x0e2\x18.fanfare.config.v1.ScopeB\x06\xaa\xbb\x18\x02 \x10R\x06scopes\"M\n" +
+	"\vOperatorKey\x12\x1a\n" +
+	"\x02id\x18\x01 \x01(\tB\n" +
+	"\xaa\xbb\x18\x06\b\x01\x10@8\x02R\x02id\x12\"\n" +
+	"\x06sha256\x18\x02 \x01(\tB\n" +
+	"\xaa\xbb\x18\x06\b@\x10@8\x02R\x06sha256\"\xc8\a\n" +
 	"\x06Timing\x129\n" +
 	"\x10hello_timeout_ms\x18\x01 \x01(\rB\n" +
 	"\xaa\xbb\x18\x06(d0\xe0\xd4\x03H\x00R\x0ehelloTimeoutMs\x88\x01\x01\x12C\n" +
@@ -1881,7 +1952,7 @@ func file_fanfare_config_v1_server_config_proto_rawDescGZIP() []byte {
 }
 
 var file_fanfare_config_v1_server_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_fanfare_config_v1_server_config_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_fanfare_config_v1_server_config_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_fanfare_config_v1_server_config_proto_goTypes = []any{
 	(TokenAlgorithm)(0),  // 0: fanfare.config.v1.TokenAlgorithm
 	(Scope)(0),           // 1: fanfare.config.v1.Scope
@@ -1896,40 +1967,42 @@ var file_fanfare_config_v1_server_config_proto_goTypes = []any{
 	(*PlayerAuth)(nil),   // 10: fanfare.config.v1.PlayerAuth
 	(*PlayerKey)(nil),    // 11: fanfare.config.v1.PlayerKey
 	(*ApiKey)(nil),       // 12: fanfare.config.v1.ApiKey
-	(*Timing)(nil),       // 13: fanfare.config.v1.Timing
-	(*Limits)(nil),       // 14: fanfare.config.v1.Limits
-	(*Valkey)(nil),       // 15: fanfare.config.v1.Valkey
-	(*Observe)(nil),      // 16: fanfare.config.v1.Observe
-	(*ClusterKey)(nil),   // 17: fanfare.config.v1.ClusterKey
-	(*Namespace)(nil),    // 18: fanfare.config.v1.Namespace
-	(*ChannelRules)(nil), // 19: fanfare.config.v1.ChannelRules
+	(*OperatorKey)(nil),  // 13: fanfare.config.v1.OperatorKey
+	(*Timing)(nil),       // 14: fanfare.config.v1.Timing
+	(*Limits)(nil),       // 15: fanfare.config.v1.Limits
+	(*Valkey)(nil),       // 16: fanfare.config.v1.Valkey
+	(*Observe)(nil),      // 17: fanfare.config.v1.Observe
+	(*ClusterKey)(nil),   // 18: fanfare.config.v1.ClusterKey
+	(*Namespace)(nil),    // 19: fanfare.config.v1.Namespace
+	(*ChannelRules)(nil), // 20: fanfare.config.v1.ChannelRules
 }
 var file_fanfare_config_v1_server_config_proto_depIdxs = []int32{
 	6,  // 0: fanfare.config.v1.ServerConfig.listen:type_name -> fanfare.config.v1.Listen
 	9,  // 1: fanfare.config.v1.ServerConfig.apps:type_name -> fanfare.config.v1.App
-	13, // 2: fanfare.config.v1.ServerConfig.timing:type_name -> fanfare.config.v1.Timing
-	14, // 3: fanfare.config.v1.ServerConfig.limits:type_name -> fanfare.config.v1.Limits
-	15, // 4: fanfare.config.v1.ServerConfig.valkey:type_name -> fanfare.config.v1.Valkey
-	16, // 5: fanfare.config.v1.ServerConfig.observe:type_name -> fanfare.config.v1.Observe
-	17, // 6: fanfare.config.v1.ServerConfig.cluster_keys:type_name -> fanfare.config.v1.ClusterKey
-	7,  // 7: fanfare.config.v1.Listen.additional:type_name -> fanfare.config.v1.Listener
-	8,  // 8: fanfare.config.v1.Listen.tls:type_name -> fanfare.config.v1.Tls
-	10, // 9: fanfare.config.v1.App.player_auth:type_name -> fanfare.config.v1.PlayerAuth
-	12, // 10: fanfare.config.v1.App.api_keys:type_name -> fanfare.config.v1.ApiKey
-	18, // 11: fanfare.config.v1.App.namespaces:type_name -> fanfare.config.v1.Namespace
-	19, // 12: fanfare.config.v1.App.player_rules:type_name -> fanfare.config.v1.ChannelRules
-	19, // 13: fanfare.config.v1.App.broadcast_rules:type_name -> fanfare.config.v1.ChannelRules
-	11, // 14: fanfare.config.v1.PlayerAuth.keys:type_name -> fanfare.config.v1.PlayerKey
-	0,  // 15: fanfare.config.v1.PlayerKey.algorithm:type_name -> fanfare.config.v1.TokenAlgorithm
-	1,  // 16: fanfare.config.v1.ApiKey.scopes:type_name -> fanfare.config.v1.Scope
-	2,  // 17: fanfare.config.v1.Valkey.read_preference:type_name -> fanfare.config.v1.ReadPreference
-	3,  // 18: fanfare.config.v1.Observe.log_level:type_name -> fanfare.config.v1.LogLevel
-	4,  // 19: fanfare.config.v1.Observe.log_format:type_name -> fanfare.config.v1.LogFormat
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	14, // 2: fanfare.config.v1.ServerConfig.timing:type_name -> fanfare.config.v1.Timing
+	15, // 3: fanfare.config.v1.ServerConfig.limits:type_name -> fanfare.config.v1.Limits
+	16, // 4: fanfare.config.v1.ServerConfig.valkey:type_name -> fanfare.config.v1.Valkey
+	17, // 5: fanfare.config.v1.ServerConfig.observe:type_name -> fanfare.config.v1.Observe
+	18, // 6: fanfare.config.v1.ServerConfig.cluster_keys:type_name -> fanfare.config.v1.ClusterKey
+	13, // 7: fanfare.config.v1.ServerConfig.operator_keys:type_name -> fanfare.config.v1.OperatorKey
+	7,  // 8: fanfare.config.v1.Listen.additional:type_name -> fanfare.config.v1.Listener
+	8,  // 9: fanfare.config.v1.Listen.tls:type_name -> fanfare.config.v1.Tls
+	10, // 10: fanfare.config.v1.App.player_auth:type_name -> fanfare.config.v1.PlayerAuth
+	12, // 11: fanfare.config.v1.App.api_keys:type_name -> fanfare.config.v1.ApiKey
+	19, // 12: fanfare.config.v1.App.namespaces:type_name -> fanfare.config.v1.Namespace
+	20, // 13: fanfare.config.v1.App.player_rules:type_name -> fanfare.config.v1.ChannelRules
+	20, // 14: fanfare.config.v1.App.broadcast_rules:type_name -> fanfare.config.v1.ChannelRules
+	11, // 15: fanfare.config.v1.PlayerAuth.keys:type_name -> fanfare.config.v1.PlayerKey
+	0,  // 16: fanfare.config.v1.PlayerKey.algorithm:type_name -> fanfare.config.v1.TokenAlgorithm
+	1,  // 17: fanfare.config.v1.ApiKey.scopes:type_name -> fanfare.config.v1.Scope
+	2,  // 18: fanfare.config.v1.Valkey.read_preference:type_name -> fanfare.config.v1.ReadPreference
+	3,  // 19: fanfare.config.v1.Observe.log_level:type_name -> fanfare.config.v1.LogLevel
+	4,  // 20: fanfare.config.v1.Observe.log_format:type_name -> fanfare.config.v1.LogFormat
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_fanfare_config_v1_server_config_proto_init() }
@@ -1945,9 +2018,9 @@ func file_fanfare_config_v1_server_config_proto_init() {
 		(*PlayerKey_PublicKeyPem)(nil),
 		(*PlayerKey_Environment)(nil),
 	}
-	file_fanfare_config_v1_server_config_proto_msgTypes[8].OneofWrappers = []any{}
 	file_fanfare_config_v1_server_config_proto_msgTypes[9].OneofWrappers = []any{}
-	file_fanfare_config_v1_server_config_proto_msgTypes[12].OneofWrappers = []any{
+	file_fanfare_config_v1_server_config_proto_msgTypes[10].OneofWrappers = []any{}
+	file_fanfare_config_v1_server_config_proto_msgTypes[13].OneofWrappers = []any{
 		(*ClusterKey_Secret)(nil),
 		(*ClusterKey_Environment)(nil),
 	}
@@ -1957,7 +2030,7 @@ func file_fanfare_config_v1_server_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fanfare_config_v1_server_config_proto_rawDesc), len(file_fanfare_config_v1_server_config_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
