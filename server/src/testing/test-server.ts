@@ -47,6 +47,8 @@ export interface TestServerOptions {
   readonly nodeId?: string;
   /** Signs resume secrets; nodes of one cluster have the same. Default: random. */
   readonly clusterKey?: string;
+  /** Variables that keys may name. Default: none. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** What a token says. */
@@ -59,11 +61,11 @@ export interface TokenOptions {
   readonly expiresInMs?: number;
 }
 
-const apiKeyOf = (app: string) => `key-of-the-app-${app}-for-tests-only`;
+export const apiKeyOf = (app: string) => `key-of-the-app-${app}-for-tests-only`;
 const scopes = [Scope.PUBLISH, Scope.READ, Scope.GROUPS, Scope.PLAYERS, Scope.MESSAGES, Scope.ADMIN];
-const operatorKey = "key-of-the-operator-for-tests-only";
+export const operatorKey = "key-of-the-operator-for-tests-only";
 const sha256Of = (key: string) => createHash("sha256").update(key).digest("hex");
-const secretOf = (app: string) => `secret of the app ${app}, for tests only`;
+export const secretOf = (app: string) => `secret of the app ${app}, for tests only`;
 const open = { subscribe: Access.ANYONE, publish: Access.ANYONE };
 
 /**
@@ -137,9 +139,9 @@ export class TestServer implements AsyncDisposable {
     return createClient(ControlService, this.#transport(apiKeyOf(app)));
   }
 
-  /** The operator API with the key of whoever runs the server. */
-  operator(): Client<typeof OperatorService> {
-    return createClient(OperatorService, this.#transport(operatorKey));
+  /** The operator API. @param key default: that of whoever runs the server */
+  operator(key = operatorKey): Client<typeof OperatorService> {
+    return createClient(OperatorService, this.#transport(key));
   }
 
   #transport(key: string) {
@@ -226,7 +228,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       operatorKeys: [{ id: "operator", sha256: sha256Of(operatorKey) }],
       apps: [app("a"), app("b")],
     }),
-    { environment: {} },
+    { environment: options.environment ?? {} },
   );
   const { log, clock, pages, devSecrets, stores } = options;
   return new TestServer(
