@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { Scope } from "@fanfare/proto/config/v1";
 import { describe, expect, it } from "vitest";
 import { devConfig } from "../config/dev-config.ts";
@@ -26,5 +27,21 @@ describe("ApiKeys", () => {
     ["a huge key", `Bearer ${"x".repeat(100_000)}`],
   ])("refuses %s", (_, header) => {
     expect(keys.authenticate(header)).toBeUndefined();
+  });
+
+  it("follows an app whose keys change, and forgets one that is gone", () => {
+    const of = (key: string) => ({
+      id: "k",
+      sha256: createHash("sha256").update(key).digest(),
+      scopes: new Set<number>(),
+    });
+    const changing = new ApiKeys();
+    changing.set({ id: "game", apiKeys: [of("one"), of("two")] });
+    changing.set({ id: "other", apiKeys: [of("three")] });
+    changing.set({ id: "game", apiKeys: [of("two"), of("three")] });
+    changing.set({ id: "other", apiKeys: [of("one")] });
+    expect(["one", "two", "three"].map((key) => changing.find(key)?.appId)).toEqual(["other", "game", "game"]);
+    changing.delete("game");
+    expect(["one", "two", "three"].map((key) => changing.find(key)?.appId)).toEqual(["other", undefined, undefined]);
   });
 });

@@ -47,6 +47,29 @@ describe("checkConfig", () => {
 
   const cases: [name: string, config: Init, field: string, message: RegExp][] = [
     ["an address that is none", { valkey: { addresses: ["a"] } }, "valkey.addresses[0]", /host:port/],
+    [
+      "an operator's key that is no hash",
+      { operatorKeys: [{ id: "o", sha256: "z".repeat(64) }] },
+      "operator_keys[0].sha256",
+      /hexadecimal/,
+    ],
+    [
+      "two operators of one name",
+      {
+        operatorKeys: [
+          { id: "o", sha256: "ab".repeat(32) },
+          { id: "o", sha256: "cd".repeat(32) },
+        ],
+      },
+      "operator_keys[1].id",
+      /give each its own/,
+    ],
+    [
+      "an app with an operator's key",
+      { operatorKeys: [{ id: "o", sha256: "AB".repeat(32) }], apps: [{ ...app, apiKeys: [apiKey] }] },
+      "apps[0].api_keys[0].sha256",
+      /that of another key/,
+    ],
     ["development in the open", { dev: true, listen: { host: "0.0.0.0" } }, "listen.host", /loopback/],
     [
       "development in the open by another address",

@@ -4,18 +4,20 @@ import { ChannelSchema, ErrorCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { devConfig } from "../config/dev-config.ts";
 import { resolveConfig } from "../config/resolved-config.ts";
-import { MAX_NAMESPACES, type NamespaceChange, NamespaceRegistry } from "./namespace-registry.ts";
+import { MAX_NAMESPACES, type NamespaceChange, NamespaceRegistry, type OwnRulesChange } from "./namespace-registry.ts";
 
-function registry(names: string[]): NamespaceRegistry {
+function definition(names: string[], broadcast = Access.ANYONE) {
   const { config } = devConfig();
+  config.apps[0]!.broadcastRules = create(ChannelRulesSchema, { publish: broadcast });
   const rules = { publish: Access.ANYONE };
   config.apps[0]!.namespaces = create(ServerConfigSchema, {
     apps: [{ namespaces: names.map((name) => ({ name, rules })) }],
   }).apps[0]!.namespaces;
-  return new NamespaceRegistry(resolveConfig(config, { environment: {} }).apps.get("dev")!, {
-    maxPayloadBytes: 1000,
-    canReplicate: false,
-  });
+  return resolveConfig(config, { environment: {} }).apps.get("dev")!;
+}
+
+function registry(names: string[]): NamespaceRegistry {
+  return new NamespaceRegistry(definition(names), { maxPayloadBytes: 1000, canReplicate: false });
 }
 
 const open = create(ChannelRulesSchema, { subscribe: Access.ANYONE });
@@ -71,6 +73,39 @@ describe("NamespaceRegistry", () => {
     const large = create(ChannelRulesSchema, { maxPayloadBytes: 1001 });
     expect(() => namespaces.put("chat", large)).toThrow(/which is 1000/);
     expect(namespaces.policyForGroup("chat:a")).toBe(before);
+  });
+
+  it("follows another definition, except where something was put or deleted above it", () => {
+    const namespaces = registry(["chat", "game", "kept"]);
+    const changes: string[] = [];
+    namespaces.onChange(({ name, policy }) => changes.push(`${name} ${policy?.publish ?? "gone"}`));
+    namespaces.put("chat", open);
+    namespaces.delete("game");
+    changes.length = 0;
+    namespaces.redefine(definition(["chat", "game", "kept", "late"]));
+    expect(changes).toEqual([`late ${Access.ANYONE}`]);
+    expect(namespaces.list().map(([name]) => name)).toEqual(["chat", "kept", "late"]);
+    namespaces.redefine(definition(["new"]));
+    expect(changes.slice(1)).toEqual(["kept gone", "late gone", `new ${Access.ANYONE}`]);
+    expect(namespaces.list().map(([name]) => name)).toEqual(["chat", "new"]);
+    namespaces.redefine(definition(["chat", "game"]));
+    for (const name of ["chat", "game", "nothing"]) namespaces.reset(name);
+    expect(namespaces.list().map(([name, { publish }]) => [name, publish])).toEqual([
+      ["chat", Access.ANYONE],
+      ["game", Access.ANYONE],
+    ]);
+  });
+
+  it("tells of other rules for players' channels and broadcast, and of no others", () => {
+    const namespaces = registry(["chat"]);
+    const changes: OwnRulesChange[] = [];
+    namespaces.onOwnRulesChange((change) => changes.push(change));
+    namespaces.redefine(definition(["chat", "game"]));
+    expect(changes).toEqual([]);
+    namespaces.redefine(definition(["chat"], Access.NOBODY));
+    expect(changes.map(({ kind, former, policy }) => [kind, former.publish, policy.publish])).toEqual([
+      ["broadcast", Access.ANYONE, Access.NOBODY],
+    ]);
   });
 
   it("refuses one namespace too many, but still replaces", () => {

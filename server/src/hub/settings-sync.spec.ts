@@ -1,0 +1,117 @@
+import { ErrorCode } from "@fanfare/proto/v1";
+import { describe, expect, it } from "vitest";
+import type { Settings, SettingsStore } from "../broker/settings-store.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import { silentLog } from "../observe/log.ts";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+import { SettingsSync } from "./settings-sync.ts";
+
+/** A store whose reads are answered when the test says so. */
+function setUp() {
+  const clock = new VirtualClock();
+  const reads: PromiseWithResolvers<Settings>[] = [];
+  const looks: PromiseWithResolvers<number>[] = [];
+  const applied: string[][] = [];
+  const store = {
+    read: () => {
+      reads.push(Promise.withResolvers());
+      return reads.at(-1)!.promise;
+    },
+    version: () => {
+      looks.push(Promise.withResolvers());
+      return looks.at(-1)!.promise;
+    },
+  } as Partial<SettingsStore> as SettingsStore;
+  const sync = new SettingsSync({
+    store,
+    applyApps: (definitions) => applied.push([...definitions.keys()]),
+    namespacesOf: () => undefined,
+    clock,
+    log: silentLog,
+  });
+  const settings = (version: number, ...apps: string[]): Settings => ({
+    version,
+    apps: apps.map((appId) => ({ appId, definition: Buffer.from(appId), namespaces: new Map() })),
+  });
+  return { clock, reads, looks, applied, sync, settings };
+}
+
+const turns = async () => {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+};
+
+describe("SettingsSync", () => {
+  it("reads once for all who come while a read is under way, and one at a time, so that the newest comes last", async () => {
+    const { reads, applied, sync, settings } = setUp();
+    const first = sync.refresh();
+    const rest = [sync.refresh(), sync.refresh(), sync.atLeast(2)];
+    await turns();
+    expect(reads.length).toBe(1);
+    reads[0]?.resolve(settings(1, "one"));
+    expect(await first).toBe(1);
+    await turns();
+    expect(reads.length).toBe(2);
+    reads[1]?.resolve(settings(2, "one", "two"));
+    expect(await Promise.all(rest)).toEqual([2, 2, undefined]);
+    expect(applied).toEqual([["one"], ["one", "two"]]);
+    expect([reads.length, sync.version]).toEqual([2, 2]);
+  });
+
+  it("goes by what the store has when a failover has lost the newest", async () => {
+    const { reads, applied, sync, settings } = setUp();
+    for (const [i, state] of [settings(9, "one", "two"), settings(5, "one")].entries()) {
+      const refreshed = sync.refresh();
+      reads[i]?.resolve(state);
+      expect(await refreshed).toBe(state.version);
+    }
+    expect(applied.at(-1)).toEqual(["one"]);
+    const later = sync.atLeast(20);
+    await turns();
+    reads[2]?.resolve(settings(6, "one"));
+    await later;
+    expect(reads.length).toBe(3);
+  });
+
+  it("tries again a second after it could not read what it has heard of", async () => {
+    const { clock, reads, sync, settings } = setUp();
+    const heard = sync.atLeast(3);
+    await turns();
+    reads[0]?.reject(new FanfareError(ErrorCode.UNAVAILABLE, "out of reach"));
+    await heard;
+    await clock.advance(999);
+    expect(reads.length).toBe(1);
+    await clock.advance(1);
+    await turns();
+    reads[1]?.resolve(settings(3));
+    await turns();
+    expect(sync.version).toBe(3);
+  });
+
+  it("shares a look among all who ask within a fifth of a second, and reads only if there is something new", async () => {
+    const { clock, reads, looks, sync, settings } = setUp();
+    const asked = Array.from({ length: 100 }, () => sync.lookAgain());
+    await clock.advance(0);
+    expect(looks.length).toBe(1);
+    looks[0]?.resolve(0);
+    await Promise.all(asked);
+    expect(reads.length).toBe(0);
+    const again = sync.lookAgain();
+    await clock.advance(199);
+    expect(looks.length).toBe(1);
+    await clock.advance(1);
+    looks[1]?.resolve(4);
+    await turns();
+    reads[0]?.resolve(settings(4, "one"));
+    await again;
+    expect(sync.version).toBe(4);
+  });
+
+  it("tells who asks that it cannot be known now", async () => {
+    const { clock, looks, sync } = setUp();
+    const asked = sync.lookAgain();
+    asked.catch(() => {});
+    await clock.advance(0);
+    looks[0]?.reject(new FanfareError(ErrorCode.UNAVAILABLE, "out of reach"));
+    await expect(asked).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
+  });
+});
