@@ -9,8 +9,12 @@ import type { Seen, Sent } from "./ledger.ts";
 export interface CrowdOptions {
   readonly balancer: Balancer;
   readonly clients: number;
+  /** Live ones; everybody is in two of them. */
   readonly groups: number;
+  /** Everybody is in one of them. */
   readonly durableGroups: number;
+  /** Of so many messages one is a broadcast. */
+  readonly broadcastEvery: number;
   /** Of the whole crowd, messages a second. */
   readonly rate: number;
   /** What a message carries besides its number, in bytes. Default: 0. */
@@ -145,14 +149,14 @@ export class Crowd implements AsyncDisposable {
   }
 
   async #talk(publisher: number): Promise<void> {
-    const { clients, groups, durableGroups } = this.#options;
+    const { clients, groups, durableGroups, broadcastEvery } = this.#options;
     let dueMs = performance.now();
-    for (let turn = publisher; this.#isTalking; turn++) {
-      const kind = turn % 10;
-      if (kind < 4) this.#publish(publisher, `live:${turn % groups}`, false);
-      else if (kind < 7) this.#publish(publisher, `log:${turn % durableGroups}`, true);
-      else if (kind < 9 || turn % 5 !== 0) this.#publish(publisher, `@player-${(turn * 7) % clients}`, false);
-      else this.#publish(publisher, "*", false);
+    for (let turn = publisher * 37; this.#isTalking; turn++) {
+      const [round, kind] = [Math.trunc(turn / 10), turn % 10];
+      if (turn % broadcastEvery === 0) this.#publish(publisher, "*", false);
+      else if (kind < 4) this.#publish(publisher, `live:${(round * 4 + kind) % groups}`, false);
+      else if (kind < 7) this.#publish(publisher, `log:${(round * 3 + kind) % durableGroups}`, true);
+      else this.#publish(publisher, `@player-${(round * 3 + kind) % clients}`, false);
       // Who fell behind catches up, but not what it has missed in more than a second.
       dueMs = Math.max(dueMs + (1000 * publishers) / this.rate, performance.now() - 1_000);
       await pause(Math.max(0, dueMs - performance.now()));

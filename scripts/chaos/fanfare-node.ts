@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { toJsonString } from "@bufbuild/protobuf";
 import { ServerConfigSchema } from "@fanfare/proto/config/v1";
@@ -73,7 +73,17 @@ export class FanfareNode implements AsyncDisposable {
     await this.#ended();
   }
 
-  /** The most memory that the process has ever had resident, in MiB; NaN where the system does not tell. */
+  /** The peak begins anew. @returns where: the memory that the process has resident now, in MiB; NaN where the system cannot do that */
+  resetPeakMemory(): number {
+    try {
+      writeFileSync(`/proc/${this.#child?.pid}/clear_refs`, "5");
+    } catch {
+      // The peak so far is what is compared with then.
+    }
+    return this.peakMemoryMib();
+  }
+
+  /** The most memory that the process has had resident, in MiB; NaN where the system does not tell. */
   peakMemoryMib(): number {
     try {
       const status = readFileSync(`/proc/${this.#child?.pid}/status`, "utf8");

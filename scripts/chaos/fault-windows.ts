@@ -21,6 +21,12 @@ export class FaultWindows {
     return this.#windows.some((window) => fromMs <= window.toMs && toMs >= window.fromMs);
   }
 
+  /** When the fault ended that there was at a time; the time itself if there was none. */
+  overMs(atMs: number): number {
+    const its = this.#windows.filter(({ fromMs, toMs }) => fromMs <= atMs && atMs <= toMs);
+    return Math.max(atMs, ...its.map(({ toMs }) => toMs));
+  }
+
   /** 99th percentile of what was waited for while there was a fault, in milliseconds. */
   p99Ms(all: readonly Timed[]): number {
     const meanwhile = ({ atMs, tookMs }: Timed) => this.overlaps(atMs, atMs + tookMs);

@@ -63,6 +63,13 @@ describe("the ledger of a cluster under stress", () => {
     expect(at(30_000)).toMatchObject({ ...nothingWrong, lost: 1 });
   });
 
+  it("lets nobody be told before the fault is over, and not long after that either", () => {
+    const faultOverMs = (atMs: number) => (atMs < 2_500 ? 25_000 : atMs);
+    const at = (gapMs: number) => judge(three, [seen([1, 3], { gapsAtMs: [gapMs] })], false, { faultOverMs });
+    expect(at(30_000)).toMatchObject({ ...nothingWrong, toldAsGap: 1 });
+    expect(at(46_000)).toMatchObject({ ...nothingWrong, lost: 1 });
+  });
+
   it("lets the gap of one excuse nobody else", () => {
     const views = [seen([1, 3], { gapsAtMs: [2_500] }), seen([1, 3])];
     expect(judge(three, views, false)).toMatchObject({ ...nothingWrong, toldAsGap: 1, lost: 1 });

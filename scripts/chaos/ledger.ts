@@ -48,7 +48,7 @@ export interface ClassFigures {
   longestAnswerMs: number;
 }
 
-/** How long after a message its receiver may be told of the gap, in milliseconds, and how long before it. */
+/** How long after a message, or after the fault that it met with, its receiver may be told of the gap, in milliseconds, and how long before it. */
 const gapAfterMs = 20_000;
 const gapBeforeMs = 1_000;
 
@@ -56,6 +56,8 @@ const gapBeforeMs = 1_000;
 export interface Circumstances {
   /** Whether there was a fault between two times. Default: there was none. */
   readonly isFaulty?: (fromMs: number, toMs: number) => boolean;
+  /** When the fault ended that there was at a time: nobody can be told before. Default: there was none. */
+  readonly faultOverMs?: (atMs: number) => number;
   /** Times of what was sent before are not judged: processes that have just started are slow. Default: 0. */
   readonly warmAtMs?: number;
 }
@@ -65,7 +67,7 @@ export function judge(
   sent: readonly Sent[],
   seen: readonly Seen[],
   durable: boolean,
-  { isFaulty = () => false, warmAtMs = 0 }: Circumstances = {},
+  { isFaulty = () => false, faultOverMs = (atMs) => atMs, warmAtMs = 0 }: Circumstances = {},
 ): ClassFigures {
   const mine = sent.filter((one) => one.durable === durable);
   const count = (outcome: Sent["outcome"]) => mine.filter((one) => one.outcome === outcome).length;
@@ -119,7 +121,8 @@ export function judge(
       if (!isDue || one.sentAtMs < view.openedAtMs) continue;
       figures.due++;
       if (got.has(`${one.publisher}:${one.seq}`)) continue;
-      const told = view.gapsAtMs.some((at) => at > one.sentAtMs - gapBeforeMs && at < one.sentAtMs + gapAfterMs);
+      const untilMs = Math.max(one.sentAtMs, faultOverMs(one.sentAtMs)) + gapAfterMs;
+      const told = view.gapsAtMs.some((at) => at > one.sentAtMs - gapBeforeMs && at < untilMs);
       if (told && !durable) figures.toldAsGap++;
       else figures.lost++;
     }

@@ -50,8 +50,7 @@ function refuse(text: string): never {
 }
 
 async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ...stage }: StageView): Promise<Judged> {
-  const { paddingBytes = 0 } = scenario;
-  const size = { clients, groups: 20, durableGroups: 10, rate, paddingBytes };
+  const size = { clients, groups: 20, durableGroups: 10, broadcastEvery: 50, rate, ...scenario.crowd?.(clients) };
   await using crowd = await Crowd.open({ ...size, balancer: new Balancer(stage.urls) });
   say(`${clients} clients on ${nodes.length} nodes`);
   const logged = nodes.map(({ text }) => text.length);
@@ -63,10 +62,11 @@ async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ..
   await pause(2_000);
   await crowd.stop(40_000);
   const isFaulty = (fromMs: number, toMs: number) => faults.overlaps(fromMs, toMs);
+  const circumstances = { isFaulty, faultOverMs: (atMs: number) => faults.overMs(atMs), warmAtMs };
   const outcome = {
     scenario: name,
-    live: judge(crowd.sent, crowd.seen, false, { isFaulty, warmAtMs }),
-    durable: judge(crowd.sent, crowd.seen, true, { isFaulty, warmAtMs }),
+    live: judge(crowd.sent, crowd.seen, false, circumstances),
+    durable: judge(crowd.sent, crowd.seen, true, circumstances),
     connectP99Ms: faults.p99Ms(crowd.connects),
     subscribeP99Ms: faults.p99Ms(crowd.subscribes),
     failedConnects: crowd.failedProbes,

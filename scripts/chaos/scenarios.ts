@@ -5,7 +5,7 @@ import {
   type ValkeyProcess,
   type ValkeyServers,
 } from "../../server/src/testing/valkey-processes.ts";
-import type { Crowd } from "./crowd.ts";
+import type { Crowd, CrowdOptions } from "./crowd.ts";
 import type { FanfareNode } from "./fanfare-node.ts";
 import type { FaultWindows } from "./fault-windows.ts";
 import { reachHighestRate } from "./highest-rate.ts";
@@ -50,8 +50,8 @@ export interface Scenario {
   readonly title: string;
   /** What Valkey is there. Default: a cluster. */
   readonly on?: "standalone";
-  /** What messages carry besides their number, in bytes. Default: 0. */
-  readonly paddingBytes?: number;
+  /** In what its crowd differs from that of the others. */
+  readonly crowd?: (clients: number) => Partial<CrowdOptions>;
   readonly bounds: Bounds;
   run(act: Act): Promise<Measured | undefined>;
 }
@@ -81,6 +81,9 @@ const unnoticed: Bounds = { liveIsWhole: true, longestStallMs: 500, longestAnswe
 
 /** How long one Valkey may be away without a replica, until it answers again, in milliseconds: less than links hold what they could not send. */
 const restartMs = 1_500;
+
+/** What each message carries while a node stands still, in bytes. */
+const slowPaddingBytes = 8_192;
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
   "kill-primary": {
@@ -212,12 +215,19 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
   "slow-subscriber": {
     title: "a Fanfare node stands still for 20 s (SIGSTOP) at the highest rate that the clients reach",
-    paddingBytes: 4_096,
+    // Few receivers of each message, so that as much as possible goes from node to node and as little as possible to clients of the same process.
+    crowd: (clients) => ({
+      groups: Math.ceil(clients / 2),
+      durableGroups: Math.ceil(clients / 3),
+      broadcastEvery: 500,
+      rate: 300,
+      paddingBytes: slowPaddingBytes,
+    }),
     bounds: { liveIsWhole: false, memoryGrowthMib: 128 },
     async run({ nodes, say, isShort, crowd, faults }) {
       const highestRate = await reachHighestRate(crowd, say);
       say(`the highest rate that was reached is ${highestRate} messages a second`);
-      const before = nodes.map((one) => one.peakMemoryMib());
+      const before = nodes.map((one) => one.resetPeakMemory());
       const node = nodes[0] as FanfareNode;
       say(`stopping node ${node.nodeId}`);
       const from = crowd.sent.length;
@@ -226,7 +236,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
         await pause(isShort ? 8_000 : 20_000);
         node.resume();
       }, 5_000);
-      const saidMib = ((crowd.sent.length - from) * 4_096) / 2 ** 20;
+      const saidMib = ((crowd.sent.length - from) * slowPaddingBytes) / 2 ** 20;
       await pause(5_000);
       const after = nodes.map((one) => one.peakMemoryMib());
       const growth = after.map((mib, i) => mib - (before[i] as number));
