@@ -84,6 +84,26 @@ describe("the inbox of lanes", () => {
     expect([inbox.counts.replacements, state.changes]).toEqual([0, 1]);
   });
 
+  it("closes its first subscriber when one that began later is there before it", async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const closed: number[] = [];
+    let begun = 0;
+    const subscribe: LaneInboxOptions["subscribe"] = async () => {
+      const number = begun++;
+      await gates[number]?.promise;
+      return { close: () => void closed.push(number) };
+    };
+    const { inbox, pass } = await world({ subscribe });
+    inbox.topologyChanged(() => true);
+    for (const gate of gates.toReversed()) {
+      gate.resolve();
+      await pass(20);
+    }
+    expect(closed).toEqual([0]);
+    inbox.close();
+    expect(closed).toEqual([0, 1]);
+  });
+
   it("hands on what comes and keeps its probes to itself", async () => {
     const { subscribers, received, pass } = await world();
     subscribers[0]?.onBytes(2, Uint8Array.of(8, 1));

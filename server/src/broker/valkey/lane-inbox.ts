@@ -98,7 +98,8 @@ export class LaneInbox {
   async open(): Promise<void> {
     const first = await this.#subscribe();
     if (this.#closed) return first.subscriber.close();
-    this.#current ??= first;
+    if (this.#current === undefined) this.#current = first;
+    else first.subscriber.close(); // one that began later was faster, and knows more of the topology
     this.#tick();
     const { clock } = this.#options;
     const untilMs = clock.monotonicMs() + settleMs;
