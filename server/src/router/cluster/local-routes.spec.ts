@@ -170,7 +170,7 @@ describe("LocalRoutes", () => {
     await routes.reassert(({ key }) => key === "g:x");
     expect(store.verbs).toEqual(["remove g:x"]);
     expect(store.entries.has("g:x")).toBe(false);
-    await clock.advance(60_000);
+    await clock.advance(60_001);
     await routes.reassert(({ key }) => key === "g:x");
     expect(store.verbs).toEqual(["remove g:x"]);
   });
@@ -203,8 +203,20 @@ describe("LocalRoutes", () => {
     store.isDown = true;
     clock.advance(5_000);
     for (let i = 0; i < 5; i++) await Promise.resolve();
-    store.isDown = false;
     expect(await routes.close()).toBe(false);
+  });
+
+  it("removes when it closes, however late, what it could not remove earlier", async () => {
+    await routes.hold(channel);
+    routes.release(channel);
+    store.isDown = true;
+    await clock.advance(5_000);
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+    store.isDown = false;
+    await clock.advance(120_000);
+    expect(store.entries.has("g:x")).toBe(true);
+    expect(await routes.close()).toBe(true);
+    expect(store.entries.has("g:x")).toBe(false);
   });
 
   it("takes the node off all routes when it closes, and leaves no timer", async () => {

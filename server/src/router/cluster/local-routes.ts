@@ -39,6 +39,13 @@ interface Route {
   idleSinceMs: number;
 }
 
+/** That this node is no more on the route of a channel. */
+interface Removal {
+  readonly channel: AppChannel;
+  readonly atMs: number;
+  isDone: boolean;
+}
+
 /** Adds under way at the same time when routes are asserted again. */
 const reassertAtOnce = 256;
 /** How long a removal is remembered, in milliseconds, and how many are; past it the oldest is forgotten. */
@@ -51,8 +58,8 @@ const retryMs = 1_000;
  * Keeps this node on the routes of the channels that it has subscribers of. One entry a channel, bounded by subscriptions.
  *
  * Changes of one route carry rising sequences, so that a late one undoes nothing; what is left behind by one that failed is removed when a
- * message comes for a channel that nobody here has. A failover can bring a route back that was removed: removals of the last minute are carried out
- * again when a slot's primary changed, and when the node closes, because nobody does it after that.
+ * message comes for a channel that nobody here has. A failover can bring a route back that was removed: removals of the last minute, and those that
+ * failed, are carried out again when a slot's primary changed, and when the node closes, because nobody does it after that.
  */
 export class LocalRoutes {
   readonly #options: LocalRoutesOptions;
@@ -60,12 +67,12 @@ export class LocalRoutes {
   readonly #routes = new Map<string, Route>();
   readonly #idle = new Set<Route>();
   readonly #healing = new Set<string>();
-  /** Channels that this node was taken off, and when; the oldest first. */
-  readonly #removed = new Map<string, { readonly channel: AppChannel; readonly atMs: number }>();
+  /** Channels that this node was taken off, or could not be; the oldest first. */
+  readonly #removed = new Map<string, Removal>();
   #sequence = 0;
   /** Under way. */
-  readonly #removals = new Set<Promise<boolean>>();
-  /** A route could not be removed, and was not tried again. */
+  readonly #removals = new Set<Promise<void>>();
+  /** A route that could not be removed was forgotten, because there were too many. */
   #isLeftBehind = false;
   #sweepTimer: Timer | undefined;
   #retryTimer: Timer | undefined;
@@ -155,8 +162,8 @@ export class LocalRoutes {
     const all = [...held, ...this.#removedLately(() => true)];
     this.#routes.clear();
     this.#idle.clear();
-    const removed = await Promise.all([...all.map((channel) => this.#remove(channel)), ...this.#removals]);
-    return removed.every((isRemoved) => isRemoved) && !this.#isLeftBehind;
+    await Promise.all([...all.map((channel) => this.#remove(channel)), ...this.#removals]);
+    return [...this.#removed.values()].every(({ isDone }) => isDone) && !this.#isLeftBehind;
   }
 
   #isCurrent(route: Route): boolean {
@@ -204,7 +211,6 @@ export class LocalRoutes {
         if (route.idleSinceMs > untilMs) break; // in the order of their last release
         this.#idle.delete(route);
         this.#routes.delete(idOf(route.channel));
-        this.#remember(route.channel);
         // Behind an addition that is under way, so that not even a store that mixes up the two is left with it.
         void this.#removeBehind(route);
       }
@@ -217,35 +223,45 @@ export class LocalRoutes {
     if (!this.#routes.has(idOf(channel))) await this.#remove(channel);
   }
 
-  #remember(channel: AppChannel): void {
+  #remember(channel: AppChannel): Removal {
     const atMs = this.#options.clock.monotonicMs();
-    this.#removed.set(idOf(channel), { channel, atMs });
-    for (const [id, oldest] of this.#removed) {
-      if (this.#removed.size <= maxRemoved && atMs - oldest.atMs <= removedLifeMs) break;
-      this.#removed.delete(id);
+    const id = idOf(channel);
+    const known = this.#removed.get(id);
+    // Carried out again it is not younger: what brings it back happened before.
+    if (known !== undefined) return known;
+    const removal = { channel, atMs, isDone: false };
+    this.#removed.set(id, removal);
+    for (const [oldestId, oldest] of this.#removed) {
+      const isPast = oldest.isDone && atMs - oldest.atMs > removedLifeMs;
+      if (this.#removed.size <= maxRemoved && !isPast) break;
+      this.#removed.delete(oldestId);
+      this.#isLeftBehind ||= !oldest.isDone;
     }
+    return removal;
   }
 
   #removedLately(isAffected: (channel: AppChannel) => boolean): AppChannel[] {
     const sinceMs = this.#options.clock.monotonicMs() - removedLifeMs;
-    return [...this.#removed.values()].flatMap(({ channel, atMs }) =>
-      atMs >= sinceMs && isAffected(channel) ? [channel] : [],
+    return [...this.#removed.values()].flatMap(({ channel, atMs, isDone }) =>
+      (!isDone || atMs >= sinceMs) && isAffected(channel) ? [channel] : [],
     );
   }
 
-  /** @returns whether that could be done */
-  #remove(channel: AppChannel): Promise<boolean> {
+  #remove(channel: AppChannel): Promise<void> {
     const { store, incarnation, log } = this.#options;
-    const removal = store.remove(channel, incarnation, ++this.#sequence).then(
-      () => true,
+    const removal = this.#remember(channel);
+    removal.isDone = false;
+    const sequence = ++this.#sequence;
+    const done = store.remove(channel, incarnation, sequence).then(
+      () => {
+        removal.isDone = true;
+      },
       (reason: unknown) => {
         log.debug("a route could not be removed", { channel: idOf(channel), reason: String(reason) });
-        this.#isLeftBehind = true;
-        return false;
       },
     );
-    this.#removals.add(removal);
-    return removal.finally(() => this.#removals.delete(removal));
+    this.#removals.add(done);
+    return done.finally(() => this.#removals.delete(done));
   }
 }
 
