@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   sub: async () => (await import("./commands/sub.ts")).addSub,
   nodes: async () => (await import("./commands/nodes.ts")).addNodes,
   drain: async () => (await import("./commands/drain.ts")).addDrain,
+  apps: async () => (await import("./commands/apps.ts")).addApps,
 };
 
 /**

@@ -1,8 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { TokenAlgorithm } from "@fanfare/proto/config/v1";
 import { decodeJwt, decodeProtectedHeader, exportPKCS8, generateKeyPair, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { channelFor, createControlClient, payloadFor } from "./control.ts";
+import { channelFor, createControlClient, createOperatorClient, payloadFor } from "./control.ts";
 import { ErrorCode, FanfareError, json, Outcome, text } from "./index.ts";
 import { Game, nextStatus } from "./testing/game.ts";
 import { mintToken } from "./token.ts";
@@ -98,6 +99,31 @@ describe("the control client", () => {
     await expect(client.listNodes({})).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
     await expect(client.listNodes({}, { timeoutMs: 1, signal: AbortSignal.abort() })).rejects.toBeInstanceOf(
       FanfareError,
+    );
+  });
+
+  it("adds an app that players connect to at once, and deletes it under them", async () => {
+    const operator = createOperatorClient({ url: game.url, operatorKey: game.operatorKey });
+    const key = "a secret of the late game, for tests only";
+    const playerAuth = {
+      keys: [{ algorithm: TokenAlgorithm.HS256, material: { case: "secret" as const, value: key } }],
+    };
+    expect(await operator.putApp({ app: { id: "late", playerAuth } })).toMatchObject({ created: true });
+    const alice = await game.join("alice", {
+      getToken: async () => (await mintToken({ app: "late", player: "alice", key })).token,
+    });
+    expect((await operator.listApps({})).apps.map(({ app }) => app?.id)).toEqual(["dev", "late"]);
+    const over = nextStatus(alice, "closed");
+    expect(await operator.deleteApp({ id: "late" })).toMatchObject({ changed: true });
+    expect(await over).toMatchObject({ error: { closeCode: 4005, code: ErrorCode.PERMISSION_DENIED } });
+    await expect(operator.deleteApp({ id: "dev" })).rejects.toMatchObject({
+      code: ErrorCode.FAILED_PRECONDITION,
+      field: "id",
+    });
+    const stranger = createOperatorClient({ url: game.url, operatorKey: game.apiKey });
+    await expect(stranger.listApps({})).rejects.toMatchObject({ code: ErrorCode.PERMISSION_DENIED });
+    expect(() => createOperatorClient({ url: game.url, operatorKey: "a\nb" })).toThrow(
+      expect.objectContaining({ field: "operatorKey" }),
     );
   });
 

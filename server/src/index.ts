@@ -1,5 +1,6 @@
 export { type Clock, systemClock, type Timer } from "./clock.ts";
 export { ConfigError } from "./config/config-error.ts";
+export { readAppText } from "./config/config-text.ts";
 export { type DevConfig, devConfig } from "./config/dev-config.ts";
 export { loadConfig } from "./config/load-config.ts";
 export { type ResolvedConfig, resolveConfig } from "./config/resolved-config.ts";

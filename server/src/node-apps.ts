@@ -10,10 +10,10 @@ import { NodeApp, type NodeAppSurroundings } from "./node-app.ts";
 import type { Log } from "./observe/log.ts";
 
 /** As in the configuration file. */
-export const MAX_APPS = 1000;
+const MAX_APPS = 1000;
 /** Bytes of one app that is put, encoded, and of all of them: every node reads all of them with every change. */
-export const MAX_APP_BYTES = 64 * 1024;
-export const MAX_APPS_BYTES = 2 * 1024 * 1024;
+const MAX_APP_BYTES = 64 * 1024;
+const MAX_APPS_BYTES = 2 * 1024 * 1024;
 
 /** An app as this node has it. */
 export interface AppEntry {

@@ -281,6 +281,6 @@ function listenForPresence(cluster: Cluster, apps: ReadonlyMap<string, NodeApp>)
 }
 
 /** What this node understands of the settings: namespaces and apps. */
-export const settingsRevision = 1;
+const settingsRevision = 1;
 
 const nothing = { case: "done" as const, value: {} };

@@ -46,8 +46,8 @@ export function readServerConfig(
   const options = { environment, otherVariables: cliVariables };
   try {
     if (file !== undefined) return { config: loadConfig({ ...options, text: textOf(file) }), devSecrets: undefined };
-    const { config, tokenSecret, apiKey } = devConfig();
-    return { config: loadConfig({ ...options, base: config }), devSecrets: { tokenSecret, apiKey } };
+    const { config, ...devSecrets } = devConfig();
+    return { config: loadConfig({ ...options, base: config }), devSecrets };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new CliError("usage", `${file ?? "configuration"}: ${error.message}`, "", { cause: error });

@@ -15,6 +15,7 @@ export const defaultUrl = "http://127.0.0.1:8080";
 export const cliVariables = [
   "FANFARE_URL",
   "FANFARE_API_KEY",
+  "FANFARE_OPERATOR_KEY",
   "FANFARE_TOKEN",
   "FANFARE_CHROMIUM",
   workerVariable,
@@ -37,6 +38,16 @@ export function withApiKey(command: Command): Command {
     new Option("--api-key <key>", "key of the control API; a development server on this machine gives its own").env(
       "FANFARE_API_KEY",
     ),
+  );
+}
+
+/** Adds `--operator-key`, which reaches the operator API. */
+export function withOperatorKey(command: Command): Command {
+  return command.addOption(
+    new Option(
+      "--operator-key <key>",
+      "key of the operator API; a development server on this machine gives its own",
+    ).env("FANFARE_OPERATOR_KEY"),
   );
 }
 

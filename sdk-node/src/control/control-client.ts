@@ -1,6 +1,6 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { ControlService } from "@fanfare/proto/control/v1";
+import { ControlService, OperatorService } from "@fanfare/proto/control/v1";
 import { ErrorCode, FanfareError } from "@fanfare/sdk-core";
 import { toFanfareError } from "./control-error.ts";
 
@@ -31,9 +31,41 @@ export type ControlClient = Client<typeof ControlService>;
  * Throws INVALID_ARGUMENT for a URL that is none, and for an API key that no header can carry.
  */
 export function createControlClient(options: ControlClientOptions): ControlClient {
-  const { url, apiKey, timeoutMs = 15_000 } = options;
-  if (!/^[\x21-\x7e]+$/.test(apiKey)) {
-    throw new FanfareError(ErrorCode.INVALID_ARGUMENT, "apiKey has to be visible ASCII", { field: "apiKey" });
+  const { url, apiKey, timeoutMs } = options;
+  return createClient(ControlService, transportTo(url, "apiKey", apiKey, timeoutMs));
+}
+
+/** How to reach the operator API. */
+export interface OperatorClientOptions {
+  /** The server's address, as for `createControlClient`. */
+  url: string;
+  /** One of `operator_keys` of the server's configuration. */
+  operatorKey: string;
+  /** How long a call may take, in milliseconds. Default: 15,000. */
+  timeoutMs?: number | undefined;
+}
+
+/** Every call of `fanfare.control.v1.OperatorService`. A call that fails rejects with a {@link FanfareError}. */
+export type OperatorClient = Client<typeof OperatorService>;
+
+/**
+ * A client of the operator API, which adds and removes apps at run time. It holds no connection that has to be closed.
+ *
+ * ```ts
+ * const operator = createOperatorClient({ url: "http://127.0.0.1:8080", operatorKey });
+ * await operator.putApp({ app: { id: "my-game", playerAuth: { jwksUrl: "https://my-game.example/keys" } } });
+ * ```
+ *
+ * Throws INVALID_ARGUMENT for a URL that is none, and for a key that no header can carry.
+ */
+export function createOperatorClient(options: OperatorClientOptions): OperatorClient {
+  const { url, operatorKey, timeoutMs } = options;
+  return createClient(OperatorService, transportTo(url, "operatorKey", operatorKey, timeoutMs));
+}
+
+function transportTo(url: string, field: string, key: string, timeoutMs = 15_000): Transport {
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    throw new FanfareError(ErrorCode.INVALID_ARGUMENT, `${field} has to be visible ASCII`, { field });
   }
   const transport = createConnectTransport({
     baseUrl: baseUrlOf(url),
@@ -41,12 +73,12 @@ export function createControlClient(options: ControlClientOptions): ControlClien
     useBinaryFormat: true,
     interceptors: [
       (next) => (request) => {
-        request.header.set("authorization", `Bearer ${apiKey}`);
+        request.header.set("authorization", `Bearer ${key}`);
         return next(request);
       },
     ],
   });
-  return createClient(ControlService, withFanfareErrors(transport, timeoutMs));
+  return withFanfareErrors(transport, timeoutMs);
 }
 
 function baseUrlOf(address: string): string {

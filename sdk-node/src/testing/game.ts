@@ -10,18 +10,20 @@ import { mintToken } from "../mint-token.ts";
 export class Game implements AsyncDisposable {
   readonly server: FanfareServer;
   readonly apiKey: string;
+  readonly operatorKey: string;
   readonly #secret: string;
   readonly #clients: Client[] = [];
 
-  private constructor(server: FanfareServer, secret: string, apiKey: string) {
+  private constructor(server: FanfareServer, secret: string, apiKey: string, operatorKey: string) {
     this.server = server;
     this.#secret = secret;
     this.apiKey = apiKey;
+    this.operatorKey = operatorKey;
   }
 
   /** Starts a server with two listeners, where everybody may do everything but what `members` is for. */
   static async start(timing: MessageInitShape<typeof TimingSchema> = {}): Promise<Game> {
-    const { config, tokenSecret, apiKey } = devConfig();
+    const { config, tokenSecret, apiKey, operatorKey } = devConfig();
     const [app] = config.apps;
     const open = { subscribe: Access.ANYONE, publish: Access.ANYONE, presence: PresenceMode.MEMBERS };
     config.listen = create(ListenSchema, { host: "127.0.0.1", port: 0, additional: [{ host: "127.0.0.1", port: 0 }] });
@@ -34,7 +36,7 @@ export class Game implements AsyncDisposable {
     ];
     config.timing = create(TimingSchema, timing);
     app?.namespaces.push(...namespaces.map((namespace) => create(NamespaceSchema, namespace)));
-    return new Game(await startServer({ config: resolveConfig(config) }), tokenSecret, apiKey);
+    return new Game(await startServer({ config: resolveConfig(config) }), tokenSecret, apiKey, operatorKey);
   }
 
   get url(): string {

@@ -1,21 +1,34 @@
-import type { JsonValue } from "@bufbuild/protobuf";
-import { type ServerConfig, ServerConfigSchema } from "@fanfare/proto/config/v1";
+import type { DescMessage, JsonValue, MessageShape } from "@bufbuild/protobuf";
+import { type App, AppSchema, type ServerConfig, ServerConfigSchema } from "@fanfare/proto/config/v1";
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { ConfigError } from "./config-error.ts";
 import { messageFromJson } from "./config-json.ts";
 
-/** A configuration that was read from a text, and where its fields stand there. */
-export interface ConfigText {
-  readonly config: ServerConfig;
+/** A message that was read from a text, and where its fields stand there. */
+interface MessageText<Message> {
+  readonly config: Message;
   /** The line of a field's path, or of the nearest thing around it; counted from 1. Undefined if nothing of it is in the text. */
   lineOf(path: string): number | undefined;
 }
+
+/** A configuration that was read from a text. */
+export type ConfigText = MessageText<ServerConfig>;
 
 /**
  * Reads a configuration from YAML or JSON.
  * @throws ConfigError naming the line, and the field if the text has one
  */
 export function readConfigText(text: string): ConfigText {
+  return readText(ServerConfigSchema, text);
+}
+
+/** The same of a single app, as an entry of `apps` of a configuration. */
+export function readAppText(text: string): { readonly app: App; lineOf(path: string): number | undefined } {
+  const { config: app, lineOf } = readText(AppSchema, text);
+  return { app, lineOf };
+}
+
+function readText<Desc extends DescMessage>(schema: Desc, text: string): MessageText<MessageShape<Desc>> {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const [error] = document.errors;
@@ -32,7 +45,7 @@ export function readConfigText(text: string): ConfigText {
   };
   try {
     const json = plainValue(document);
-    return { config: messageFromJson(ServerConfigSchema, json), lineOf };
+    return { config: messageFromJson(schema, json), lineOf };
   } catch (error) {
     throw error instanceof ConfigError ? new ConfigError(error, { line: lineOf(error.field), cause: error }) : error;
   }

@@ -10,6 +10,8 @@ export interface DevConfig {
   readonly tokenSecret: string;
   /** Key of the control API with every scope. */
   readonly apiKey: string;
+  /** Key of the operator API. */
+  readonly operatorKey: string;
 }
 
 /** The id of the development app. */
@@ -24,9 +26,12 @@ export const DEV_KEY_ID = "dev";
 export function devConfig(random: (length: number) => Uint8Array = randomBytes): DevConfig {
   const tokenSecret = Buffer.from(random(32)).toString("base64url");
   const apiKey = `ffdev_${Buffer.from(random(32)).toString("base64url")}`;
+  const operatorKey = `ffop_${Buffer.from(random(32)).toString("base64url")}`;
+  const sha256Of = (key: string) => createHash("sha256").update(key).digest("hex");
   const open = { publish: Access.ANYONE } as const;
   const config = create(ServerConfigSchema, {
     dev: true,
+    operatorKeys: [{ id: "dev", sha256: sha256Of(operatorKey) }],
     apps: [
       {
         id: DEV_APP_ID,
@@ -42,7 +47,7 @@ export function devConfig(random: (length: number) => Uint8Array = randomBytes):
         apiKeys: [
           {
             id: "dev",
-            sha256: createHash("sha256").update(apiKey).digest("hex"),
+            sha256: sha256Of(apiKey),
             scopes: [Scope.PUBLISH, Scope.READ, Scope.GROUPS, Scope.PLAYERS, Scope.MESSAGES, Scope.ADMIN],
           },
         ],
@@ -51,5 +56,5 @@ export function devConfig(random: (length: number) => Uint8Array = randomBytes):
       },
     ],
   });
-  return { config, tokenSecret, apiKey };
+  return { config, tokenSecret, apiKey, operatorKey };
 }

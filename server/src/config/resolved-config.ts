@@ -8,7 +8,6 @@ import { type ResolvedLimits, resolveLimits } from "./resolved-limits.ts";
 import { type ResolvedTiming, resolveTiming } from "./resolved-timing.ts";
 import { type ResolvedValkey, resolveValkey } from "./resolved-valkey.ts";
 
-export type { ChannelPolicy } from "./channel-policy.ts";
 export type { ResolvedApiKey, ResolvedApp } from "./resolved-app.ts";
 export type { ResolvedLimits } from "./resolved-limits.ts";
 export type { ResolvedTiming } from "./resolved-timing.ts";

@@ -13,6 +13,8 @@ import { get, type Route, sendText } from "./routes.ts";
 export interface DevSecrets {
   readonly tokenSecret: string;
   readonly apiKey: string;
+  /** Default: none is told. */
+  readonly operatorKey?: string;
 }
 
 /** What `/dev/credentials` answers with, as JSON. */
@@ -22,12 +24,13 @@ export interface DevCredentials {
   /** Milliseconds since 1970-01-01 UTC. */
   readonly expiresAtMs: number;
   readonly apiKey: string;
+  readonly operatorKey?: string;
 }
 
 const violationOf = validatorFor(ChannelSchema);
 
 /**
- * `/dev/credentials?player=alice`: a token and the API key of a development server, for its own command line and page. Answered only to
+ * `/dev/credentials?player=alice`: a token and the keys of a development server, for its own command line and page. Answered only to
  * a peer on this machine that asked for this machine by name or address, so that neither the network nor a page of another
  * site (which gets no permission to read it, nor could it by a name of its own that points here) learns them.
  */
@@ -37,10 +40,11 @@ export function devCredentialsRoute(secrets: DevSecrets, clock: Clock): Route {
     const playerId = new URL(request.url ?? "/", "http://localhost").searchParams.get("player") ?? "player";
     const violation = violationOf(create(ChannelSchema, { kind: { case: "player", value: playerId } }));
     if (violation !== undefined) return sendText(response, 400, `the player's name ${violation.message}\n`);
-    const { tokenSecret: secret, apiKey } = secrets;
+    const { tokenSecret: secret, apiKey, operatorKey } = secrets;
     mintDevToken({ appId: DEV_APP_ID, keyId: DEV_KEY_ID, playerId, secret, nowMs: clock.nowMs() }).then(
       ({ token, expiresAtMs }) => {
-        const credentials: DevCredentials = { player: playerId, token, expiresAtMs, apiKey };
+        const keys = { apiKey, ...(operatorKey !== undefined && { operatorKey }) };
+        const credentials: DevCredentials = { player: playerId, token, expiresAtMs, ...keys };
         sendText(response, 200, `${JSON.stringify(credentials)}\n`, "application/json");
       },
       () => sendText(response, 500, "the token could not be made\n"),

@@ -107,7 +107,7 @@ export declare const AppStatusSchema: GenMessage<AppStatus>;
  */
 export declare type PutAppRequest = Message<"fanfare.control.v1.PutAppRequest"> & {
   /**
-   * At most 65,536 bytes. Of all apps that were put, 4 MiB.
+   * At most 65,536 bytes. Of all apps that were put, 2 MiB.
    *
    * @generated from field: fanfare.config.v1.App app = 1;
    */
