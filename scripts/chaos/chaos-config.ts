@@ -34,6 +34,7 @@ export function nodeConfig(nodeId: string, addresses: readonly string[], cluster
       publishesPerSecond: 100_000,
       publishBurst: 100_000,
       framesPerSecond: 100_000,
+      bytesPerSecond: 1 << 30,
     },
     apps: [
       {

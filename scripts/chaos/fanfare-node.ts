@@ -73,14 +73,13 @@ export class FanfareNode implements AsyncDisposable {
     await this.#ended();
   }
 
-  /** The peak begins anew. @returns where: the memory that the process has resident now, in MiB; NaN where the system cannot do that */
-  resetPeakMemory(): number {
+  /** The peak begins anew with the memory that the process has resident now, where the system can do that. */
+  resetPeakMemory(): void {
     try {
       writeFileSync(`/proc/${this.#child?.pid}/clear_refs`, "5");
     } catch {
-      // The peak so far is what is compared with then.
+      // The peak so far counts.
     }
-    return this.peakMemoryMib();
   }
 
   /** The most memory that the process has had resident, in MiB; NaN where the system does not tell. */

@@ -5,12 +5,13 @@ it("knows when there was a fault, and what was waited for meanwhile", async () =
   const faults = new FaultWindows();
   const fromMs = performance.now();
   await faults.during(async () => {
-    expect(faults.overMs(performance.now())).toBe(Number.POSITIVE_INFINITY);
+    expect(faults.overMs(0, performance.now())).toBe(Number.POSITIVE_INFINITY);
   }, 1_000);
   const toMs = performance.now() + 1_000;
-  expect(faults.overMs(fromMs - 1)).toBe(fromMs - 1);
-  expect(faults.overMs(toMs - 500)).toBeLessThanOrEqual(toMs);
-  expect(faults.overMs(toMs - 500)).toBeGreaterThan(toMs - 500);
+  expect(faults.overMs(0, fromMs - 1)).toBe(fromMs - 1);
+  expect(faults.overMs(toMs + 1, toMs + 2)).toBe(toMs + 2);
+  expect(faults.overMs(fromMs - 1, toMs - 500)).toBeLessThanOrEqual(toMs);
+  expect(faults.overMs(fromMs - 1, toMs - 500)).toBeGreaterThan(toMs - 500);
   expect([faults.overlaps(fromMs - 10, toMs), faults.overlaps(0, fromMs - 10)]).toEqual([true, false]);
   const timed = (atMs: number, tookMs: number) => ({ atMs, tookMs });
   expect(faults.p99Ms([timed(toMs - 100, 7), timed(fromMs - 50, 20), timed(toMs + 50, 99)])).toBe(7);

@@ -21,10 +21,10 @@ export class FaultWindows {
     return this.#windows.some((window) => fromMs <= window.toMs && toMs >= window.fromMs);
   }
 
-  /** When the fault ended that there was at a time; the time itself if there was none. */
-  overMs(atMs: number): number {
-    const its = this.#windows.filter(({ fromMs, toMs }) => fromMs <= atMs && atMs <= toMs);
-    return Math.max(atMs, ...its.map(({ toMs }) => toMs));
+  /** When the fault ended that there was between two times; the later of them if there was none. */
+  overMs(fromMs: number, toMs: number): number {
+    const its = this.#windows.filter((window) => window.fromMs <= toMs && fromMs <= window.toMs);
+    return Math.max(toMs, ...its.map((window) => window.toMs));
   }
 
   /** 99th percentile of what was waited for while there was a fault, in milliseconds. */

@@ -18,6 +18,21 @@ export interface Seen {
   readonly gapsAtMs: number[];
 }
 
+/** A message that one subscriber has not received. Times by the monotonic clock, in milliseconds. */
+export interface Loss {
+  readonly channel: string;
+  readonly publisher: number;
+  readonly seq: number;
+  readonly subscriber: string;
+  readonly sentAtMs: number;
+  readonly answeredAtMs: number;
+  /** When the subscriber was told of gaps in this channel. */
+  readonly gapsAtMs: readonly number[];
+}
+
+/** Losses that are described. */
+const maxLosses = 20;
+
 /** What became of the messages of one class. */
 export interface ClassFigures {
   sent: number;
@@ -31,6 +46,8 @@ export interface ClassFigures {
   received: number;
   /** Neither the sender was told, nor the receiver of a gap. */
   lost: number;
+  /** Some of them, for whoever looks for the reason. */
+  readonly losses: Loss[];
   /** Not received, and the receiver was told of a gap. */
   toldAsGap: number;
   doubled: number;
@@ -48,7 +65,7 @@ export interface ClassFigures {
   longestAnswerMs: number;
 }
 
-/** How long after a message, or after the fault that it met with, its receiver may be told of the gap, in milliseconds, and how long before it. */
+/** How long after a message was answered, or the fault was over that it met with, its receiver may be told of the gap, in milliseconds, and how long before it. */
 const gapAfterMs = 20_000;
 const gapBeforeMs = 1_000;
 
@@ -56,8 +73,8 @@ const gapBeforeMs = 1_000;
 export interface Circumstances {
   /** Whether there was a fault between two times. Default: there was none. */
   readonly isFaulty?: (fromMs: number, toMs: number) => boolean;
-  /** When the fault ended that there was at a time: nobody can be told before. Default: there was none. */
-  readonly faultOverMs?: (atMs: number) => number;
+  /** When the fault ended that there was between two times: nobody can be told before. Default: the later time, there was none. */
+  readonly faultOverMs?: (fromMs: number, toMs: number) => number;
   /** Times of what was sent before are not judged: processes that have just started are slow. Default: 0. */
   readonly warmAtMs?: number;
 }
@@ -67,7 +84,7 @@ export function judge(
   sent: readonly Sent[],
   seen: readonly Seen[],
   durable: boolean,
-  { isFaulty = () => false, faultOverMs = (atMs) => atMs, warmAtMs = 0 }: Circumstances = {},
+  { isFaulty = () => false, faultOverMs = (_, toMs) => toMs, warmAtMs = 0 }: Circumstances = {},
 ): ClassFigures {
   const mine = sent.filter((one) => one.durable === durable);
   const count = (outcome: Sent["outcome"]) => mine.filter((one) => one.outcome === outcome).length;
@@ -81,6 +98,7 @@ export function judge(
     due: 0,
     received: 0,
     lost: 0,
+    losses: [],
     toldAsGap: 0,
     doubled: 0,
     reordered: 0,
@@ -121,10 +139,17 @@ export function judge(
       if (!isDue || one.sentAtMs < view.openedAtMs) continue;
       figures.due++;
       if (got.has(`${one.publisher}:${one.seq}`)) continue;
-      const untilMs = Math.max(one.sentAtMs, faultOverMs(one.sentAtMs)) + gapAfterMs;
+      const untilMs = faultOverMs(one.sentAtMs, one.answeredAtMs) + gapAfterMs;
       const told = view.gapsAtMs.some((at) => at > one.sentAtMs - gapBeforeMs && at < untilMs);
       if (told && !durable) figures.toldAsGap++;
-      else figures.lost++;
+      else {
+        figures.lost++;
+        const { channel, publisher, seq, sentAtMs, answeredAtMs } = one;
+        const { subscriber, gapsAtMs } = view;
+        if (figures.losses.length < maxLosses) {
+          figures.losses.push({ channel, publisher, seq, subscriber, sentAtMs, answeredAtMs, gapsAtMs });
+        }
+      }
     }
   }
   latencies.sort((a, b) => a - b);

@@ -62,7 +62,11 @@ async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ..
   await pause(2_000);
   await crowd.stop(40_000);
   const isFaulty = (fromMs: number, toMs: number) => faults.overlaps(fromMs, toMs);
-  const circumstances = { isFaulty, faultOverMs: (atMs: number) => faults.overMs(atMs), warmAtMs };
+  const circumstances = {
+    isFaulty,
+    faultOverMs: (fromMs: number, toMs: number) => faults.overMs(fromMs, toMs),
+    warmAtMs,
+  };
   const outcome = {
     scenario: name,
     live: judge(crowd.sent, crowd.seen, false, circumstances),
@@ -105,6 +109,7 @@ for (const name of positionals.length === 0 ? Object.keys(scenarios) : positiona
     outcome = await runScenario(name, scenario, { valkey: stage.valkey, nodes: stage.nodes, urls: () => stage.urls });
     outcomes.push(outcome);
     for (const text of outcome.broken) console.error(`  BROKEN ${text}`);
+    for (const loss of [...outcome.live.losses, ...outcome.durable.losses]) say(`lost: ${JSON.stringify(loss)}`);
   } finally {
     // What is broken would blur the next verdict.
     if (!values.short || outcome === undefined || outcome.broken.length > 0) {
