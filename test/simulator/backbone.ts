@@ -6,6 +6,7 @@ import type { Simulation } from "../../server/src/testing/simulation/simulation.
 import type { Losses } from "./checks/guarantees.ts";
 import type { Ledger, Trace } from "./ledger.ts";
 import type { Network } from "./network.ts";
+import type { SimulatedLinks } from "./node-links.ts";
 import type { Plan, ValkeyStep } from "./plan.ts";
 import type { Sabotage } from "./sabotage.ts";
 
@@ -20,7 +21,8 @@ export interface RunSurroundings {
 }
 
 /** What a node has behind it, closed with it. */
-export type NodeBackend = Pick<NodeOptions, "stores" | "cluster"> & AsyncDisposable;
+export type NodeBackend = Pick<NodeOptions, "stores" | "cluster"> &
+  AsyncDisposable & { readonly links: SimulatedLinks };
 
 /** What stands behind the nodes of a run. */
 export interface Backbone {
@@ -32,8 +34,12 @@ export interface Backbone {
   carryOut(step: ValkeyStep, processOf: (node: number) => SimulatedProcess | undefined): void;
   /** A node's process is dead, and its connections with it. */
   processDied(process: SimulatedProcess): void;
-  /** What is left there of clients, in sentences. */
+  /** What is left there of clients, while nodes run: in sentences. */
   leaks(): string[];
+  /** What is left there of nodes that have all gone in order, and of the processes in which they ran. */
+  leftovers(processes: readonly SimulatedProcess[]): string[];
+  /** What it did that nodes had to prevent, in sentences. */
+  breaches(): string[];
 }
 
 /** Nothing: nodes keep everything in memory. */
@@ -52,6 +58,14 @@ export class EmbeddedBackbone implements Backbone {
   }
 
   leaks(): string[] {
+    return [];
+  }
+
+  leftovers(): string[] {
+    return [];
+  }
+
+  breaches(): string[] {
     return [];
   }
 }

@@ -2,6 +2,7 @@ import type { ResolvedConfig } from "../../server/src/config/resolved-config.ts"
 import type { Log } from "../../server/src/observe/log.ts";
 import { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Backbone, RunSurroundings } from "./backbone.ts";
+import type { SimulatedLinks } from "./node-links.ts";
 import type { NodeStep } from "./plan.ts";
 import { nodeConfig } from "./run-config.ts";
 import { SimulatedNode } from "./simulated-node.ts";
@@ -21,6 +22,7 @@ export class NodePlace {
   #process: SimulatedProcess | undefined;
   #node: SimulatedNode | undefined;
   #isStopped = false;
+  #isClosed = false;
 
   constructor(around: RunSurroundings, backbone: Backbone, nodeId: string) {
     this.#around = around;
@@ -35,6 +37,11 @@ export class NodePlace {
 
   get node(): SimulatedNode | undefined {
     return this.#node;
+  }
+
+  /** Its links with others; undefined: it is alone. */
+  get links(): SimulatedLinks | undefined {
+    return this.#node?.links;
   }
 
   /** A node runs here and accepts clients. */
@@ -105,7 +112,21 @@ export class NodePlace {
   stop(): void {
     this.#isStopped = true;
     const node = this.#node;
-    node?.process.run(() => void node.close());
+    node?.process.run(() => {
+      node.close().then(
+        () => {
+          this.#isClosed = true;
+        },
+        (reason: unknown) => this.#around.ledger.fault(`${node.name} could not close: ${String(reason)}`),
+      );
+    });
+  }
+
+  /** What is left of a node that was stopped, in sentences. */
+  leftovers(): string[] {
+    const { nodeId, timers } = this;
+    if (!this.#isClosed) return [`${nodeId} does not close`];
+    return timers === 0 ? [] : [`${nodeId} has closed, and ${timers} timers are left`];
   }
 
   #drain(process: SimulatedProcess, windowMs: number, deadlineMs: number): void {

@@ -1,10 +1,12 @@
 import { Random } from "../../server/src/testing/random.ts";
+import { outputBufferFor } from "./node-links.ts";
 import {
   durableGroups,
   liveGroups,
   type NodeStep,
   type Plan,
   type PlayerStep,
+  roomyQueueBytes,
   type Setting,
   type Step,
   type ValkeyStep,
@@ -49,6 +51,10 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
       steps.push({ atMs, ...draw.planned() });
     }
   }
+  // Where nothing goes wrong nobody is too slow, and nothing is too much.
+  const isCalm = mood < quietShare + plannedShare;
+  const linkBounds = isCalm ? "roomy" : random.pick(["roomy", "tight"] as const);
+  if (linkBounds === "tight") steps.push(...steps.flatMap((step) => draw.floods(step)));
   steps.sort((a, b) => a.atMs - b.atMs);
   return {
     seed,
@@ -56,8 +62,10 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
     nodes,
     players,
     timing,
-    // Nobody is too slow where nothing goes wrong.
-    sendQueueBytes: mood < quietShare + plannedShare ? 1_048_576 : random.pick([65_536, 65_536, 1_048_576]),
+    sendQueueBytes: isCalm ? roomyQueueBytes : random.pick([65_536, 65_536, roomyQueueBytes]),
+    linkBounds,
+    // As links count on, or much too few.
+    outputBufferBytes: random.chance(0.6) ? outputBufferFor(linkBounds) : 40_000,
     lanes: random.pick([3, 4, 6]),
     replicationDelayMs: random.pick([0.5, 5, 50]),
     maxMessages: random.pick([5, 1000, 1000]),
@@ -128,19 +136,34 @@ class StepGenerator {
     }
   }
 
+  /** So much for a node that does not read at the time that its queues are full. */
+  floods(fault: Step): Step[] {
+    const random = this.#random;
+    const isDeaf = fault.do === "freeze-node" || fault.do === "partition" || fault.do === "delay-published";
+    if (!isDeaf || random.chance(0.3)) return [];
+    return Array.from({ length: 1 + random.below(3) }, () => {
+      const atMs = fault.atMs + random.between(10, fault.forMs);
+      const player = random.below(this.#players);
+      const to = random.pick(["broadcast", "broadcast", ...liveGroups, ...durableGroups]);
+      return { atMs, do: "publish", player, to, count: 40, size: 14_000, excludeSelf: false };
+    });
+  }
+
   #ofValkey(): ValkeyStep {
     const random = this.#random;
     const shard = random.below(3);
-    const node = random.below(this.#nodes);
     if (this.#setting !== "valkey-cluster") {
-      const kind = random.below(4);
+      const kind = random.below(7);
       if (kind === 0)
         return { do: "kill-primary", shard, downMs: 200 + random.below(6_000), keepsData: random.chance(0.8) };
       if (kind === 1) return { do: "freeze-primary", shard, forMs: 100 + random.below(5_000) };
-      if (kind === 2) return { do: "partition", node, shard: -1, forMs: 100 + random.below(10_000) };
-      return { do: "freeze-replica", shard, forMs: 100 + random.below(8_000) };
+      if (kind === 2) return this.#partition(-1);
+      if (kind === 3) return { do: "freeze-replica", shard, forMs: 100 + random.below(8_000) };
+      if (kind === 4)
+        return { do: "kill-replica", shard, downMs: 1_000 + random.below(8_000), keepsData: random.chance(0.5) };
+      return this.#ofPublished();
     }
-    switch (random.below(9)) {
+    switch (random.below(11)) {
       case 0:
       case 1:
         return { do: "kill-primary", shard, downMs: 8_000 + random.below(6_000), keepsData: random.chance(0.5) };
@@ -156,9 +179,25 @@ class StepGenerator {
         return { do: "fail-over", shard };
       case 7:
         return { do: "migrate", group: random.pick(durableGroups), shard, forMs: 50 + random.below(3_000) };
+      case 8:
+        return this.#partition(random.below(4) - 1);
       default:
-        return { do: "partition", node, shard: random.below(4) - 1, forMs: 100 + random.below(10_000) };
+        return this.#ofPublished();
     }
+  }
+
+  #partition(shard: number): ValkeyStep {
+    const random = this.#random;
+    const [node, forMs] = [random.below(this.#nodes), 100 + random.below(10_000)];
+    return { do: "partition", node, shard, forMs, keeps: random.chance(0.5) };
+  }
+
+  /** What happens to what is published to lanes. */
+  #ofPublished(): ValkeyStep {
+    const random = this.#random;
+    const forMs = 100 + random.below(8_000);
+    if (random.chance(0.5)) return { do: "lose-published", share: random.pick([0.05, 0.3, 0.9, 1]), forMs };
+    return { do: "delay-published", delayMs: random.pick([20, 200, 1_000, 4_000]), forMs };
   }
 
   #publish(player: number, what: "publish" | "send"): PlayerStep {

@@ -50,10 +50,23 @@ export type ValkeyStep =
   | { readonly do: "fail-over"; readonly shard: number }
   /** The slot of a durable channel moves to another shard. */
   | { readonly do: "migrate"; readonly group: string; readonly shard: number; readonly forMs: number }
-  /** A node is cut off from the primary of a shard; `shard` -1: from all servers. */
-  | { readonly do: "partition"; readonly node: number; readonly shard: number; readonly forMs: number }
-  /** What is published to lanes gets lost. */
-  | { readonly do: "lose-published"; readonly share: number; readonly forMs: number };
+  /** A node is cut off from the primary of a shard; `shard` -1: from all servers. `keeps`: what was published to it meanwhile arrives afterwards. */
+  | {
+      readonly do: "partition";
+      readonly node: number;
+      readonly shard: number;
+      readonly forMs: number;
+      readonly keeps: boolean;
+    }
+  /** What is published to lanes gets lost, or arrives up to so much later. */
+  | { readonly do: "lose-published"; readonly share: number; readonly forMs: number }
+  | { readonly do: "delay-published"; readonly delayMs: number; readonly forMs: number };
+
+/** How much may wait on links between nodes: as configured by default, or so little that bounds are met in a run. */
+export type LinkBounds = "roomy" | "tight";
+
+/** Bytes in the queue of a connection that nothing in a run fills unless its client is slow. */
+export const roomyQueueBytes = 1_048_576;
 
 /** What happens, and when. */
 export type Step = { readonly atMs: number } & (PlayerStep | NodeStep | ValkeyStep);
@@ -71,6 +84,9 @@ export interface Plan {
     readonly resumeWindowMs: number;
   };
   readonly sendQueueBytes: number;
+  readonly linkBounds: LinkBounds;
+  /** Bytes that a server of Valkey keeps for a subscriber that does not read, before it cuts it off. */
+  readonly outputBufferBytes: number;
   /** Lanes of each node. Fewer than configured as a rule, because each is probed all the time. */
   readonly lanes: number;
   /** How late replicas of Valkey are, about, in milliseconds. */

@@ -8,6 +8,9 @@ import { appId } from "./simulated-player.ts";
 const open = { subscribe: Access.ANYONE, publish: Access.ANYONE, presence: PresenceMode.MEMBERS };
 const secret = { case: "secret" as const, value: "a secret of simulated runs, and of nothing else" };
 
+/** Bytes of the largest message of a run. */
+export const maxPayloadBytes = 16_384;
+
 /** The configuration of one node of a run. */
 export function nodeConfig(
   { timing, sendQueueBytes, maxMessages, setting, lanes }: Plan,
@@ -18,7 +21,7 @@ export function nodeConfig(
       nodeId,
       listen: { port: 0 },
       timing: { ...timing, presenceTickMs: 50, heartbeatIntervalMinMs: Math.min(1000, timing.heartbeatIntervalMs) },
-      limits: { sendQueueBytes, maxPayloadBytes: 16_384 },
+      limits: { sendQueueBytes, maxPayloadBytes },
       apps: [
         {
           id: appId,

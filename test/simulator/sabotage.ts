@@ -1,18 +1,19 @@
-import type { NodeOptions } from "../../server/src/node.ts";
-import type { Log } from "../../server/src/observe/log.ts";
-import type { Cluster, NodeLinks } from "../../server/src/router/cluster/cluster.ts";
-import { Links } from "../../server/src/router/links/links.ts";
+import type { NodeLinks } from "../../server/src/router/cluster/cluster.ts";
+import type { LinkReceiver } from "../../server/src/router/links/link-port.ts";
 import type { Random } from "../../server/src/testing/random.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Tampering } from "../../server/src/testing/valkey-model/valkey-model-options.ts";
+import type { SimulatedLinks } from "./node-links.ts";
 
 /**
  * Something that goes wrong behind the backs of the nodes, which the checks have to notice: it shows that they can.
  *
  * - `forget-routes`: Valkey says that it has written a route, and has not.
+ * - `keep-routes`: Valkey says that it has removed a route, and has not.
  * - `forget-entries`: Valkey says that it has stored a message, and throws it away.
  * - `lie-about-replicas`: `WAIT` confirms what no replica has.
  * - `lose-records`: a link says that another node has a live message, and has not sent it.
+ * - `exceed-bounds`: links keep to no bounds but those by default.
  * - `swap-messages`: the network gives a client two of the node's messages in the wrong order.
  */
 export type Sabotage = (typeof sabotages)[number];
@@ -20,9 +21,11 @@ export type Sabotage = (typeof sabotages)[number];
 /** All of them. */
 export const sabotages = [
   "forget-routes",
+  "keep-routes",
   "forget-entries",
   "lie-about-replicas",
   "lose-records",
+  "exceed-bounds",
   "swap-messages",
 ] as const;
 
@@ -32,6 +35,7 @@ const share = 0.1;
 /** What it does to Valkey. */
 export function tamperingOf(sabotage: Sabotage | undefined, random: Random): Tampering {
   if (sabotage === "lie-about-replicas") return { waitLies: true };
+  if (sabotage === "keep-routes") return { answer: keepRoutes };
   if (sabotage !== "forget-routes" && sabotage !== "forget-entries") return {};
   return {
     answer(command, carryOut) {
@@ -52,36 +56,31 @@ export function tamperingOf(sabotage: Sabotage | undefined, random: Random): Tam
   };
 }
 
-/** The links of a node, where they are sabotaged. */
-export function linksOf(
+/** A removal is answered, and not carried out. */
+const keepRoutes: Tampering["answer"] = ([name, called = "", , , isCluster = "0"], carryOut) => {
+  if (name !== "FCALL" || !called.endsWith("_route_remove")) return undefined;
+  return `${String(carryOut(["FCALL", called.replace("_route_remove", "_mark"), "0", isCluster]))} 1`;
+};
+
+/** How a node's links are opened, sabotaged or not. */
+export function openLinksOf(
   sabotage: Sabotage | undefined,
+  simulated: SimulatedLinks,
   { clock, random }: SimulatedProcess,
-  log: Log,
-): Pick<NonNullable<NodeOptions["cluster"]>, "openLinks"> {
-  if (sabotage !== "lose-records") return {};
-  return {
-    openLinks(receiver): NodeLinks {
-      const { incarnation, broker } = receiver as Cluster;
-      const { lanes } = broker;
-      const links = new Links({
-        self: incarnation,
-        lanes,
-        receiver,
-        clock,
-        log,
-        random: () => random.next() / 2 ** 32,
-      });
-      return {
-        listen: () => links.listen(),
-        addPeer: (...args) => links.addPeer(...args),
-        removePeer: (...args) => links.removePeer(...args),
-        heardAtMs: (peer) => links.heardAtMs(peer),
-        send(peer, record, settle) {
-          if (record.class !== "live" || !random.chance(share)) return links.send(peer, record, settle);
-          clock.defer(() => settle?.("delivered"));
-        },
-        [Symbol.dispose]: () => links[Symbol.dispose](),
-      };
-    },
+): (receiver: LinkReceiver) => NodeLinks {
+  if (sabotage !== "lose-records") return (receiver) => simulated.open(receiver, sabotage !== "exceed-bounds");
+  return (receiver) => {
+    const links = simulated.open(receiver);
+    return {
+      listen: () => links.listen(),
+      addPeer: (...args) => links.addPeer(...args),
+      removePeer: (...args) => links.removePeer(...args),
+      heardAtMs: (peer) => links.heardAtMs(peer),
+      send(peer, record, settle) {
+        if (record.class !== "live" || !random.chance(share)) return links.send(peer, record, settle);
+        clock.defer(() => settle?.("delivered"));
+      },
+      [Symbol.dispose]: () => links[Symbol.dispose](),
+    };
   };
 }

@@ -10,6 +10,7 @@ import { FanfareNode } from "../../server/src/node.ts";
 import type { Log } from "../../server/src/observe/log.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { NodeBackend } from "./backbone.ts";
+import type { SimulatedLinks } from "./node-links.ts";
 import type { SimulatedSocket } from "./simulated-socket.ts";
 
 /** What a node in a simulation is made of. */
@@ -58,6 +59,11 @@ export class SimulatedNode {
 
   get connections(): Connections {
     return this.#run.connections;
+  }
+
+  /** Its links with others; undefined: it is alone. */
+  get links(): SimulatedLinks | undefined {
+    return this.#options.backend?.links;
   }
 
   /** It has ended, in whatever way. */

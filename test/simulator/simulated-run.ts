@@ -2,6 +2,7 @@ import { Outcome } from "@fanfare/sdk-core";
 import type { Random } from "../../server/src/testing/random.ts";
 import { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import { type Backbone, EmbeddedBackbone } from "./backbone.ts";
+import { excessOf } from "./checks/bounds.ts";
 import { checkCalm } from "./checks/calm.ts";
 import { checkGuarantees } from "./checks/guarantees.ts";
 import { leaksOf } from "./checks/leaks.ts";
@@ -41,6 +42,10 @@ const losesNodes: ReadonlySet<Step["do"]> = new Set([
 const deathMs = 12_000;
 /** How long what is published then may take to be answered and to arrive. */
 const probeMs = 30_000;
+/** How long nodes may take to close in order, in milliseconds. */
+const closeMs = 30_000;
+/** How often it is looked whether queues are within their bounds, in milliseconds. */
+const boundsMs = [20, 200] as const;
 /** Steps in which a run looks whether it has come to rest, in milliseconds: of any length, so that none is in step with what it looks at. */
 const lookMs = [50, 400] as const;
 
@@ -56,6 +61,8 @@ export class SimulatedRun {
   readonly #everyPlayer: SimulatedPlayer[] = [];
   readonly #trace: Trace;
   readonly #looks: Random;
+  /** Bounds that were exceeded, without their figures. */
+  readonly #exceeded = new Set<string>();
 
   constructor(plan: Plan, { trace, sabotage }: RunOptions = {}) {
     this.#plan = plan;
@@ -78,6 +85,7 @@ export class SimulatedRun {
     await this.#until("the nodes serve", 60_000, () => this.#places.every((place) => place.isServing));
     await simulation.runUntil(simulation.nowMs + 1000);
     const idle = this.#places.map((place) => place.timers);
+    this.#watchBounds();
     const beganMs = simulation.nowMs;
     for (const step of this.#plan.steps) {
       await simulation.runUntil(beganMs + step.atMs);
@@ -92,6 +100,18 @@ export class SimulatedRun {
     );
     await this.#endAll(idle);
     return { faults: this.#ledger.faults, tally: tally(this.#ledger, simulation) };
+  }
+
+  /** Looks again and again whether anything is past its bounds; told once a kind. */
+  #watchBounds(): void {
+    for (const place of this.#places) {
+      for (const excess of excessOf(place, this.#plan)) {
+        const kind = excess.replaceAll(/\d+/g, "");
+        if (!this.#exceeded.has(kind)) this.#ledger.fault(excess);
+        this.#exceeded.add(kind);
+      }
+    }
+    this.#simulation.after(this.#looks.between(...boundsMs), () => this.#watchBounds());
   }
 
   #carryOut(step: Step): void {
@@ -225,8 +245,16 @@ export class SimulatedRun {
     ];
     await this.#waitFor(resumeWindowMs + settleMs, () => leaks().length === 0);
     for (const leak of leaks()) this.#ledger.fault(leak);
+    this.#trace?.("* the nodes close");
     for (const place of this.#places) place.stop();
-    await this.#simulation.runUntil(this.#simulation.nowMs + 1000);
+    const processes = this.#places.flatMap(({ process }) => process ?? []);
+    const leftovers = () => [
+      ...this.#places.flatMap((place) => place.leftovers()),
+      ...this.#backbone.leftovers(processes),
+    ];
+    await this.#waitFor(closeMs, () => leftovers().length === 0);
+    for (const leftover of leftovers()) this.#ledger.fault(leftover);
+    for (const breach of this.#backbone.breaches()) this.#ledger.fault(breach);
   }
 
   async #until(what: string, withinMs: number, isSo: () => boolean): Promise<void> {

@@ -10,9 +10,11 @@ const seeds = 15;
 /** Seeds after which a sabotage must have been noticed. It takes two thirds of them at most. */
 const seedsToNotice: Readonly<Record<Sabotage, number>> = {
   "forget-routes": 40,
+  "keep-routes": 3,
   "forget-entries": 20,
   "lie-about-replicas": 120,
   "lose-records": 40,
+  "exceed-bounds": 150,
   "swap-messages": 120,
 };
 

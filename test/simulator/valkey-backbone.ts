@@ -8,8 +8,10 @@ import type { ValkeyServer } from "../../server/src/testing/valkey-model/valkey-
 import { ValkeyBackend } from "../../server/src/valkey-backend.ts";
 import type { Backbone, NodeBackend, RunSurroundings } from "./backbone.ts";
 import type { Losses } from "./checks/guarantees.ts";
+import { nodesLeftIn, routesLeftIn } from "./checks/valkey-leftovers.ts";
+import { outputBufferFor, SimulatedLinks } from "./node-links.ts";
 import type { Setting, ValkeyStep } from "./plan.ts";
-import { linksOf, tamperingOf } from "./sabotage.ts";
+import { openLinksOf, tamperingOf } from "./sabotage.ts";
 import { appId } from "./simulated-player.ts";
 
 /** Shards and replicas of each, by setting. */
@@ -33,6 +35,7 @@ export class ValkeyBackbone implements Backbone {
       trace: trace ?? (() => {}),
       tampering: tamperingOf(sabotage, simulation.random("sabotage")),
       replicationDelayMs: plan.replicationDelayMs,
+      outputBufferBytes: plan.outputBufferBytes,
       onThrown: (reason) => ledger.fault(`the model of Valkey threw ${(reason as Error).stack}`),
     });
   }
@@ -45,11 +48,14 @@ export class ValkeyBackbone implements Backbone {
   async open(process: SimulatedProcess, { valkey }: ResolvedConfig, log: Log): Promise<NodeBackend> {
     if (valkey === undefined) throw new RangeError("the node is configured without Valkey");
     const { clock, randomBytes: random } = process;
+    const { plan, sabotage } = this.#around;
+    const links = new SimulatedLinks(process, log, plan.linkBounds);
     const connector = this.#model.connectorFor(process);
     const backend = await ValkeyBackend.open({ valkey, clock, log, connector, random });
     return {
       stores: backend.stores,
-      cluster: { broker: backend.broker, ...linksOf(this.#around.sabotage, process, log) },
+      links,
+      cluster: { broker: backend.broker, openLinks: openLinksOf(sabotage, links, process) },
       [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
     };
   }
@@ -88,15 +94,20 @@ export class ValkeyBackbone implements Backbone {
         if (process === undefined) return;
         const all = [...model.servers.values()];
         const servers = step.shard < 0 ? all : [model.primary(step.shard % model.shardCount)];
-        for (const server of servers) model.setBlocked(process, server, true);
+        for (const server of servers) model.paths.block(process, server, step.keeps);
         return later(step.forMs, () => {
-          for (const server of servers) model.setBlocked(process, server, false);
+          for (const server of servers) model.paths.unblock(process, server);
         });
       }
       case "lose-published":
-        model.publishedLoss = step.share;
+        model.paths.publishedLoss = step.share;
         return later(step.forMs, () => {
-          model.publishedLoss = 0;
+          model.paths.publishedLoss = 0;
+        });
+      case "delay-published":
+        model.paths.publishedDelayMs = step.delayMs;
+        return later(step.forMs, () => {
+          model.paths.publishedDelayMs = 0;
         });
     }
   }
@@ -106,7 +117,24 @@ export class ValkeyBackbone implements Backbone {
   }
 
   leaks(): string[] {
-    return [];
+    return routesLeftIn(this.#model);
+  }
+
+  leftovers(processes: readonly SimulatedProcess[]): string[] {
+    const connected = processes.flatMap((process) => {
+      const clients = this.#model.clientsOf(process);
+      return clients === 0 ? [] : [`${process.name} has closed, and ${clients} clients of Valkey are open`];
+    });
+    return [...connected, ...routesLeftIn(this.#model), ...nodesLeftIn(this.#model)];
+  }
+
+  breaches(): string[] {
+    const { linkBounds, outputBufferBytes } = this.#around.plan;
+    const { cutOffs } = this.#model.paths;
+    if (cutOffs === 0 || outputBufferBytes < outputBufferFor(linkBounds)) return [];
+    return [
+      `${cutOffs} subscribers were cut off, although links keep less than ${outputBufferBytes} bytes on the way to each`,
+    ];
   }
 
   #serverOf(isPrimary: boolean, shard: number): ValkeyServer | undefined {

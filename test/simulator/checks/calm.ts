@@ -1,6 +1,6 @@
 import { Outcome } from "@fanfare/sdk-core";
 import type { Ledger, Subscriber } from "../ledger.ts";
-import type { Plan, Step } from "../plan.ts";
+import { type Plan, roomyQueueBytes, type Step } from "../plan.ts";
 import { isOwed } from "./guarantees.ts";
 
 const ownWill = new Set<Step["do"]>(["connect", "close", "join", "leave", "publish", "send"]);
@@ -12,7 +12,9 @@ export function checkCalm(plan: Plan, ledger: Ledger): string[] {
   const isPlanned = plan.steps.every((step) => planned.has(step.do));
   // Somebody has to take over the clients of a node that is drained, and their sessions.
   const canMove = plan.nodes > 1 && plan.timing.resumeWindowMs > 0;
-  if (!isQuiet && !(isPlanned && canMove)) return [];
+  // Where little may wait a burst is too much, and whoever is slow is sent away.
+  const isRoomy = plan.linkBounds === "roomy" && plan.sendQueueBytes >= roomyQueueBytes;
+  if (!isRoomy || (!isQuiet && !(isPlanned && canMove))) return [];
   return [
     ...ledger.subscribers.flatMap((subscriber) => gapsOf(subscriber, plan)),
     ...outcomesOf(ledger, plan),

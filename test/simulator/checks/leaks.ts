@@ -7,7 +7,11 @@ export function leaksOf(place: NodePlace, idleTimers: number): string[] {
   if (node === undefined) return [`${nodeId} does not run`];
   const { counters, apps } = node.node;
   const hub = apps.get(appId)?.hub;
+  const { cluster } = node.node;
   const left = {
+    "routes of its own": cluster?.routes.size ?? 0,
+    "bytes waiting for links": place.links?.counters.waitingBytes ?? 0,
+    "bytes without acknowledgement": place.links?.counters.unacknowledgedBytes ?? 0,
     connections: counters.connections,
     "connections of the gateway": node.connections.all.size,
     "sessions by the counter": counters.sessions,

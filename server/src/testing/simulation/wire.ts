@@ -21,8 +21,9 @@ export class Wire {
     return this.#baseMs + this.#random.between(0, this.#jitterMs);
   }
 
-  send(arrive: () => void): void {
-    this.#lastMs = Math.max(this.#lastMs, this.#simulation.nowMs + this.latencyMs());
+  /** @param laterMs beside the latency */
+  send(arrive: () => void, laterMs = 0): void {
+    this.#lastMs = Math.max(this.#lastMs, this.#simulation.nowMs + this.latencyMs() + laterMs);
     this.#simulation.at(this.#lastMs, arrive);
   }
 }

@@ -212,7 +212,7 @@ export class ModelClient implements ValkeyClient {
       return;
     }
     const { server, connection, up, down } = peer;
-    const isThrough = () => this.#model.reaches(this.process, server);
+    const isThrough = () => this.#model.paths.reaches(this.process, server);
     up.send(() => {
       if (!isThrough()) return;
       const answer = (replies: readonly ModelReply[]): void =>

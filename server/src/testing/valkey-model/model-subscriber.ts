@@ -33,16 +33,23 @@ class Subscription implements ChannelListener {
   published(channel: string, bytes: string): void {
     const subscriber = this.#subscriber;
     const { model, process } = subscriber;
-    this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes > (model.options.outputBufferBytes ?? 32 * 1024 * 1024)) return this.#cutOff();
-    if (model.losesPublished()) return;
+    const { paths, options } = model;
+    if (paths.losesPublished()) return;
     this.#wire.send(() => {
-      if (!this.isOpen || !model.reaches(process, this.server)) return;
-      process.run(() => {
-        this.#waitingBytes -= bytes.length;
+      if (!this.isOpen) return;
+      // What is read at once never waits at the server.
+      const waits = !process.isRunning || !paths.reaches(process, this.server);
+      const free = (): void => {
+        if (waits) this.#waitingBytes -= bytes.length;
+      };
+      const read = (): void => {
+        free();
         if (this.isOpen) subscriber.receive(channel, bytes);
-      }, this);
-    });
+      };
+      if (waits) this.#waitingBytes += bytes.length;
+      if (this.#waitingBytes > (options.outputBufferBytes ?? 32 * 1024 * 1024)) this.#cutOff();
+      else paths.pass(process, this.server, () => process.run(read, this), free);
+    }, paths.delayMs());
   }
 
   ended(channels: readonly string[]): void {
@@ -58,7 +65,9 @@ class Subscription implements ChannelListener {
   /** Valkey ends a connection that is not read fast enough, with everything that waits in it. */
   #cutOff(): void {
     if (!this.isOpen) return;
-    this.#subscriber.model.options.trace(`${this.server.label} cuts off a subscriber that does not read`);
+    const { model, process } = this.#subscriber;
+    model.options.trace(`${this.server.label} cuts off ${process.name}, which does not read what is published`);
+    model.paths.cutOffs++;
     this.close();
     this.#subscriber.lost([...this.channels], resubscribedMs);
   }
@@ -126,7 +135,7 @@ export class ModelSubscriber implements ValkeySubscriber {
 
   #subscribeAt(server: ValkeyServer, channel: string): void {
     if (this.#isClosed) return;
-    const isThere = !server.process.isDead && this.model.reaches(this.process, server);
+    const isThere = !server.process.isDead && this.model.paths.reaches(this.process, server);
     const isRight = server.servesChannelsOf(slotOfKey(channel));
     if (!isThere || !isRight) return this.lost([channel], isThere ? redirectedMs : [1_000, 5_000], true);
     let subscription = this.#subscriptions.get(server.id);

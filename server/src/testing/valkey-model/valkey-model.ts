@@ -3,6 +3,7 @@ import { Random } from "../random.ts";
 import { SimulatedProcess } from "../simulation/simulated-process.ts";
 import type { Simulation } from "../simulation/simulation.ts";
 import { type ChannelBus, passOn } from "./channel-bus.ts";
+import { ClientPaths } from "./client-paths.ts";
 import type { ModelClient } from "./model-client.ts";
 import { connectorTo } from "./model-connector.ts";
 import type { ModelSubscriber } from "./model-subscriber.ts";
@@ -28,13 +29,10 @@ export class ValkeyModel implements ChannelBus {
   hasLostData = false;
   /** What is true of the cluster, whoever knows it; undefined outside of one. */
   truth: ClusterView | undefined;
-  /** Share of what is published that gets lost. */
-  publishedLoss = 0;
+  readonly paths: ClientPaths;
   readonly #clients = new Set<ModelClient | ModelSubscriber>();
   /** Servers without connection to the others. */
   readonly isolated = new Set<string>();
-  /** Pairs of a client's process and a server between which nothing gets through. */
-  readonly #blocked = new Set<string>();
   /** Slots on their way. */
   readonly #moving = new Set<number>();
   /** Servers that are about to be replicas in sync. */
@@ -46,6 +44,7 @@ export class ValkeyModel implements ChannelBus {
     this.simulation = simulation;
     this.options = options;
     this.random = simulation.random("valkey");
+    this.paths = new ClientPaths(simulation.random("valkey paths"));
     const all = Array.from({ length: Math.max(1, shards) }, (_, shard): ShardView => {
       const [primary = "", ...others] = Array.from({ length: 1 + replicas }, (_, i) => this.#addServer(shard, i).id);
       return { epoch: shard + 1, primary, replicas: others };
@@ -117,21 +116,9 @@ export class ValkeyModel implements ChannelBus {
     return known[this.random.below(known.length)]?.view;
   }
 
-  /** Whether what is published at the moment gets lost on its way to a subscriber. */
-  losesPublished(): boolean {
-    return this.publishedLoss > 0 && this.random.chance(this.publishedLoss);
-  }
-
-  /** Whether a client gets through to a server. */
-  reaches(client: SimulatedProcess, server: ValkeyServer): boolean {
-    return !this.#blocked.has(`${client.name} ${server.id}`);
-  }
-
-  /** Lets nothing through between a client and a server, or everything again. */
-  setBlocked(client: SimulatedProcess, server: ValkeyServer, isBlocked: boolean): void {
-    const pair = `${client.name} ${server.id}`;
-    if (isBlocked) this.#blocked.add(pair);
-    else this.#blocked.delete(pair);
+  /** Clients and subscribers of a process that are open. */
+  clientsOf(process: SimulatedProcess): number {
+    return [...this.#clients].filter((client) => client.process === process).length;
   }
 
   /** Ends a server without notice. Whoever is connected to it hears that. */
@@ -247,7 +234,7 @@ export class ValkeyModel implements ChannelBus {
 
   /** Whether a client gets an answer from a server. */
   answers(process: SimulatedProcess, server: ValkeyServer): boolean {
-    return server.process.isRunning && this.reaches(process, server);
+    return server.process.isRunning && this.paths.reaches(process, server);
   }
 
   #addServer(shard: number, index: number): ValkeyServer {
