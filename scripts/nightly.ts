@@ -16,6 +16,9 @@ const nodeSdk = [
   "node --conditions=@fanfare/source conformance/src/adapters/node-sdk/main.ts",
 ];
 
+/** Of so many that no two nights have the same. */
+const firstSeed = 1 + Math.floor(Math.random() * 2 ** 31);
+
 /** Name, and what is run. CI runs a short form of each. */
 const runs: readonly (readonly [string, readonly string[]])[] = [
   ["bench:group-fanout", ["bench/src/main.ts", "group-fanout", "--rounds", "5"]],
@@ -29,6 +32,8 @@ const runs: readonly (readonly [string, readonly string[]])[] = [
   ["bench:log", ["scripts/bench-log.ts"]],
   ["random-histories", ["node_modules/vitest/vitest.mjs", "run", "server/src/hub/durable", "server/src/log"]],
   ["fuzz", ["scripts/fuzz.ts", "--frames", "5000000"]],
+  // Other seeds every night.
+  ["simulate", ["scripts/simulate.ts", "--seeds", "50000", "--from", `${firstSeed}`]],
   ["simulate:links", ["scripts/simulate-links.ts", "--seeds", "200000"]],
   ["soak:resume", ["scripts/soak/main.ts"]],
   ["soak:resume:valkey", ["scripts/soak/main.ts", "--valkey"]],

@@ -14,7 +14,8 @@ const help = `npm run simulate -- [options]
 
 Runs clusters of nodes, their clients and a model of Valkey in virtual time, one run a seed, with faults of every kind, and
 holds what clients see against the guarantees of the protocol. Exits with 1 if a seed fails; the first one that does is
-made as small as it can be and shown with everything that happens in it. A seed gives the same run always.
+made as small as it can be and shown with everything that happens in it. A seed gives the same run always, with the same settings
+chosen. docs/guide/simulator.md says what is simulated, what is checked, and what is not.
 
   --seeds <n>        how many seeds to run; 1000 by default
   --from <seed>      the first of them; 1 by default
@@ -59,6 +60,8 @@ if (values.sabotage !== undefined && sabotage === undefined) {
   console.error(`--sabotage takes: ${sabotages.join(", ")}`);
   process.exit(2);
 }
+/** Time between two lines about how far it is, in milliseconds. */
+const progressMs = 12_000;
 const beganMs = performance.now();
 const print = (line: string): void => {
   if (!values.json) console.log(line);
@@ -78,7 +81,7 @@ async function runOne(plan: Plan): Promise<void> {
 }
 
 async function runMany(): Promise<void> {
-  let shownMs = 0;
+  let shownMs = beganMs;
   const count = Number(values.seeds);
   const result = await runSeeds({
     from: Number(values.from),
@@ -88,14 +91,11 @@ async function runMany(): Promise<void> {
     workers: Number(values.workers),
     maxFailed: Number(values.failures),
     onProgress: ({ seeds, failed }) => {
-      const isDue = performance.now() - shownMs > (process.stderr.isTTY ? 200 : 10_000);
-      if (values.json || !isDue) return;
+      if (values.json || performance.now() - shownMs < progressMs) return;
       shownMs = performance.now();
-      const line = `${seeds} of ${count} seeds, ${failed.length} failed, ${secondsSince(beganMs)} s`;
-      process.stderr.write(process.stderr.isTTY ? `\r${line} ` : `${line}\n`);
+      console.error(`${seeds} of ${count} seeds, ${failed.length} failed, ${secondsSince(beganMs)} s`);
     },
   });
-  if (process.stderr.isTTY && !values.json) process.stderr.write("\r");
   const [first] = result.failed;
   for (const { plan, faults } of result.failed) print(`seed ${plan.seed}: ${faults[0]?.split("\n", 1)[0]}`);
   const shown = first && (values["no-shrink"] ? { ...first, runs: 0 } : await shrunk(first));
@@ -119,6 +119,17 @@ async function show({ plan, runs }: FailedSeed & { readonly runs: number }): Pro
   const { faults } = await runPlan(plan, { sabotage, trace: print });
   print("");
   for (const fault of faults) print(`FAULT: ${fault}`);
+  print(`\nto see all of this run: npm run simulate -- --seed ${plan.seed} --trace${sameChoice()}`);
+  const saved = values.save === undefined ? "" : `: npm run simulate -- --plan ${values.save} --trace${sameChoice()}`;
+  print(
+    `to run what is left of it again${saved || ", the same range with --save <file>, and then --plan <file> --trace"}`,
+  );
+}
+
+/** Without the settings that were chosen a seed gives another run. */
+function sameChoice(): string {
+  const choice = (values.setting ?? []).map((name) => ` --setting ${name}`).join("");
+  return sabotage === undefined ? choice : `${choice} --sabotage ${sabotage}`;
 }
 
 function report({ seeds, tally, failed }: PoolResult, shown: FailedSeed | undefined): void {
