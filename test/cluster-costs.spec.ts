@@ -51,9 +51,11 @@ describe.skipIf(requireTool("valkey-server") === undefined)("what a cluster cost
     await valkey?.[Symbol.asyncDispose]();
   });
 
+  const sent = /^(publish|spublish|hkeys|hgetall|fcall|fcall_ro|role|wait)/;
+
   /** Publishes to a group on the other node, `inTurn` messages at once, and returns the commands that one message cost. */
-  async function costOf(group: string, messages: number, inTurn: number): Promise<number> {
-    const receiver = await two.join(`receiver-${group}`, {});
+  async function costOf(group: string, messages: number, inTurn: number, names = sent): Promise<number> {
+    const receiver = await two.join(`receiver-${group}`, { hello: { features: ["durable"] } });
     await receiver.subscribe(group);
     const sender = await one.join(`sender-${group}`, {});
     await sender.publish(group, "first");
@@ -64,7 +66,7 @@ describe.skipIf(requireTool("valkey-server") === undefined)("what a cluster cost
       await receiver.received(messages + 1);
     });
     for (const client of [receiver, sender]) client.cut();
-    return total(counts, /^(publish|spublish|hkeys|hgetall|fcall|fcall_ro|role|wait)/) / messages;
+    return total(counts, names) / messages;
   }
 
   it("is a few commands for a message that is alone, and falls with how many there are at once", async () => {
@@ -74,6 +76,20 @@ describe.skipIf(requireTool("valkey-server") === undefined)("what a cluster cost
     expect(alone).toBeLessThan(8);
     expect(together).toBeLessThan(alone / 8);
   }, 30_000);
+
+  it("is an append for a durable message, with its share of what proves it: the append tells where the message goes", async () => {
+    const calls = /^fcall/;
+    let settling = 0;
+    // A run of Valkey is believed when it has been known for a while.
+    await until(async () => (await costOf(`durable:settling-${settling++}`, 20, 1, calls)) < 3);
+    const alone = await costOf("durable:alone", 200, 1, calls);
+    const together = await costOf("durable:together", 2_000, 100, calls);
+    // Alone: the append, a mark behind it, and what is going on anyway. Reading the route would be two more.
+    expect(alone).toBeLessThan(3);
+    expect(together).toBeLessThan(1.1);
+    const all = await costOf("durable:all", 200, 1);
+    expect(all).toBeLessThan(8);
+  }, 60_000);
 
   it("sends a group's messages only to nodes that have a subscriber", async () => {
     const local = await one.join("local", {});

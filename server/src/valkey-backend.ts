@@ -59,7 +59,13 @@ export class ValkeyBackend implements AsyncDisposable {
       );
       const connect = (to: ValkeyOptions) => connector.connect(to);
       const sendTimeoutMs = callTimeoutMs && { sendTimeoutMs: callTimeoutMs };
-      const connections = await LogConnections.open({ ...shared, valkey, connect, ...sendTimeoutMs });
+      const connections = await LogConnections.open({
+        isSettled: (node) => broker.isSettled(node),
+        ...shared,
+        valkey,
+        connect,
+        ...sendTimeoutMs,
+      });
       const messageLog = opened.use(new ValkeyMessageLog(connections, random));
       return new ValkeyBackend(broker, { messageLog, cursorStore: new ValkeyCursorStore(connections) }, opened.move());
     } catch (reason) {

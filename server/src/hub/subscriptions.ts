@@ -99,7 +99,10 @@ export class Subscriptions {
     if (link === undefined) return; // a resume will begin it
     const wish = { channel: channel.channel, playerId, features, start: unnamedStart, isResume: false };
     const isCurrent = () => subscription.active && session.link === link && subscription.reader === undefined;
-    this.#hub.starts.plan(wish).then(
+    // In this order: what is stored before the route stands is read, what is stored after it is told.
+    const routed = this.#hub.channels.routed(channel.key);
+    const planned = routed === undefined ? this.#hub.starts.plan(wish) : routed.then(() => this.#hub.starts.plan(wish));
+    planned.then(
       (plan) => {
         if (!isCurrent()) return;
         tell(subscription, { case: "opened", value: this.describe(subscription, plan) });

@@ -45,6 +45,11 @@ export interface StoredAppend {
   readonly acknowledged: Acknowledged;
   /** What is stored there: the request's own body, or for a repeat the first one. Undefined if that is no longer kept. */
   readonly body: Uint8Array | undefined;
+  /**
+   * The incarnations that had a subscriber of the channel when this was stored, as a `RouteStore` has them; of a repeat, when it was repeated. Undefined: the
+   * log does not know, or what it says cannot be relied upon now.
+   */
+  readonly route: readonly bigint[] | undefined;
 }
 
 /**
@@ -104,6 +109,8 @@ export interface LogEnds {
   readonly head: LogPosition;
   /** The oldest position that can be read on from: nothing after it was trimmed. */
   readonly tail: LogPosition;
+  /** There are entries past the head. When they may be read, nobody tells whoever has looked before. Default: false. */
+  readonly isWithheld?: boolean;
 }
 
 /** One page to read. */

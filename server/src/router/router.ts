@@ -10,6 +10,7 @@ import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
 import { encodeMessageBody, messageFrameBytes } from "../wire/frame-encoding.ts";
 import { OutboundFrame } from "../wire/outbound-frame.ts";
 import type { Cluster, ClusterApp } from "./cluster/cluster.ts";
+import type { Targets } from "./cluster/route-resolver.ts";
 import { type LocalDelivery, type LocalReport, nobody, type StoredEntry } from "./local-delivery.ts";
 import { PublishOutcome } from "./publish-outcome.ts";
 import { RecentSeqs } from "./recent-seqs.ts";
@@ -259,7 +260,7 @@ export class Router<Exclusion> implements ClusterApp {
     if (body === undefined) return { outcome: Outcome.STORED, position, repeated, report: nobody };
     const stored: StoredEntry = { ...entry, body, position, previousTag };
     const here = this.#serveHere(key, stored);
-    const elsewhere = this.#spreadStored(key, stored, wantReport);
+    const elsewhere = this.#spreadStored(key, stored, wantReport, appended.route);
     const report = wantReport ? sum(await here, await elsewhere) : await here;
     return { outcome: Outcome.STORED, position, repeated, report };
   }
@@ -274,13 +275,21 @@ export class Router<Exclusion> implements ClusterApp {
     return report;
   }
 
-  /** Tells other nodes what was stored; settles with whom it reached there, at once if nobody wants to know. */
-  #spreadStored(key: ChannelKey, stored: StoredEntry, wantReport: boolean): Promise<LocalReport> {
+  /**
+   * Tells other nodes what was stored; settles with whom it reached there, at once if nobody wants to know.
+   * @param route as of when it was stored. Who has subscribed since reads it from the log
+   */
+  #spreadStored(
+    key: ChannelKey,
+    stored: StoredEntry,
+    wantReport: boolean,
+    route: readonly bigint[] | undefined,
+  ): Promise<LocalReport> {
     const { cluster, appId } = this.#options;
     if (cluster === undefined) return Promise.resolve(nobody);
     const { promise, resolve } = Promise.withResolvers<LocalReport>();
     const channel = { appId, key };
-    cluster.resolve(channel, (targets) => {
+    const dispatch = (targets: Targets): void => {
       // Where the route cannot be read everybody is told, also past the budget: of what waits, links keep the newest of each channel.
       const isUnrouted = targets === "everybody" || targets === "unreachable";
       const others = cluster.othersOf(isUnrouted ? "everybody" : targets);
@@ -289,7 +298,10 @@ export class Router<Exclusion> implements ClusterApp {
       );
       const each = wantReport ? (one: Parameters<PublishOutcome["add"]>[0]) => outcome.add(one) : undefined;
       cluster.delivery.stored(others, channel, stored, isUnrouted, each);
-    });
+    };
+    // What was stored before and whose route is being read goes first.
+    if (route === undefined || cluster.resolver.isAsked(channel)) cluster.resolve(channel, dispatch);
+    else dispatch(route);
     return promise;
   }
 }

@@ -33,6 +33,8 @@ export interface GroupedCallsOptions {
   readonly withoutReplica?: "unknown" | "primary";
   /** Whether who answered can be believed to be the primary still: what one has written that was replaced is lost. Default: always. */
   readonly isBelieved?: (mark: Mark, sentAtMs: number) => boolean;
+  /** Whether what somebody answers now, who is not asked for a proof, can be relied upon. Default: never. */
+  readonly judge?: (mark: Mark) => boolean;
 }
 
 /** Bounds of one group, and of what waits in all; past the latter a call is refused. */
@@ -49,6 +51,8 @@ export interface CallResult {
   readonly acknowledged: "primary" | "replica" | undefined;
   /** An earlier try may have been carried out, so that the answer may be to a repeat. */
   readonly triedBefore: boolean;
+  /** The answer could be relied upon when it came, by `judge`. */
+  readonly isBelieved: boolean;
 }
 
 interface Call extends PromiseWithResolvers<CallResult> {
@@ -60,6 +64,7 @@ interface Call extends PromiseWithResolvers<CallResult> {
   readonly deadlineMs: number;
   reply: Reply | undefined;
   triedBefore: boolean;
+  isBelieved: boolean;
 }
 
 /** What waits for one primary, of which one group at a time is under way: what arrives meanwhile is the next group. */
@@ -112,6 +117,7 @@ export class GroupedCalls {
       deadlineMs,
       reply: undefined,
       triedBefore: false,
+      isBelieved: false,
     };
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
@@ -157,7 +163,7 @@ export class GroupedCalls {
 
   /** @returns what is to be tried again */
   async #send(shard: Shard, group: readonly Call[]): Promise<Call[]> {
-    const { client, loader } = this.#options;
+    const { client, loader, judge = () => false } = this.#options;
     let replies: readonly Reply[];
     let proof: WriteProof;
     try {
@@ -182,8 +188,10 @@ export class GroupedCalls {
         else this.#fail(call, this.#error(ErrorCode.INTERNAL, "refused the call", reply));
         continue;
       }
+      const mark = markOf(reply);
       call.reply = reply;
-      if (proof.covers(markOf(reply))) this.#resolve(call, proof.acknowledged);
+      call.isBelieved = judge(mark);
+      if (proof.covers(mark)) this.#resolve(call, proof.acknowledged);
       else unproven.push(call);
     }
     if (unproven.length === 0) return again;
@@ -304,14 +312,15 @@ export class GroupedCalls {
 
   #giveUp(call: Call): void {
     this.#settle(call);
-    const { reply, triedBefore } = call;
+    const { reply, triedBefore, isBelieved } = call;
     if (!triedBefore && reply === undefined) return call.reject(this.#unavailable("is out of reach"));
-    call.resolve({ reply, acknowledged: undefined, triedBefore });
+    call.resolve({ reply, acknowledged: undefined, triedBefore, isBelieved });
   }
 
   #resolve(call: Call, acknowledged: CallResult["acknowledged"]): void {
     this.#settle(call);
-    call.resolve({ reply: call.reply, acknowledged, triedBefore: call.triedBefore });
+    const { reply, triedBefore, isBelieved } = call;
+    call.resolve({ reply, acknowledged, triedBefore, isBelieved });
   }
 
   #fail(call: Call, error: FanfareError): void {

@@ -96,6 +96,11 @@ export class ValkeyBroker implements Broker {
     };
   }
 
+  /** Whether the routes that a node of Valkey has can be relied upon now. */
+  isSettled(node: string): boolean {
+    return this.#connections.watch.isSettled(node);
+  }
+
   get counts(): ValkeyBrokerCounts {
     const { batches, reads, refused } = this.#connections.routeReads.counts;
     const { probes, probesLost, failures, replacements } = this.lanes.counts;

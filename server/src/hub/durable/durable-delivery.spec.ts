@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { ChannelPolicy } from "../../config/channel-policy.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { LogPosition } from "../../log/log-position.ts";
-import type { LogMessage, MessageLog, ReadRequest, ReadResult } from "../../log/message-log.ts";
+import type { LogEnds, LogMessage, MessageLog, ReadRequest, ReadResult } from "../../log/message-log.ts";
 import { silentLog } from "../../observe/log.ts";
 import type { StoredEntry } from "../../router/local-delivery.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
@@ -31,7 +31,9 @@ function entry(offset: number, tag = offset, previousTag = offset - 1): StoredEn
 }
 
 /** A log that answers reads as the test says. */
-class ScriptedLog implements Pick<MessageLog, "read"> {
+class ScriptedLog implements Pick<MessageLog, "read" | "ends"> {
+  /** The newest, which may not be read yet. */
+  withheld: LogMessage[] = [];
   entries: LogMessage[] = [];
   verdict: "trimmed" | "other-epoch" | "forked" | undefined;
   failures = 0;
@@ -63,7 +65,19 @@ class ScriptedLog implements Pick<MessageLog, "read"> {
     }
     const items = this.entries.filter(({ offset }) => offset > (from?.offset ?? 0));
     this.onRead();
-    return { verdict: "ok", head, tail, items, next: head, atEnd: true };
+    return { verdict: "ok", ...this.#ends(), items, next: head, atEnd: true };
+  }
+
+  async ends(): Promise<LogEnds> {
+    this.reads++;
+    return this.#ends();
+  }
+
+  #ends(): LogEnds {
+    const { entries, withheld, tail } = this;
+    const last = entries.at(-1);
+    const head = { ...(last === undefined ? at(0) : at(last.offset, last.tag)), epoch: this.epoch };
+    return { head, tail, ...(withheld.length > 0 && { isWithheld: true }) };
   }
 }
 
@@ -270,5 +284,24 @@ describe("DurableDelivery", () => {
     expect(feed(entry(3))).toBe("later");
     await settle();
     expect(taken).toEqual([]);
+  });
+
+  it("finds out by itself what may not be read yet and was told to nobody here", async () => {
+    log.put(1, 2, 3);
+    log.withheld = log.entries.splice(2);
+    await begin(at(2));
+    for (let i = 0; i < 3; i++) {
+      clock.advance(500);
+      await settle();
+    }
+    expect(taken).toEqual([]);
+    const before = log.reads;
+    log.entries.push(...log.withheld.splice(0));
+    clock.advance(500);
+    await settle();
+    expect(taken).toEqual(["m3/3"]);
+    clock.advance(60_000);
+    await settle();
+    expect(log.reads).toBe(before + 2);
   });
 });

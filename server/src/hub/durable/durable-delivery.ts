@@ -44,6 +44,8 @@ const maxRetries = 20;
 /** Serves the subscriptions of durable channels of one app: what is stored now, and what was stored before. */
 export class DurableDelivery {
   readonly #options: DurableDeliveryOptions;
+  /** Channels that are looked at again in a while. */
+  readonly #toBeLookedAt = new Set<ChannelState>();
 
   constructor(options: DurableDeliveryOptions) {
     this.#options = options;
@@ -100,7 +102,8 @@ export class DurableDelivery {
       const policy = this.#options.policyFor(state);
       if (policy === undefined || state.subscribers.size === 0) return;
       try {
-        const { head } = await this.#options.messageLog.ends(channel, policy);
+        const { head, isWithheld } = await this.#options.messageLog.ends(channel, policy);
+        if (isWithheld) this.#lookLater(state);
         for (const subscription of state.subscribers) {
           const { reader } = subscription;
           if (reader?.mode === "live" && !isSame(reader.position, head)) this.#goOnReading(subscription, reader);
@@ -116,6 +119,19 @@ export class DurableDelivery {
       const { reader } = subscription;
       if (reader?.mode === "live") this.#goOnReading(subscription, reader);
     }
+  }
+
+  /**
+   * There are entries that may not be read yet. Their publisher tells those who had subscribed when they were stored, which this subscriber may not
+   * have: it has to find out itself.
+   */
+  #lookLater(state: ChannelState): void {
+    if (this.#toBeLookedAt.has(state)) return;
+    this.#toBeLookedAt.add(state);
+    this.#options.clock.setTimer(retryMs, () => {
+      this.#toBeLookedAt.delete(state);
+      void this.lookAgain(state);
+    });
   }
 
   #goOnReading(subscription: Subscription, reader: DurableReader): void {
@@ -177,7 +193,9 @@ export class DurableDelivery {
       }
       for (const item of page.items) this.#send(subscription, link, item);
       reader.position = page.next;
-      if (page.atEnd && this.#joinFeed(subscription.channel, reader)) break;
+      if (!page.atEnd) continue;
+      if (page.isWithheld) this.#lookLater(subscription.channel);
+      if (this.#joinFeed(subscription.channel, reader)) break;
     }
     if (!isCurrent()) return;
     if (reader.announces) {

@@ -95,6 +95,7 @@ export class MemoryMessageLog implements MessageLog {
           repeated: result.verdict === "repeated",
           acknowledged: "primary",
           body: result.entry?.body,
+          route: undefined,
         };
     }
   }

@@ -5,6 +5,7 @@ import type { Log } from "../../observe/log.ts";
 import { FunctionLoader } from "../../valkey/function-loader.ts";
 import { GroupedCalls } from "../../valkey/grouped-calls.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "../../valkey/reply-errors.ts";
+import type { Mark } from "../../valkey/reply-mark.ts";
 import { SlotMap } from "../../valkey/slot-map.ts";
 import { SupervisedClient } from "../../valkey/supervised-client.ts";
 import {
@@ -15,6 +16,7 @@ import {
   type ValkeyClient,
 } from "../../valkey/valkey-client.ts";
 import { defaultRequestTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
+import { KnownRuns } from "./known-runs.ts";
 import { functionPrefix, logFunctions } from "./log-functions.ts";
 
 /** How the log reaches Valkey. */
@@ -32,6 +34,11 @@ export interface LogConnectionsOptions {
   readonly callTimeoutMs?: number;
   /** The same for a read. Default: 8000. */
   readonly sendTimeoutMs?: number;
+  /**
+   * Whether the routes that a node of Valkey has can be relied upon: it is the primary, no other has taken its place, and it has not just begun anew.
+   * Default: never.
+   */
+  readonly isSettled?: (node: string) => boolean;
 }
 
 /** How long replicas that have failed are left alone, in milliseconds. */
@@ -91,6 +98,7 @@ export class LogConnections implements AsyncDisposable {
       cluster: valkey.cluster,
       groupTimeoutMs: 2 * (valkey.requestTimeoutMs ?? defaultRequestTimeoutMs),
       callTimeoutMs,
+      judge: judgeOf(options),
     };
     this.replicated = new GroupedCalls({ ...shared, client: waitingClient, waitTimeoutMs });
     this.plain = new GroupedCalls({ ...shared, client, waitTimeoutMs: 0 });
@@ -183,6 +191,13 @@ export class LogConnections implements AsyncDisposable {
     this.#waitingClient.close();
     this.#replicaClient?.close();
   }
+}
+
+/** What is asked about who has answered with a route: others know the node, and this log the run of its process, which they may not have noticed yet. */
+function judgeOf({ clock, isSettled }: LogConnectionsOptions): ((mark: Mark) => boolean) | undefined {
+  if (isSettled === undefined) return undefined;
+  const runs = new KnownRuns(clock);
+  return (mark) => runs.isLong(mark) && isSettled(mark.node);
 }
 
 function unavailable(cause: unknown): FanfareError {

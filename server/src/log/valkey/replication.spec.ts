@@ -106,8 +106,10 @@ describe.skipIf(requireTool("valkey-server") === undefined)("acknowledgement", (
       const first = await stored(one.log, appendOf(channel, 1));
       await whileFrozen(async () => {
         await one.log.append(appendOf(channel, 2));
-        const { items, head, atEnd } = await page(one.log, channel);
-        expect({ items: outline(items), head, atEnd }).toEqual({ items: "1", head: first.position, atEnd: true });
+        const { items, head, atEnd, isWithheld } = await page(one.log, channel);
+        const expected = { items: "1", head: first.position, atEnd: true, isWithheld: true };
+        expect({ items: outline(items), head, atEnd, isWithheld }).toEqual(expected);
+        expect(await one.log.ends(channel, policyWith())).toMatchObject({ head: first.position, isWithheld: true });
         expect(outline((await page(one.log, channel, { direction: "backward" })).items)).toBe("1");
         expect((await one.log.rewind(channel, policyWith(), 0)).position).toEqual(first.position);
         // A node that knows nothing of the channel cannot tell what is replicated.

@@ -11,6 +11,17 @@ export function parsePosition(epoch: string | undefined, id: string | undefined)
   return { epoch: Number(epoch), offset: Number(offset), tag: Number(tag) };
 }
 
+/** The incarnations on a route as `append` answers them; undefined: it is not known. */
+export function parseRoute(route: string | undefined): readonly bigint[] | undefined {
+  if (route?.startsWith("=") !== true) return undefined;
+  return route.length === 1
+    ? []
+    : route
+        .slice(1)
+        .split(",")
+        .map((hex) => BigInt(`0x${hex}`));
+}
+
 /** Id, header and body, as `read` answers them from index 1 on. */
 export function parseEntries(reply: Reply): LogMessage[] {
   const parts = reply as readonly Reply[];

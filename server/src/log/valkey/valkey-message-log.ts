@@ -23,7 +23,7 @@ import { backwardPage, forwardPage } from "../read-page.ts";
 import type { LogConnections } from "./log-connections.ts";
 import { type LogKeys, logKeys } from "./log-keys.ts";
 import { ProvenHeads } from "./proven-heads.ts";
-import { excludeSelfFlag, parseEntries, parsePosition } from "./reply-parsing.ts";
+import { excludeSelfFlag, parseEntries, parsePosition, parseRoute } from "./reply-parsing.ts";
 
 /** How often a read is begun anew because the log changed while its head was proven. */
 const maxReadTries = 4;
@@ -63,11 +63,12 @@ export class ValkeyMessageLog implements MessageLog {
       String(repeatWindow.windowMs),
       String(repeatWindow.maxIdentities),
       String(repeatWindow.maxLookBack),
+      keys.route,
     ]);
     const result = await this.#calls(policy).call(keys.tag, command, body.length + 300);
-    const { reply, triedBefore } = result;
+    const { reply, triedBefore, isBelieved } = result;
     if (reply === undefined) return { outcome: "unknown", position: undefined, reason: "no answer in time" };
-    const [verdict, , epoch, id, previousTag] = lineOf(reply);
+    const [verdict, , epoch, id, previousTag, route] = lineOf(reply);
     switch (verdict) {
       case "unreplicated":
         throw new FanfareError(
@@ -89,6 +90,7 @@ export class ValkeyMessageLog implements MessageLog {
       previousTag: Number(previousTag),
       repeated: isRepeat && !triedBefore,
       acknowledged: result.acknowledged ?? "primary",
+      route: isBelieved ? parseRoute(route) : undefined,
       body: isRepeat ? ((reply as readonly Reply[])[2] as Buffer | undefined) : body,
     };
   }
@@ -134,7 +136,8 @@ export class ValkeyMessageLog implements MessageLog {
     const isForward = direction === "forward";
     const line = lineOf(reply);
     const verdict = line[0] as PositionVerdict;
-    if (verdict !== "ok") return { verdict, head: readable, tail };
+    const ends = readableEnds({ head, tail }, readable);
+    if (verdict !== "ok") return { verdict, ...ends };
     const all = parseEntries(reply);
     const entries = all.filter(({ offset }) => offset > tail.offset && offset <= readable.offset);
     const isPastEnd = isForward
@@ -148,21 +151,21 @@ export class ValkeyMessageLog implements MessageLog {
       : backwardPage({ from: start, entries, exhausted, end: tail, nowMs });
     const isEmptied = !isForward && !isPastEnd && entries.length === 0 && all.length > 0;
     const next = isEmptied ? { ...head, ...lastOf(all) } : page.next;
-    return { verdict, head: readable, tail, ...page, next };
+    return { verdict, ...ends, ...page, next };
   }
 
   async ends(channel: LogChannel, policy: LogPolicy): Promise<LogEnds> {
-    const { head, tail } = await this.rewind(channel, policy, 0);
-    return { head, tail };
+    const { position: _, ...ends } = await this.rewind(channel, policy, 0);
+    return ends;
   }
 
   async rewind(channel: LogChannel, policy: LogPolicy, count: number): Promise<LogEnds & { position: LogPosition }> {
     const keys = this.#keys(channel);
     const command = this.#call("look", keys, [String(count), ...retentionArguments(policy.retention)]);
-    return await this.#proved(keys, policy, command, (reply, { tail }, readable) => {
+    return await this.#proved(keys, policy, command, (reply, ends, readable) => {
       const [, , epoch, , , id] = lineOf(reply);
       const position = parsePosition(epoch, id);
-      return { head: readable, tail, position: position.offset > readable.offset ? readable : position };
+      return { ...readableEnds(ends, readable), position: position.offset > readable.offset ? readable : position };
     });
   }
 
@@ -251,6 +254,11 @@ export class ValkeyMessageLog implements MessageLog {
   #calls({ acknowledgement }: LogPolicy) {
     return acknowledgement === Acknowledgement.PRIMARY ? this.#connections.plain : this.#connections.replicated;
   }
+}
+
+/** What a reader is told of where the log stands. */
+function readableEnds({ head, tail }: LogEnds, readable: LogPosition): LogEnds {
+  return { head: readable, tail, ...(readable.offset < head.offset && { isWithheld: true }) };
 }
 
 function satisfies({ acknowledged }: CallResult, { acknowledgement }: LogPolicy): boolean {

@@ -71,6 +71,11 @@ export class RouteResolver {
     this.#clock.defer(() => this.#read(id, fresh));
   }
 
+  /** Whether something of a channel waits for its route. */
+  isAsked({ appId, key }: AppChannel): boolean {
+    return this.#lookups.has(`${appId}/${key}`);
+  }
+
   /** Settles when what was asked for until now, for one channel, is on its way; undefined: it is. */
   dispatched(channel: AppChannel): Promise<void> | undefined {
     const lookup = this.#lookups.get(`${channel.appId}/${channel.key}`);

@@ -112,12 +112,16 @@ export class RandomCommands {
 
   #ofLog(): Command {
     const tag = this.#random.below(2);
-    const keys = [`${this.#prefix}:{log${tag}}:log`, `${this.#prefix}:{log${tag}}:meta`];
+    const [log, meta, route] = ["log", "meta", "route"].map((what) => `${this.#prefix}:{log${tag}}:${what}`) as [
+      string,
+      string,
+      string,
+    ];
     const call = (name: string, ...args: string[]): Command => [
       "FCALL",
       `${logPrefix}_${name}`,
       "2",
-      ...keys,
+      ...[log, meta],
       this.#cluster,
       ...args,
     ];
@@ -127,16 +131,25 @@ export class RandomCommands {
     const idempotency = this.#random.chance(0.2) ? this.#word() : "";
     const entry = ["77", origin, seq, idempotency, "0", "0", this.#word().repeat(1 + this.#random.below(40))];
     return this.#random.pick<Command>([
-      call("append", ...entry, ...retention, "0", "600000", "4", "8"),
-      call("append", ...entry, ...retention, "0", "600000", "4", "8"),
-      call("append", ...entry, ...retention, "1", "600000", "4", "8"),
+      call("append", ...entry, ...retention, "0", "600000", "4", "8", route),
+      call("append", ...entry, ...retention, "0", "600000", "4", "8", route),
+      call("append", ...entry, ...retention, "1", "600000", "4", "8", route),
       call("read", "f", "", "", "", "5", "10000", ...retention),
       call("read", "b", "", "", "", "2", "100", ...retention),
       call("look", this.#number(4), ...retention),
       call("prove", "1", this.#number(5), "77"),
       call("delete", "1", this.#number(5), "77"),
       ...(this.#random.chance(0.2) ? [call("clear")] : []),
-      ["FCALL", `${logPrefix}_nothing`, "1", keys[0] as string],
+      ["FCALL", `${logPrefix}_nothing`, "1", log],
+      ...["route_add", "route_remove"].map((name) => [
+        "FCALL",
+        `${brokerFunctionPrefix}_${name}`,
+        "1",
+        route,
+        this.#cluster,
+        this.#random.pick(["aa", "bb", "cc"]),
+        this.#number(6),
+      ]),
     ]);
   }
 
@@ -168,6 +181,8 @@ export class RandomCommands {
       call("registry_renew", "registry", node, `record ${node}`, "600000"),
       call("registry_remove", "registry", node),
       call("settings_set", "settings", this.#word(), this.#word()),
+      call("settings_put_app", "settings", this.#word(), "0", this.#word(), this.#word()),
+      call("settings_delete_app", "settings", this.#word(), "0", this.#word(), member),
       call("read", "settings"),
     ]);
   }

@@ -70,13 +70,26 @@ local function has_replica()
   return string.find(server.call('INFO', 'replication'), 'slave%d+:[^\\r\\n]*state=online') ~= nil
 end
 
+-- The nodes on a route: '=' and their incarnations; '-' if there is no such key, which in a slot that is being moved can be at the other node. It is
+-- not among the keys of the call, because in such a slot Valkey serves no call of which a key is missing.
+local function route_of(key)
+  local found = server.pcall('HGETALL', key)
+  if found.err or #found == 0 then return '-' end
+  local nodes = {}
+  for i = 1, #found, 2 do
+    if string.sub(found[i + 1], -2) == ' 0' then nodes[#nodes + 1] = found[i] end
+  end
+  return '=' .. table.concat(nodes, ',')
+end
+
 local function answer(verdict, is_cluster, epoch, offset, tag, previous)
   return verdict .. ' ' .. mark(is_cluster) .. ' ' .. text(epoch) .. ' ' .. id_of(offset, tag) .. ' ' .. text(previous)
 end
 
 -- Arguments: is cluster, tag, origin in hex, seq, idempotency key, flags, expiry in ms, body, retention (messages, bytes, age in ms), needs
--- a replica, window in ms, identities, look back.
--- Answers '<verdict> <mark> <epoch> <offset>-<tag> <previous tag>', for a repeat with its header and body behind it, as long as they are kept.
+-- a replica, window in ms, identities, look back, key of the route.
+-- Answers '<verdict> <mark> <epoch> <offset>-<tag> <previous tag> <route>', for a repeat with its header and body behind it, as long as they are kept;
+-- the route only of what is stored.
 local function append(keys, args)
   local is_cluster, tag, origin, seq, key = args[1], tonumber(args[2]), args[3], tonumber(args[4]), args[5]
   local flags, expires, body = args[6], args[7], args[8]
@@ -91,7 +104,8 @@ local function append(keys, args)
     local entry = record.epoch == log.epoch and entry_at(log, record.offset) or nil
     if not entry then return { answer(verdict, is_cluster, record.epoch, record.offset, record.tag, 0) } end
     local _, _, previous = parse_identity(entry)
-    return { answer(verdict, is_cluster, record.epoch, record.offset, record.tag, previous), entry.header, entry.body }
+    local line = answer(verdict, is_cluster, record.epoch, record.offset, record.tag, previous)
+    return { line .. ' ' .. route_of(args[16]), entry.header, entry.body }
   end
   if args[12] == '1' and not has_replica() then return { answer('unreplicated', is_cluster, log.epoch, 0, 0, 0) } end
 
@@ -129,7 +143,7 @@ local function append(keys, args)
     server.pcall('PEXPIRE', log.stream, text(max_age_ms + STREAM_SLACK_MS))
     server.pcall('PEXPIRE', log.meta, text(max_age_ms + POSITION_LIFETIME_MS))
   end
-  return { answer('stored', is_cluster, log.epoch, offset, tag, previous) }
+  return { answer('stored', is_cluster, log.epoch, offset, tag, previous) .. ' ' .. route_of(args[16]) }
 end
 
 server.register_function('PREFIX_append', append)
