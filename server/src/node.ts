@@ -144,6 +144,10 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
   async open(): Promise<void> {
     await this.settings?.open();
     await this.cluster?.join();
+    // From now on it is told; what was set since it has read was told to nobody but the others.
+    await this.settings?.lookAgain().catch((reason: unknown) => {
+      this.log.warn("the settings could not be looked at again yet", { reason: String(reason) });
+    });
   }
 
   /** Writes the cursors that wait to be written, and says farewell. */
