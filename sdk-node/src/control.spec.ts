@@ -1,10 +1,10 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { TokenAlgorithm } from "@fanfare/proto/config/v1";
+import { Access, TokenAlgorithm } from "@fanfare/proto/config/v1";
 import { decodeJwt, decodeProtectedHeader, exportPKCS8, generateKeyPair, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { channelFor, createControlClient, createOperatorClient, payloadFor } from "./control.ts";
-import { ErrorCode, FanfareError, json, Outcome, text } from "./index.ts";
+import { DeliveryClass, ErrorCode, FanfareError, json, Outcome, text } from "./index.ts";
 import { Game, nextStatus } from "./testing/game.ts";
 import { mintToken } from "./token.ts";
 
@@ -112,6 +112,18 @@ describe("the control client", () => {
     const alice = await game.join("alice", {
       getToken: async () => (await mintToken({ app: "late", player: "alice", key })).token,
     });
+    // A group whose delivery class changes is subscribed again by the SDK.
+    const rules = { subscribe: Access.ANYONE, publish: Access.ANYONE };
+    const redefine = (more: object = {}) =>
+      operator.putApp({
+        app: { id: "late", playerAuth, namespaces: [{ name: "default", rules: { ...rules, ...more } }] },
+      });
+    await redefine();
+    const lobby = await alice.join("lobby");
+    const got: string[] = [];
+    lobby.on(text(), (value) => got.push(value));
+    await redefine({ deliveryClass: DeliveryClass.DURABLE });
+    while (!got.includes("stored")) await lobby.publish(text(), "stored", { report: true });
     expect((await operator.listApps({})).apps.map(({ app }) => app?.id)).toEqual(["dev", "late"]);
     const over = nextStatus(alice, "closed");
     expect(await operator.deleteApp({ id: "late" })).toMatchObject({ changed: true });

@@ -38,11 +38,16 @@ function applyRules(
   if (policy !== undefined && state.subscribers.size > 0) hub.channels.renewPresence(state);
 }
 
-/** A channel of another delivery class is another channel: what was subscribed is over, and what a session is owed is opened again. */
+/**
+ * A channel of another delivery class is another channel: what was subscribed is over. What a session is owed is opened again at once; clients subscribe
+ * the rest again, if they still may.
+ */
 function beginAnew(hub: AppHub, state: ChannelState): void {
   for (const subscription of [...state.subscribers]) {
     const { session, byServer } = subscription;
-    hub.subscriptions.closeByServer(subscription, SubscriptionCloseReason.NAMESPACE, LeaveReason.LEFT);
+    const isKept = hub.subscriptions.mayKeep(subscription);
+    const reason = isKept ? SubscriptionCloseReason.FAILED : SubscriptionCloseReason.PERMISSION;
+    hub.subscriptions.closeByServer(subscription, reason, isKept ? LeaveReason.LEFT : LeaveReason.KICKED);
     if (byServer && !session.departed) hub.subscriptions.announceOpened(session, state.key);
   }
   if (hub.channels.get(state.key) === state && state.subscribers.size > 0) hub.channels.renewPresence(state);

@@ -242,7 +242,7 @@ describe("the operator API", () => {
       "subscription",
       ({ channel, event }) => event.case === "closed" && channel?.kind.case === "group",
     );
-    expect(closed.event.value).toMatchObject({ reason: SubscriptionCloseReason.NAMESPACE });
+    expect(closed.event.value).toMatchObject({ reason: SubscriptionCloseReason.FAILED });
     const opened = await reader.frame(
       "subscription",
       ({ channel, event }) => event.case === "opened" && channel?.kind.case === "player",
