@@ -30,6 +30,11 @@ export interface Loss {
   readonly gapsAtMs: readonly number[];
 }
 
+/** A message that one subscriber has waited for the longest. */
+export interface Slow extends Pick<Loss, "channel" | "publisher" | "seq" | "subscriber" | "sentAtMs"> {
+  readonly tookMs: number;
+}
+
 /** Losses that are described. */
 const maxLosses = 20;
 
@@ -55,6 +60,8 @@ export interface ClassFigures {
   gaps: number;
   /** From publishing to receiving, in milliseconds. */
   longestStallMs: number;
+  /** The message that took so long. */
+  slowest: Slow | undefined;
   /** The same of messages that no fault overlapped: what the machine itself is to blame for. */
   quietStallMs: number;
   /** The same of messages that a fault did overlap. */
@@ -104,6 +111,7 @@ export function judge(
     reordered: 0,
     gaps: 0,
     longestStallMs: 0,
+    slowest: undefined,
     quietStallMs: 0,
     faultStallMs: 0,
     p50Ms: 0,
@@ -131,6 +139,10 @@ export function judge(
       const at = sentAt.get(id);
       if (at === undefined || at < warmAtMs) continue;
       latencies.push(atMs - at);
+      if (figures.slowest === undefined || atMs - at > figures.slowest.tookMs) {
+        const { channel, subscriber } = view;
+        figures.slowest = { channel, publisher, seq, subscriber, sentAtMs: at, tookMs: atMs - at };
+      }
       const which = isFaulty(at, atMs) ? "faultStallMs" : "quietStallMs";
       figures[which] = Math.max(figures[which], Math.round(atMs - at));
     }

@@ -109,7 +109,12 @@ for (const name of positionals.length === 0 ? Object.keys(scenarios) : positiona
     outcome = await runScenario(name, scenario, { valkey: stage.valkey, nodes: stage.nodes, urls: () => stage.urls });
     outcomes.push(outcome);
     for (const text of outcome.broken) console.error(`  BROKEN ${text}`);
-    for (const loss of [...outcome.live.losses, ...outcome.durable.losses]) say(`lost: ${JSON.stringify(loss)}`);
+    const atOf = (ms: number) => new Date(performance.timeOrigin + ms).toISOString().slice(11, 23);
+    for (const { slowest } of [outcome.live, outcome.durable]) {
+      if (slowest !== undefined) say(`slowest, sent at ${atOf(slowest.sentAtMs)}: ${JSON.stringify(slowest)}`);
+    }
+    for (const loss of [...outcome.live.losses, ...outcome.durable.losses])
+      say(`lost, sent at ${atOf(loss.sentAtMs)}: ${JSON.stringify(loss)}`);
   } finally {
     // What is broken would blur the next verdict.
     if (!values.short || outcome === undefined || outcome.broken.length > 0) {
