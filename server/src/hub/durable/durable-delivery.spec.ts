@@ -9,6 +9,7 @@ import { silentLog } from "../../observe/log.ts";
 import type { StoredEntry } from "../../router/local-delivery.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { encodeMessageBody } from "../../wire/frame-encoding.ts";
+import type { OutboundFrame } from "../../wire/outbound-frame.ts";
 import { ChannelState } from "../channel-state.ts";
 import type { Session } from "../session.ts";
 import { Subscription } from "../subscription.ts";
@@ -134,6 +135,43 @@ describe("DurableDelivery", () => {
   };
 
   const feed = (stored: StoredEntry) => delivery.feed(state, stored)?.(subscription);
+
+  it("puts no page into a queue in which one waits, however many channels a session reads", async () => {
+    const options = { appId: "a", messageLog: log as unknown as MessageLog, clock, log: silentLog };
+    const policyFor = () => ({}) as ChannelPolicy;
+    const small = new DurableDelivery({
+      ...options,
+      policyFor,
+      pushBytes: 20,
+      close: (_, reason) => closed.push(reason),
+    });
+    log.put(1, 2);
+    let [queuedBytes, queued] = [0, 0];
+    let drained = Promise.withResolvers<void>();
+    const slow = {
+      get queuedBytes() {
+        return queuedBytes;
+      },
+      enqueue({ bytes }: OutboundFrame) {
+        queuedBytes += bytes.length;
+        queued++;
+      },
+      writable: () => (queuedBytes === 0 ? Promise.resolve() : drained.promise),
+    };
+    const session = { link: slow, features: new Set(["durable"]), origin: 99n } as unknown as Session;
+    for (const key of ["g:log:x", "g:log:y", "g:log:z"]) {
+      const one = new Subscription(session, new ChannelState(key, () => undefined), "client");
+      small.start(one, { position: at(0), head: at(0), cursor: undefined, recovered: false, gap: undefined });
+    }
+    for (const expected of [2, 4, 6]) {
+      await settle();
+      expect(queued).toBe(expected);
+      queuedBytes = 0;
+      drained.resolve();
+      drained = Promise.withResolvers();
+    }
+    expect(closed).toEqual([]);
+  });
 
   it("feeds what follows", async () => {
     log.put(1);

@@ -34,7 +34,7 @@ export interface DurableDeliveryOptions {
   readonly close: (subscription: Subscription, reason: SubscriptionCloseReason, leave: LeaveReason) => void;
 }
 
-/** Entries and bytes of one page of a replay. */
+/** Entries and bytes of one page of a replay, at most. */
 const pageEntries = 256;
 const pageBytes = 64 * 1024;
 /** How long after a failure the log is read again, in milliseconds, and how often. */
@@ -184,6 +184,11 @@ export class DurableDelivery {
       await this.#yield();
       if (!isCurrent()) return;
       const page = await this.#page(subscription, reader);
+      // A session can read many channels at once, and a page of each is too much for its queue.
+      while (isCurrent() && link.queuedBytes > this.#pageBytes) {
+        await link.writable();
+        await this.#yield();
+      }
       if (!isCurrent()) return;
       if (page.verdict !== "ok") {
         const to = positionAfter(page.verdict, page);
@@ -225,13 +230,18 @@ export class DurableDelivery {
       if (policy === undefined) throw new RangeError("the channel's namespace is gone");
       try {
         const from = reader.position;
-        const limits = { limit: pageEntries, maxBytes: pageBytes };
+        const limits = { limit: pageEntries, maxBytes: this.#pageBytes };
         return await this.#options.messageLog.read({ channel, policy, direction: "forward", from, ...limits });
       } catch (reason) {
         if (retries === maxRetries || !reader.current) throw reason;
         await new Promise<void>((resolve) => this.#options.clock.setTimer(retryMs, resolve));
       }
     }
+  }
+
+  /** Bytes of one page: half of what is pushed, so that there is room for another. */
+  get #pageBytes(): number {
+    return Math.min(pageBytes, this.#options.pushBytes / 2);
   }
 
   /** Lets what has arrived be handled between two pages. */
