@@ -184,7 +184,9 @@ export class ClusterSessions implements SessionOwnership {
     const claiming = this.#claiming.get(sessionId);
     if (claiming !== undefined) claiming.supersededBy = Math.max(claiming.supersededBy, attempt);
     const session = hub.sessions.get(sessionId);
-    if (session === undefined) return { case: "releasedSession", value: { unknown: true } };
+    // It may have come back here since, and the question was long on its way.
+    if (session === undefined || session.attempt >= attempt)
+      return { case: "releasedSession", value: { unknown: true } };
     const { link } = session;
     const isHandedOver = handOver && link?.goingAway === true;
     this.#options.cluster.counters.sessionsOut++;
