@@ -103,6 +103,7 @@ function dispatch(requester: Requester, frame: ClientFrame): void {
   if (waits === "full") throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "too many requests wait for a subscription");
   if (waits) {
     if (id !== 0) connection.pendingRequests.add(id);
+    if (kind.case === "publish") requester.session.results.wait(Number(kind.value.seq), kind.value.volatile);
     return;
   }
   switch (kind.case) {

@@ -16,6 +16,24 @@ describe("PublishResults", () => {
     expect(results.isRepeat(2 ** 53 - 1, false)).toBe(false);
   });
 
+  it("takes nothing for a repeat that has waited while higher ones were handled", () => {
+    const results = new PublishResults(3);
+    results.see(1, false);
+    for (const seq of [1, 2, 3]) results.wait(seq, false);
+    results.wait(2, true);
+    results.see(4, false);
+    results.see(4, true);
+    expect([1, 2, 3, 4].map((seq) => results.isRepeat(seq, false))).toEqual([true, false, false, true]);
+    expect([2, 3].map((seq) => results.isRepeat(seq, true))).toEqual([false, true]);
+    expect(results.toMoved()).toMatchObject({ last: 1, lastVolatile: 4 });
+    results.see(2, false);
+    expect([2, 3].map((seq) => results.isRepeat(seq, false))).toEqual([true, false]);
+    expect(results.toMoved().last).toBe(2);
+    for (let seq = 5; seq < 5 + 1_024; seq++) results.wait(seq, false);
+    results.see(2_000, false);
+    expect([3, 5, 1_028].map((seq) => results.isRepeat(seq, false))).toEqual([true, false, false]);
+  });
+
   it("remembers the newest results, and says UNKNOWN of what it has forgotten", () => {
     const results = new PublishResults(3);
     expect(results.resultOf(1)).toEqual({ outcome: Outcome.UNKNOWN, code: ErrorCode.UNSPECIFIED });

@@ -7,14 +7,18 @@ export interface RememberedResult {
   readonly code: ErrorCode;
 }
 
+/** Publishes that wait; as many frames as may wait on a connection. At the bound the oldest is forgotten. */
+const maxWaiting = 1_024;
+
 const forgotten: RememberedResult = { outcome: Outcome.UNKNOWN, code: ErrorCode.UNSPECIFIED };
 
 /**
  * Recognises the repeats of one origin at the node that accepts its publishes, and remembers the outcomes of the newest ones, so that
  * a repeat is answered with what happened and not with a guess.
  *
- * Publishes of one class (volatile or not) arrive in the order of their seq, so one highest seq a class is exact. Bounded: the
- * outcomes of the newest `capacity` publishes are kept, which is at least as many as a client may have unanswered.
+ * Publishes of one class (volatile or not) arrive in the order of their seq, so one highest seq a class is exact, but for those that wait behind
+ * a subscription while publishes to other channels go on. Bounded: the outcomes of the newest `capacity` publishes are kept, which is at least as
+ * many as a client may have unanswered.
  */
 export class PublishResults {
   readonly #capacity: number;
@@ -24,6 +28,8 @@ export class PublishResults {
   #next = 0;
   #highest = 0;
   #highestVolatile = 0;
+  /** Seqs that have arrived and were not handled yet; of volatile ones, negative. */
+  readonly #waiting = new Set<number>();
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -31,11 +37,20 @@ export class PublishResults {
 
   /** Whether a publish with this seq has been accepted or refused before. */
   isRepeat(seq: number, volatile: boolean): boolean {
-    return seq <= (volatile ? this.#highestVolatile : this.#highest);
+    return seq <= (volatile ? this.#highestVolatile : this.#highest) && !this.#waiting.has(volatile ? -seq : seq);
+  }
+
+  /** A publish has arrived and is handled later; unless it is a repeat it is none then, whatever else was handled meanwhile. */
+  wait(seq: number, volatile: boolean): void {
+    if (this.isRepeat(seq, volatile)) return;
+    this.#waiting.add(volatile ? -seq : seq);
+    const [oldest] = this.#waiting;
+    if (this.#waiting.size > maxWaiting && oldest !== undefined) this.#waiting.delete(oldest);
   }
 
   /** Marks a publish as seen, whatever becomes of it. */
   see(seq: number, volatile: boolean): void {
+    this.#waiting.delete(volatile ? -seq : seq);
     if (volatile) this.#highestVolatile = Math.max(this.#highestVolatile, seq);
     else this.#highest = Math.max(this.#highest, seq);
   }
@@ -51,7 +66,10 @@ export class PublishResults {
     this.#codes[slot] = code;
   }
 
-  /** All that is known, for the node at which the session goes on: outcomes the oldest first, and the highest seq of each class. */
+  /**
+   * All that is known, for the node at which the session goes on: outcomes the oldest first, and the highest seq of each class up to which every publish
+   * was handled. A higher one that was handled, too, may be handled there again: receivers know it.
+   */
   toMoved(): {
     publishes: readonly (RememberedResult & { readonly seq: number })[];
     last: number;
@@ -63,7 +81,12 @@ export class PublishResults {
       const [seq, outcome, code] = [this.#seqs?.[slot], this.#outcomes?.[slot], this.#codes?.[slot]];
       return { seq: seq as number, outcome: outcome as Outcome, code: code as ErrorCode };
     });
-    return { publishes, last: this.#highest, lastVolatile: this.#highestVolatile };
+    const waiting = [...this.#waiting].filter((seq) => seq > 0);
+    return {
+      publishes,
+      last: Math.min(this.#highest, ...waiting.map((seq) => seq - 1)),
+      lastVolatile: this.#highestVolatile,
+    };
   }
 
   /** What became of a publish; OUTCOME_UNKNOWN if it was too long ago or did not ask for an answer. */
