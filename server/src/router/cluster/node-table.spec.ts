@@ -165,6 +165,18 @@ describe("NodeTable", () => {
     expect(told).toEqual([]);
   });
 
+  it("buries who died before it came as soon as shards that have just changed are believed, and no lease later", async () => {
+    registry.peerAgesMs = [60_000, 60_000, undefined];
+    for (const shard of [0, 1, 2]) registry.unsettled.add(shard);
+    await table.open();
+    await pass(6_000);
+    registry.unsettled.clear();
+    await pass(5_000);
+    expect(told).toEqual([]);
+    await pass(2_500);
+    expect(told[0]).toBe("dead 2");
+  });
+
   it("buries whom a route names and nobody has heard of, unless it turns up", async () => {
     await table.open();
     table.named(peer);

@@ -226,6 +226,9 @@ export class NodeTable {
     const settled = shards.filter(
       (shard, i): shard is RegistryShard => shard !== undefined && (this.#unsettledUntilMs[i] ?? 0) <= nowMs,
     );
+    // Noted also when nothing can be judged: who is not heard of from now on is dead as soon as that can be told.
+    const named = shards.flatMap((shard) => shard?.nodes ?? []).map(({ incarnation }) => incarnation);
+    for (const incarnation of named) this.named(incarnation);
     if (settled.length === 0) return;
     const isOverdue = (incarnation: bigint, afterMs: number): boolean => {
       const lacks = ({ nodes }: RegistryShard) =>
@@ -238,8 +241,7 @@ export class NodeTable {
       if (isOverdue(incarnation, this.leaseMs)) this.bury(incarnation);
       else if (isOverdue(incarnation, this.leaseMs / 2)) void this.#buryUnlessListening(incarnation);
     }
-    for (const { incarnation } of shards.flatMap((shard) => shard?.nodes ?? [])) {
-      this.named(incarnation);
+    for (const incarnation of named) {
       if (this.#dead.has(incarnation) && isOverdue(incarnation, this.leaseMs)) this.#options.onUncleared(incarnation);
     }
     for (const [incarnation, sinceMs] of this.#strangers) {
