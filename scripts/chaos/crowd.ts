@@ -53,6 +53,8 @@ export class Crowd implements AsyncDisposable {
   /** Sessions that were begun anew. */
   lostSessions = 0;
   failedProbes = 0;
+  /** Why publishes failed or are unknown, as far as their senders were told, and how often. */
+  readonly failures = new Map<string, number>();
   /** Messages a second from now on. */
   rate: number;
   readonly #options: CrowdOptions;
@@ -181,7 +183,12 @@ export class Crowd implements AsyncDisposable {
       .publish(text(), `${publisher}:${seq}:${this.#padding}`, { timeoutMs: 30_000 })
       .then(
         ({ outcome }) => answered(outcomes[outcome] ?? "unknown"),
-        (reason: unknown) => answered(outcomes[FanfareError.from(reason).outcome ?? 0] ?? "unknown"),
+        (reason: unknown) => {
+          const error = FanfareError.from(reason);
+          const told = `${durable ? "durable" : "live"}: ${error.message.replaceAll(/\d+/g, "…")}`;
+          this.failures.set(told, (this.failures.get(told) ?? 0) + 1);
+          answered(outcomes[error.outcome ?? 0] ?? "unknown");
+        },
       );
   }
 

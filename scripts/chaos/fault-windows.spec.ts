@@ -8,6 +8,9 @@ it("knows when there was a fault, and what was waited for meanwhile", async () =
     expect(faults.overMs(0, performance.now())).toBe(Number.POSITIVE_INFINITY);
   }, 1_000);
   const toMs = performance.now() + 1_000;
+  faults.mended();
+  expect(faults.mendedMs(0, 1)).toBe(0);
+  expect(faults.mendedMs(fromMs, toMs)).toBeGreaterThan(fromMs);
   expect(faults.overMs(0, fromMs - 1)).toBe(fromMs - 1);
   expect(faults.overMs(toMs + 1, toMs + 2)).toBe(toMs + 2);
   expect(faults.overMs(fromMs - 1, toMs - 500)).toBeLessThanOrEqual(toMs);

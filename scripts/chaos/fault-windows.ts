@@ -4,6 +4,8 @@ import { quantile } from "./ledger.ts";
 /** When there was a fault, by the monotonic clock. */
 export class FaultWindows {
   readonly #windows: { fromMs: number; toMs: number }[] = [];
+  /** When what had failed was served again. */
+  readonly #mendedAtMs: number[] = [];
 
   /** Does something terrible. It counts from its begin until it is over, and `settleMs` longer. */
   async during<Result>(fault: () => Promise<Result>, settleMs = 0): Promise<Result> {
@@ -14,6 +16,16 @@ export class FaultWindows {
     } finally {
       window.toMs = performance.now() + settleMs;
     }
+  }
+
+  /** From now on what had failed is served again, for instance because there was an election; clients may not know it yet. */
+  mended(): void {
+    this.#mendedAtMs.push(performance.now());
+  }
+
+  /** When it was served again between two times, the last time; the earlier of them if it was not. */
+  mendedMs(fromMs: number, toMs: number): number {
+    return Math.max(fromMs, ...this.#mendedAtMs.filter((atMs) => fromMs <= atMs && atMs <= toMs));
   }
 
   /** Whether there was a fault between two times. */

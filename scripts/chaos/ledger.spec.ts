@@ -91,6 +91,13 @@ describe("the ledger of a cluster under stress", () => {
     expect(judge(three, [seen([3], { openedAtMs: 2_500 })], false)).toMatchObject({ ...nothingWrong, due: 1 });
   });
 
+  it("counts the answer of what met with a fault from when that was mended", () => {
+    const late = [sent(1), sent(2, { answeredAtMs: 7_500 }), sent(3, { answeredAtMs: 3_300 })];
+    const mendedMs = (fromMs: number, toMs: number) => (fromMs <= 7_000 && 7_000 <= toMs ? 7_000 : fromMs);
+    const figures = judge(late, [], false, { mendedMs });
+    expect(figures).toMatchObject({ longestAnswerMs: 5_500, longestAnswerAfterMs: 500 });
+  });
+
   it("counts what nobody has answered", () => {
     expect(judge([sent(1, { outcome: "pending", answeredAtMs: 0 })], [seen([1])], false)).toMatchObject({ pending: 1 });
   });

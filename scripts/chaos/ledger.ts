@@ -70,6 +70,8 @@ export interface ClassFigures {
   p99Ms: number;
   /** From publishing to the answer, in milliseconds. */
   longestAnswerMs: number;
+  /** The same, and of messages that met with a fault from when what had failed was served again. */
+  longestAnswerAfterMs: number;
 }
 
 /** How long after a message was answered, or the fault was over that it met with, its receiver may be told of the gap, in milliseconds, and how long before it. */
@@ -82,6 +84,8 @@ export interface Circumstances {
   readonly isFaulty?: (fromMs: number, toMs: number) => boolean;
   /** When the fault ended that there was between two times: nobody can be told before. Default: the later time, there was none. */
   readonly faultOverMs?: (fromMs: number, toMs: number) => number;
+  /** When what had failed between two times was served again. Default: the earlier time, nothing had. */
+  readonly mendedMs?: (fromMs: number, toMs: number) => number;
   /** Times of what was sent before are not judged: processes that have just started are slow. Default: 0. */
   readonly warmAtMs?: number;
 }
@@ -91,10 +95,18 @@ export function judge(
   sent: readonly Sent[],
   seen: readonly Seen[],
   durable: boolean,
-  { isFaulty = () => false, faultOverMs = (_, toMs) => toMs, warmAtMs = 0 }: Circumstances = {},
+  {
+    isFaulty = () => false,
+    faultOverMs = (_, toMs) => toMs,
+    mendedMs = (fromMs) => fromMs,
+    warmAtMs = 0,
+  }: Circumstances = {},
 ): ClassFigures {
   const mine = sent.filter((one) => one.durable === durable);
   const count = (outcome: Sent["outcome"]) => mine.filter((one) => one.outcome === outcome).length;
+  const answered = mine.filter(({ sentAtMs, outcome }) => sentAtMs >= warmAtMs && outcome !== "pending");
+  const longest = (from: (one: Sent) => number) =>
+    Math.round(answered.reduce((most, one) => Math.max(most, one.answeredAtMs - from(one)), 0));
   const figures: ClassFigures = {
     sent: mine.length,
     delivered: count("delivered") + count("stored"),
@@ -116,9 +128,8 @@ export function judge(
     faultStallMs: 0,
     p50Ms: 0,
     p99Ms: 0,
-    longestAnswerMs: mine
-      .filter(({ sentAtMs }) => sentAtMs >= warmAtMs)
-      .reduce((most, { sentAtMs, answeredAtMs }) => Math.max(most, answeredAtMs - sentAtMs), 0),
+    longestAnswerMs: longest(({ sentAtMs }) => sentAtMs),
+    longestAnswerAfterMs: longest(({ sentAtMs, answeredAtMs }) => mendedMs(sentAtMs, answeredAtMs)),
   };
   const latencies: number[] = [];
   const byChannel = Map.groupBy(mine, ({ channel }) => channel);
@@ -168,7 +179,6 @@ export function judge(
   figures.longestStallMs = Math.round(latencies.at(-1) ?? 0);
   figures.p50Ms = quantile(latencies, 0.5);
   figures.p99Ms = quantile(latencies, 0.99);
-  figures.longestAnswerMs = Math.round(figures.longestAnswerMs);
   return figures;
 }
 

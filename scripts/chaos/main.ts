@@ -65,6 +65,7 @@ async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ..
   const circumstances = {
     isFaulty,
     faultOverMs: (fromMs: number, toMs: number) => faults.overMs(fromMs, toMs),
+    mendedMs: (fromMs: number, toMs: number) => faults.mendedMs(fromMs, toMs),
     warmAtMs,
   };
   const outcome = {
@@ -76,6 +77,7 @@ async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ..
     failedConnects: crowd.failedProbes,
     longestOutageMs: Math.round(Math.max(0, ...crowd.outagesMs)),
     lostSessions: crowd.lostSessions,
+    failures: Object.fromEntries(crowd.failures),
     ...measured,
   };
   if (values.logs !== undefined) {
@@ -109,6 +111,7 @@ for (const name of positionals.length === 0 ? Object.keys(scenarios) : positiona
     outcome = await runScenario(name, scenario, { valkey: stage.valkey, nodes: stage.nodes, urls: () => stage.urls });
     outcomes.push(outcome);
     for (const text of outcome.broken) console.error(`  BROKEN ${text}`);
+    for (const [reason, count] of Object.entries(outcome.failures)) say(`failed or unknown, ${count} times: ${reason}`);
     const atOf = (ms: number) => new Date(performance.timeOrigin + ms).toISOString().slice(11, 23);
     for (const { slowest } of [outcome.live, outcome.durable]) {
       if (slowest !== undefined) say(`slowest, sent at ${atOf(slowest.sentAtMs)}: ${JSON.stringify(slowest)}`);

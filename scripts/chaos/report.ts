@@ -26,6 +26,7 @@ export function printTables(outcomes: readonly Judged[]): void {
   console.log(
     "under fault, without: the longest stall while there was a fault, and while there was none, which the machine is to blame for",
   );
+  console.log("once served: the longest answer, from when what had failed was served again, as after an election");
   console.log("connect and subscribe p99 are of newcomers while there was the fault");
 }
 
@@ -39,6 +40,7 @@ function row(outcome: Outcome, of: "live" | "durable"): [string, object] {
     "under fault": rest.faultStallMs,
     without: rest.quietStallMs,
     "answer ms": rest.longestAnswerMs,
+    "once served": rest.longestAnswerAfterMs,
   };
   return [`${outcome.scenario}, ${of}`, { ...counts, doubled, reordered, ...times }];
 }

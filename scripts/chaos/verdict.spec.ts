@@ -6,12 +6,12 @@ const fine: Outcome = {
   scenario: "any",
   live: { ...judge([], [], false), received: 1 },
   durable: { ...judge([], [], true), received: 1 },
-  ...{ connectP99Ms: 0, subscribeP99Ms: 0, failedConnects: 0, longestOutageMs: 0, lostSessions: 0 },
+  ...{ connectP99Ms: 0, subscribeP99Ms: 0, failedConnects: 0, longestOutageMs: 0, lostSessions: 0, failures: {} },
 };
 const strict = {
   liveIsWhole: true,
   longestStallMs: 500,
-  longestAnswerMs: 6_500,
+  longestAnswerAfterMs: 1_000,
   longestOutageMs: 0,
   memoryGrowthMib: 64,
 };
@@ -39,7 +39,7 @@ it.each([
   { live: { ...fine.live, offline: 1 } },
   { live: { ...fine.live, toldAsGap: 1 } },
   { live: { ...fine.live, longestStallMs: 501 } },
-  { durable: { ...fine.durable, longestAnswerMs: 6_501 } },
+  { durable: { ...fine.durable, longestAnswerAfterMs: 1_001 } },
   { longestOutageMs: 1 },
   { memoryGrowthMib: 65 },
   { memoryGrowthMib: Number.NaN },
