@@ -178,8 +178,10 @@ export class SimulatedRun {
     // What nobody was told of is noticed by its silence.
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#plan.timing;
     const noticedMs = Math.max(heartbeatIntervalMs + heartbeatTimeoutMs, this.#mayLoseNodes ? deathMs : 0) + 2000;
-    await this.#simulation.runUntil(Math.max(this.#simulation.nowMs, beganMs + endOf(this.#plan.steps)) + noticedMs);
+    await this.#simulation.runUntil(Math.max(this.#simulation.nowMs, beganMs + endOf(this.#plan.steps)));
     await this.#until("the nodes serve again", settleMs, () => this.#places.every((place) => place.isServing));
+    await this.#simulation.runUntil(this.#simulation.nowMs + noticedMs);
+    await this.#until("the nodes still serve", settleMs, () => this.#places.every((place) => place.isServing));
     await this.#until("every player is back", settleMs, () =>
       this.#everyPlayer.every((player) => player.isClosed || player.isOpen),
     );

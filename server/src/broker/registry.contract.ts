@@ -50,5 +50,17 @@ export function describeRegistry(under: () => BrokerUnderTest): void {
       for (const { unsettled } of all(await one.renew(ann, record("ann")))) expect(unsettled).toBe(false);
       await one.remove(ann);
     });
+
+    it("tells who was removed by another, and goes on renewing", async () => {
+      const [one, other] = registries();
+      await one.renew(ann, record("ann"));
+      for (const { evicted } of all(await one.renew(ann, record("ann")))) expect(evicted).toBe(false);
+      await other.renew(bob, record("bob"));
+      await other.remove(ann);
+      for (const { evicted } of all(await one.renew(ann, record("ann")))) expect(evicted).toBe(true);
+      for (const { evicted } of all(await one.renew(ann, record("ann")))) expect(evicted).toBe(false);
+      await other.remove(bob);
+      await one.remove(ann);
+    });
   });
 }

@@ -13,6 +13,8 @@ export interface RegistryShard {
   readonly nodes: readonly RegisteredNode[];
   /** The shard was not the same a moment ago: it was empty, or its primary is another one, so that what it lacks means nothing. */
   readonly unsettled: boolean;
+  /** Somebody has removed the caller from it since its last renewal. Default: false. */
+  readonly evicted?: boolean;
 }
 
 /** Who is in the cluster: leases, each kept under several hash tags on different shards. Who is dead decides the reader. */

@@ -17,7 +17,8 @@ interface Part {
   readonly tag: string;
   /** Who has answered last. */
   lastMark: Mark | undefined;
-  isRegistered: boolean;
+  /** The incarnation that was registered there last. */
+  registered: bigint | undefined;
 }
 
 /**
@@ -33,7 +34,7 @@ export class ValkeyRegistry implements Registry {
     this.#connections = connections;
     this.#timeoutMs = timeoutMs;
     const tags = connections.cluster ? clusterTags : ["0"];
-    this.#parts = tags.map((tag) => ({ tag, lastMark: undefined, isRegistered: false }));
+    this.#parts = tags.map((tag) => ({ tag, lastMark: undefined, registered: undefined }));
   }
 
   get shardCount(): number {
@@ -46,7 +47,7 @@ export class ValkeyRegistry implements Registry {
     const replies = await this.#callAll("registry_renew", args);
     return this.#parts.map((part) => {
       const reply = replies.get(part);
-      return reply === undefined ? undefined : this.#shardOf(part, reply, sentAtMs);
+      return reply === undefined ? undefined : this.#shardOf(part, incarnation, reply, sentAtMs);
     });
   }
 
@@ -73,7 +74,7 @@ export class ValkeyRegistry implements Registry {
     return replies;
   }
 
-  #shardOf(part: Part, reply: Reply, sentAtMs: number): RegistryShard | undefined {
+  #shardOf(part: Part, incarnation: bigint, reply: Reply, sentAtMs: number): RegistryShard | undefined {
     const { topology, watch } = this.#connections;
     const mark = markOf(reply);
     if (!topology.isPrimary(mark.node)) {
@@ -82,10 +83,12 @@ export class ValkeyRegistry implements Registry {
     }
     const isBelieved = watch.answered(mark, sentAtMs);
     const isAnother = mark.node !== part.lastMark?.node || mark.run !== part.lastMark?.run;
-    const hasLostUs = part.isRegistered && lineOf(reply)[0] === "new";
+    const hasLostUs = part.registered !== undefined && lineOf(reply)[0] === "new";
+    // What a primary loses it loses together with its run, or its place.
+    const evicted = hasLostUs && !isAnother && part.registered === incarnation;
     part.lastMark = mark;
-    part.isRegistered = true;
-    return { nodes: nodesOf(reply), unsettled: isAnother || hasLostUs || !isBelieved };
+    part.registered = incarnation;
+    return { nodes: nodesOf(reply), unsettled: isAnother || hasLostUs || !isBelieved, evicted };
   }
 }
 

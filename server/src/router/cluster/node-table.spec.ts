@@ -18,6 +18,8 @@ class ScriptedRegistry implements Registry {
   readonly shardCount = 3;
   readonly down = new Set<number>();
   readonly unsettled = new Set<number>();
+  /** Shards from which this node was removed. */
+  readonly evicted = new Set<number>();
   /** Age of the peer's lease by shard; undefined: it is not there. */
   peerAgesMs: (number | undefined)[] = [undefined, undefined, undefined];
   readonly states: NodeState[] = [];
@@ -30,7 +32,7 @@ class ScriptedRegistry implements Registry {
       const ageMs = this.peerAgesMs[shard];
       const nodes: RegisteredNode[] =
         ageMs === undefined ? [] : [{ incarnation: peer, record: recordOf("other"), ageMs }];
-      return { nodes, unsettled: this.unsettled.has(shard) };
+      return { nodes, unsettled: this.unsettled.has(shard), evicted: this.evicted.has(shard) };
     });
   }
 
@@ -121,6 +123,32 @@ describe("NodeTable", () => {
     told = [];
     await pass(3_000);
     expect(told).toEqual([]);
+  });
+
+  it("removes a dead node that goes on renewing its lease, and not one whose last renewal was before", async () => {
+    registry.peerAgesMs = [10, 10, 10];
+    await table.open();
+    table.bury(peer);
+    for (const ageMs of [500, 2_000, 3_500]) {
+      registry.peerAgesMs = [ageMs, ageMs, undefined];
+      await pass(1_500);
+    }
+    expect(registry.removed).toEqual([]);
+    registry.peerAgesMs = [undefined, 300, undefined];
+    await pass(1_500);
+    expect(registry.removed).toEqual([peer]);
+    expect(table.peers.size).toBe(0);
+  });
+
+  it("lapses when another has removed it: the others count it as dead", async () => {
+    await table.open();
+    await pass(3_000);
+    registry.evicted.add(1);
+    await pass(1_500);
+    expect([told, table.isReachable]).toEqual([["lapsed"], false]);
+    const renewals = registry.states.length;
+    await pass(6_000);
+    expect([told, registry.states.length]).toEqual([["lapsed"], renewals]);
   });
 
   it("lets a node live that has renewed its lease in one shard, and shards kill nobody that have just changed", async () => {

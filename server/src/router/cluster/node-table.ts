@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type NodeRecord, NodeRecordSchema, NodeState } from "@fanfare/proto/cluster/v1alpha";
-import type { Registry, RegistryShard } from "../../broker/registry.ts";
+import type { RegisteredNode, Registry, RegistryShard } from "../../broker/registry.ts";
 import type { Clock, Timer } from "../../clock.ts";
 import { ClusterCounters } from "../../observe/cluster-counters.ts";
 import type { Log } from "../../observe/log.ts";
@@ -33,6 +33,8 @@ export interface NodeTableOptions {
   readonly counters?: ClusterCounters;
 }
 
+/** How old what the registry says may be when it comes, in milliseconds. */
+const answerMs = 1_000;
 /** Incarnations known to be dead; at the bound the oldest is forgotten. */
 const maxDead = 1_000;
 /** Incarnations that somebody has named and nobody knows; past it more are not looked into. */
@@ -43,7 +45,9 @@ const maxStrangers = 1_000;
  *
  * A node is dead when no shard that can be read has a lease of it that is young enough, of which at least one has not just changed, and nothing came from it
  * over its link for the life of a lease; half of that is enough where nobody listens at its inbox any more: its process has ended. So is one that died before
- * this one came, and of which a route or an old record is left. This node has lapsed when most shards have not taken its renewal for that long.
+ * this one came, and of which a route or an old record is left. This node has lapsed when most shards have not taken its renewal for that long, or when
+ * another has removed it from the registry: that is done with those who renew their lease although they count as dead, so that nobody lives on whom the others
+ * do not hear.
  */
 export class NodeTable {
   readonly #options: NodeTableOptions;
@@ -51,7 +55,8 @@ export class NodeTable {
   readonly leaseMs: number;
   readonly #renewMs: number;
   readonly #peers = new Map<bigint, NodeRecord>();
-  readonly #dead = new Set<bigint>();
+  /** Since when, by the monotonic clock. */
+  readonly #dead = new Map<bigint, number>();
   /** Named by routes, links or old records of the registry, and no peers: since when. */
   readonly #strangers = new Map<bigint, number>();
   /** Until when what a shard lacks means nothing, by the monotonic clock. */
@@ -129,8 +134,8 @@ export class NodeTable {
   /** A node has gone, or says so. */
   bury(incarnation: bigint, hasLeft = false): void {
     if (this.#dead.has(incarnation)) return;
-    this.#dead.add(incarnation);
-    const [oldest] = this.#dead;
+    this.#dead.set(incarnation, this.#options.clock.monotonicMs());
+    const [oldest] = this.#dead.keys();
     if (this.#dead.size > maxDead && oldest !== undefined) this.#dead.delete(oldest);
     this.#strangers.delete(incarnation);
     const known = this.#peers.get(incarnation);
@@ -166,6 +171,8 @@ export class NodeTable {
     const shards = await registry.renew(incarnation, this.record());
     if (this.#closed) return;
     this.#judgeSelf(shards, beganMs);
+    if (this.#lapsed) return;
+    this.#evictLiving(shards);
     this.#learnAll(shards);
     this.#judgeOthers(shards);
   }
@@ -177,16 +184,40 @@ export class NodeTable {
     const isInTime = this.#options.clock.monotonicMs() - this.#renewedAtMs <= this.leaseMs;
     if (this.#reachable && isInTime) this.#renewedAtMs = beganMs;
     this.#lapsesAt(this.#options.clock.monotonicMs());
+    if (shards.some((shard) => shard?.evicted === true)) this.#lapse();
   }
 
   /** Whether the lease has ended before a renewal was taken. */
   #lapsesAt(nowMs: number): boolean {
-    if (!this.#lapsed && nowMs - this.#renewedAtMs > this.leaseMs) {
-      this.#lapsed = true;
-      this.#reachable = false;
-      this.#options.onLapsed();
-    }
+    if (nowMs - this.#renewedAtMs > this.leaseMs) this.#lapse();
     return this.#lapsed;
+  }
+
+  #lapse(): void {
+    if (this.#lapsed) return;
+    this.#lapsed = true;
+    this.#reachable = false;
+    this.#options.onLapsed();
+  }
+
+  /** Removes whoever has renewed its lease since it counts as dead: it learns of it that way. */
+  #evictLiving(shards: readonly (RegistryShard | undefined)[]): void {
+    const { clock, registry } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const isLiving = ({ incarnation, ageMs }: RegisteredNode) =>
+      nowMs - (this.#dead.get(incarnation) ?? nowMs) > ageMs + answerMs;
+    const living = new Set(
+      shards
+        .flatMap((shard) => shard?.nodes ?? [])
+        .filter(isLiving)
+        .map((node) => node.incarnation),
+    );
+    for (const incarnation of living) {
+      this.#options.log.warn("a node lives on that counts as dead; it is removed from the registry", {
+        incarnation: incarnation.toString(16),
+      });
+      registry.remove(incarnation).catch(() => {});
+    }
   }
 
   #learnAll(shards: readonly (RegistryShard | undefined)[]): void {
