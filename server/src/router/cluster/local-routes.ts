@@ -44,6 +44,8 @@ interface Removal {
   readonly channel: AppChannel;
   readonly atMs: number;
   isDone: boolean;
+  /** Under way. */
+  tries: number;
 }
 
 /** Adds under way at the same time when routes are asserted again. */
@@ -57,9 +59,9 @@ const retryMs = 1_000;
 /**
  * Keeps this node on the routes of the channels that it has subscribers of. One entry a channel, bounded by subscriptions.
  *
- * Changes of one route carry rising sequences, so that a late one undoes nothing; what is left behind by one that failed is removed when a
- * message comes for a channel that nobody here has. A failover can bring a route back that was removed: removals of the last minute, and those that
- * failed, are carried out again when a slot's primary changed, and when the node closes, because nobody does it after that.
+ * Changes of one route carry rising sequences, so that a late one undoes nothing; one that failed is tried again. A failover can bring a route back that
+ * was removed: removals of the last minute are carried out again when a slot's primary changed, and when the node closes, because nobody does it after
+ * that. What is left all the same is removed when a message comes for a channel that nobody here has.
  */
 export class LocalRoutes {
   readonly #options: LocalRoutesOptions;
@@ -198,6 +200,9 @@ export class LocalRoutes {
     this.#retryTimer ??= this.#options.clock.setTimer(retryMs, () => {
       this.#retryTimer = undefined;
       for (const route of this.#routes.values()) if (route.state === "failed" && route.holders > 0) this.#add(route);
+      const failed = [...this.#removed.values()].filter(({ isDone, tries }) => !isDone && tries === 0);
+      for (const { channel } of failed.slice(0, reassertAtOnce)) void this.#remove(channel);
+      if (failed.length > reassertAtOnce) this.#scheduleRetry();
     });
   }
 
@@ -229,7 +234,7 @@ export class LocalRoutes {
     const known = this.#removed.get(id);
     // Carried out again it is not younger: what brings it back happened before.
     if (known !== undefined) return known;
-    const removal = { channel, atMs, isDone: false };
+    const removal = { channel, atMs, isDone: false, tries: 0 };
     this.#removed.set(id, removal);
     for (const [oldestId, oldest] of this.#removed) {
       const isPast = oldest.isDone && atMs - oldest.atMs > removedLifeMs;
@@ -251,6 +256,7 @@ export class LocalRoutes {
     const { store, incarnation, log } = this.#options;
     const removal = this.#remember(channel);
     removal.isDone = false;
+    removal.tries++;
     const sequence = ++this.#sequence;
     const done = store.remove(channel, incarnation, sequence).then(
       () => {
@@ -258,10 +264,14 @@ export class LocalRoutes {
       },
       (reason: unknown) => {
         log.debug("a route could not be removed", { channel: idOf(channel), reason: String(reason) });
+        this.#scheduleRetry();
       },
     );
     this.#removals.add(done);
-    return done.finally(() => this.#removals.delete(done));
+    return done.finally(() => {
+      removal.tries--;
+      this.#removals.delete(done);
+    });
   }
 }
 
