@@ -57,9 +57,16 @@ class Subscription implements ChannelListener {
     if (this.isOpen) this.#subscriber.lost(channels, resubscribedMs);
   }
 
+  /** The client closes it. The server does not hear of that while the client does not reach it. */
   close(): void {
+    const { model, process } = this.#subscriber;
     this.isOpen = false;
-    this.server.channels.forget(this);
+    model.paths.pass(
+      process,
+      this.server,
+      () => this.server.channels.forget(this),
+      () => {},
+    );
   }
 
   /** Valkey ends a connection that is not read fast enough, with everything that waits in it. */
@@ -68,7 +75,8 @@ class Subscription implements ChannelListener {
     const { model, process } = this.#subscriber;
     model.options.trace(`${this.server.label} cuts off ${process.name}, which does not read what is published`);
     model.paths.cutOffs++;
-    this.close();
+    this.isOpen = false;
+    this.server.channels.forget(this);
     this.#subscriber.lost([...this.channels], resubscribedMs);
   }
 }
