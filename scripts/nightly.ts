@@ -33,7 +33,7 @@ const runs: readonly (readonly [string, readonly string[]])[] = [
   ["random-histories", ["node_modules/vitest/vitest.mjs", "run", "server/src/hub/durable", "server/src/log"]],
   ["fuzz", ["scripts/fuzz.ts", "--frames", "5000000"]],
   // Other seeds every night.
-  ["simulate", ["scripts/simulate.ts", "--seeds", "50000", "--from", `${firstSeed}`]],
+  ["simulate", ["scripts/simulate.ts", "--seeds", "30000", "--from", `${firstSeed}`]],
   ["simulate:links", ["scripts/simulate-links.ts", "--seeds", "200000"]],
   ["soak:resume", ["scripts/soak/main.ts"]],
   ["soak:resume:valkey", ["scripts/soak/main.ts", "--valkey"]],
