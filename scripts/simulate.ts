@@ -82,6 +82,7 @@ async function runOne(plan: Plan): Promise<void> {
 
 async function runMany(): Promise<void> {
   let shownMs = beganMs;
+  let told = 0;
   const count = Number(values.seeds);
   const result = await runSeeds({
     from: Number(values.from),
@@ -91,13 +92,16 @@ async function runMany(): Promise<void> {
     workers: Number(values.workers),
     maxFailed: Number(values.failures),
     onProgress: ({ seeds, failed }) => {
-      if (values.json || performance.now() - shownMs < progressMs) return;
+      if (values.json) return;
+      for (const one of failed.slice(told)) console.error(firstFault(one));
+      told = failed.length;
+      if (performance.now() - shownMs < progressMs) return;
       shownMs = performance.now();
       console.error(`${seeds} of ${count} seeds, ${failed.length} failed, ${secondsSince(beganMs)} s`);
     },
   });
   const [first] = result.failed;
-  for (const { plan, faults } of result.failed) print(`seed ${plan.seed}: ${faults[0]?.split("\n", 1)[0]}`);
+  for (const one of result.failed) print(firstFault(one));
   const shown = first && (values["no-shrink"] ? { ...first, runs: 0 } : await shrunk(first));
   if (shown !== undefined) await show(shown);
   report(result, shown);
@@ -124,6 +128,10 @@ async function show({ plan, runs }: FailedSeed & { readonly runs: number }): Pro
   print(
     `to run what is left of it again${saved || ", the same range with --save <file>, and then --plan <file> --trace"}`,
   );
+}
+
+function firstFault({ plan, faults }: FailedSeed): string {
+  return `seed ${plan.seed}: ${faults[0]?.split("\n", 1)[0]}`;
 }
 
 /** Without the settings that were chosen a seed gives another run. */
