@@ -61,6 +61,7 @@ export class ValkeyBackend implements AsyncDisposable {
       const sendTimeoutMs = callTimeoutMs && { sendTimeoutMs: callTimeoutMs };
       const connections = await LogConnections.open({
         isSettled: (node) => broker.isSettled(node),
+        topology: broker.topology,
         ...shared,
         valkey,
         connect,

@@ -2,6 +2,7 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { silentLog } from "../observe/log.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { parseClusterNodes } from "./cluster-view.ts";
 import { FunctionLoader } from "./function-loader.ts";
 import { GroupedCalls, type GroupedCallsOptions } from "./grouped-calls.ts";
 import { SlotMap } from "./slot-map.ts";
@@ -270,5 +271,50 @@ describe("grouped calls", () => {
     await Promise.all(heavy);
     calls.close();
     await expect(call("a")).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
+  });
+
+  describe("when another primary has taken over", () => {
+    const viewOf = (primary: string, epoch: number) =>
+      parseClusterNodes(`${primary} h:1@2 myself,master - 0 0 ${epoch} connected 0-16383`);
+
+    async function replaced(isLateHarmless: boolean) {
+      const slots = new SlotMap();
+      slots.learn(viewOf("old", 1));
+      const world = await grouped({ waitTimeoutMs: 0, cluster: true, slots });
+      const { valkey, calls, settle } = world;
+      const held = Promise.withResolvers<void>();
+      let isDead = true;
+      valkey.beforeGroup = () => (isDead ? held.promise : undefined);
+      const call = (name: string) => calls.call("app/g:chat", ["FCALL", name, "1", "key"], 10, isLateHarmless);
+      const results = [call("a")];
+      await settle();
+      slots.learn(viewOf("new", 2));
+      isDead = false;
+      results.push(call("b"));
+      await settle();
+      expect(valkey.groups).toEqual([["a"]]); // b does not overtake a
+      calls.topologyChanged();
+      return { ...world, results, held };
+    }
+
+    it("wait no longer for the former one, and keep their order", async () => {
+      const { clock, valkey, settle, results } = await replaced(true);
+      await settle();
+      clock.advance(20);
+      await settle();
+      expect(valkey.groups.slice(1)).toEqual([["a", "b"]]);
+      expect((await Promise.all(results)).map(({ triedBefore }) => triedBefore)).toEqual([true, false]);
+    });
+
+    it("wait for it all the same where it does harm when they are carried out late", async () => {
+      const { clock, valkey, settle, results, held } = await replaced(false);
+      clock.advance(50);
+      await settle();
+      expect(valkey.groups).toEqual([["a"]]);
+      held.resolve();
+      await settle();
+      expect(valkey.groups).toEqual([["a"], ["b"]]);
+      expect((await Promise.all(results)).map(({ triedBefore }) => triedBefore)).toEqual([false, false]);
+    });
   });
 });

@@ -1,6 +1,7 @@
 import { ErrorCode } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
+import { type Call, type CallResult, orAbandoned, type Shard, takeGroup } from "./call-group.ts";
 import type { FunctionLoader } from "./function-loader.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "./reply-errors.ts";
 import { type Mark, markOf } from "./reply-mark.ts";
@@ -37,47 +38,9 @@ export interface GroupedCallsOptions {
   readonly judge?: (mark: Mark) => boolean;
 }
 
-/** Bounds of one group, and of what waits in all; past the latter a call is refused. */
-const maxGroupCalls = 256;
-const maxGroupBytes = 1024 * 1024;
+/** Bounds of what waits in all; past them a call is refused. */
 const maxWaitingCalls = 20_000;
 const maxWaitingBytes = 32 * 1024 * 1024;
-
-/** What became of a call. */
-export interface CallResult {
-  /** The last answer; undefined if none came in time. */
-  readonly reply: Reply | undefined;
-  /** Who holds what the call has written; undefined: not known in time. Without waiting: the primary. */
-  readonly acknowledged: "primary" | "replica" | undefined;
-  /** An earlier try may have been carried out, so that the answer may be to a repeat. */
-  readonly triedBefore: boolean;
-  /** The answer could be relied upon when it came, by `judge`. */
-  readonly isBelieved: boolean;
-}
-
-interface Call extends PromiseWithResolvers<CallResult> {
-  readonly tag: string;
-  readonly command: Command;
-  readonly bytes: number;
-  /** Calls are sent in this order. */
-  readonly order: number;
-  readonly deadlineMs: number;
-  reply: Reply | undefined;
-  triedBefore: boolean;
-  isBelieved: boolean;
-}
-
-/** What waits for one primary, of which one group at a time is under way: what arrives meanwhile is the next group. */
-interface Shard {
-  readonly id: string;
-  waiting: Call[];
-  isBusy: boolean;
-  /** As of the last group. Believing in one that is not there costs a WAIT in vain, so at first there is none. */
-  hasReplica: boolean;
-  /** Where the primary stood when its replica had not answered in time; 0: it has since. */
-  lateOffset: number;
-  failures: number;
-}
 
 /**
  * Calls of functions that write, sent in groups, so that those under way at the same moment share one round trip and one WAIT.
@@ -85,10 +48,15 @@ interface Shard {
  * A function called through here must recognise its repeat, and must write something then too: a call is sent again until the deadline when
  * its group failed, when it was carried out at another node than its group's WAIT (GLIDE follows redirections in a group), and when a
  * replica turned up that its group has not waited for. WAIT speaks for what its own connection wrote last, and for nothing else.
+ *
+ * Calls of one tag are carried out in their order, unless single ones of a group fail: while some are under way or about to be tried again, later
+ * ones wait behind them, also when the tag has another primary meanwhile.
  */
 export class GroupedCalls {
   readonly #options: GroupedCallsOptions;
   readonly #shards = new Map<string, Shard>();
+  /** Where calls of a tag are under way. */
+  readonly #underWay = new Map<string, Shard>();
   #order = 0;
   #waitingCalls = 0;
   #waitingBytes = 0;
@@ -100,8 +68,11 @@ export class GroupedCalls {
     this.#options = options;
   }
 
-  /** @throws FanfareError UNAVAILABLE when certainly nothing was done */
-  call(tag: string, command: Command, bytes: number): Promise<CallResult> {
+  /**
+   * @param isLateHarmless whether it does no harm when it is carried out after calls that were made later
+   * @throws FanfareError UNAVAILABLE when certainly nothing was done
+   */
+  call(tag: string, command: Command, bytes: number, isLateHarmless = false): Promise<CallResult> {
     if (this.#closed) return Promise.reject(this.#unavailable("is closed"));
     if (this.#waitingCalls >= maxWaitingCalls || this.#waitingBytes + bytes > maxWaitingBytes) {
       return Promise.reject(this.#unavailable("has too much to do; try again"));
@@ -115,16 +86,32 @@ export class GroupedCalls {
       bytes,
       order: this.#order++,
       deadlineMs,
+      isLateHarmless,
       reply: undefined,
       triedBefore: false,
       isBelieved: false,
     };
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
-    const shard = this.#shardOf(tag);
+    const shard = this.#shardFor(tag);
     shard.waiting.push(call);
     this.#start(shard);
     return call.promise;
+  }
+
+  /**
+   * Slots have another primary: nobody waits any longer for one that is none any more, as it may be dead. What was sent to it may be carried out all
+   * the same, after what is sent now, so this is for calls that may.
+   */
+  topologyChanged(): void {
+    const { client, slots } = this.#options;
+    for (const shard of this.#shards.values()) {
+      if (!shard.isBusy || slots.isPrimary(shard.id)) continue;
+      client.gaveUp(shard.id);
+      shard.abandon?.();
+      shard.failures = 0;
+      shard.wake?.();
+    }
   }
 
   /** Calls that have no result yet fail, or are unknown if they were sent. */
@@ -133,11 +120,25 @@ export class GroupedCalls {
     for (const shard of this.#shards.values()) for (const call of shard.waiting.splice(0)) this.#giveUp(call);
   }
 
+  /** Where a call has to wait. */
+  #shardFor(tag: string): Shard {
+    return this.#underWay.get(tag) ?? this.#shardOf(tag);
+  }
+
   #shardOf(tag: string): Shard {
     const id = this.#options.slots.primaryOf(tag);
     let shard = this.#shards.get(id);
     if (shard === undefined) {
-      shard = { id, waiting: [], isBusy: false, hasReplica: false, lateOffset: 0, failures: 0 };
+      shard = {
+        id,
+        waiting: [],
+        isBusy: false,
+        hasReplica: false,
+        lateOffset: 0,
+        failures: 0,
+        abandon: undefined,
+        wake: undefined,
+      };
       this.#shards.set(id, shard);
     }
     return shard;
@@ -152,12 +153,14 @@ export class GroupedCalls {
 
   async #run(shard: Shard): Promise<void> {
     const group = takeGroup(shard);
+    for (const { tag } of group) this.#underWay.set(tag, shard);
     const again = group.length === 0 ? [] : await this.#send(shard, group);
     if (again.length > 0) await this.#prepareAgain(shard);
     else shard.failures = 0;
     shard.isBusy = false;
+    for (const { tag } of group) this.#underWay.delete(tag);
     if (this.#closed) for (const call of again) this.#giveUp(call);
-    else this.#requeue(again);
+    else this.#requeue(again, shard);
     this.#start(shard);
   }
 
@@ -171,6 +174,7 @@ export class GroupedCalls {
         group.map((call) => call.command),
         (group[0] as Call).tag,
         shard,
+        group.every(({ isLateHarmless }) => isLateHarmless),
       ));
     } catch (reason) {
       const isUncertain = isConnectionFailure(reason);
@@ -205,6 +209,7 @@ export class GroupedCalls {
     commands: Command[],
     tag: string,
     shard: Shard,
+    canBeAbandoned = false,
   ): Promise<{ replies: readonly Reply[]; proof: WriteProof }> {
     const { client, waitTimeoutMs, groupTimeoutMs, cluster, functionPrefix, isBelieved = () => true } = this.#options;
     const waits = waitTimeoutMs > 0;
@@ -215,7 +220,8 @@ export class GroupedCalls {
     if (waits) last.push(["FCALL", `${functionPrefix}_mark`, "0", cluster ? "1" : "0"], ["ROLE"]);
     const timeoutMs = groupTimeoutMs + (waited ? waitTimeoutMs : 0);
     const sentAtMs = this.#options.clock.monotonicMs();
-    const replies = await client.pipeline([...commands, ...last], `{${tag}}`, timeoutMs, shard.id);
+    const work = client.pipeline([...commands, ...last], `{${tag}}`, timeoutMs, shard.id);
+    const replies = await (canBeAbandoned ? orAbandoned(shard, work) : work);
     if (!waits) return { replies, proof: { acknowledged: "primary", covers: () => true } };
     const [markReply, role] = replies.slice(-2);
     const waitReply = waited ? replies[commands.length] : undefined;
@@ -265,7 +271,7 @@ export class GroupedCalls {
     const key = `${keyPrefix}:{${tag}}:touch`;
     const touch: Command = ["FCALL", `${functionPrefix}_touch`, "1", key, cluster ? "1" : "0"];
     try {
-      const { replies, proof } = await this.#pipeline([touch], tag, this.#shardOf(tag));
+      const { replies, proof } = await this.#pipeline([touch], tag, this.#shardOf(tag), true);
       const [reply] = replies;
       if (reply === undefined || reply instanceof Error || !proof.covers(markOf(reply))) return calls;
       return calls.filter((call) => {
@@ -278,22 +284,29 @@ export class GroupedCalls {
     }
   }
 
-  /** Before a second try: the functions, the topology, and a pause that grows with the failures. */
+  /** Before a second try: the functions, the topology, another client if this one is being replaced, and a pause that grows with the failures. */
   async #prepareAgain(shard: Shard): Promise<void> {
     const { client, loader, clock, cluster } = this.#options;
     await loader.current?.catch(() => {});
     if (cluster) await this.#options.slots.refresh(client).catch(() => {});
     const pauseMs = Math.min(20 * 2 ** shard.failures++, 400);
-    await new Promise<void>((resolve) => clock.setTimer(pauseMs, resolve));
+    await new Promise<void>((resolve) => {
+      shard.wake = resolve;
+      clock.setTimer(pauseMs, resolve);
+    });
+    shard.wake = undefined;
+    await client.replacement;
   }
 
   /** Puts calls back in their order, and gives up those whose time has passed. */
-  #requeue(again: readonly Call[]): void {
-    if (again.length === 0) return;
+  #requeue(again: readonly Call[], shard: Shard): void {
+    const { cluster, slots } = this.#options;
+    const isGone = cluster && shard.waiting.length > 0 && !slots.isPrimary(shard.id);
+    if (again.length === 0 && !isGone) return;
     const nowMs = this.#options.clock.monotonicMs();
     for (const call of again) {
       if (call.deadlineMs <= nowMs) this.#giveUp(call);
-      else this.#shardOf(call.tag).waiting.push(call);
+      else this.#shardFor(call.tag).waiting.push(call);
     }
     this.#regroup();
   }
@@ -302,7 +315,7 @@ export class GroupedCalls {
   #regroup(): void {
     const calls = [...this.#shards.values()].flatMap((shard) => shard.waiting.splice(0));
     calls.sort((a, b) => a.order - b.order);
-    for (const call of calls) this.#shardOf(call.tag).waiting.push(call);
+    for (const call of calls) this.#shardFor(call.tag).waiting.push(call);
     for (const shard of this.#shards.values()) {
       if (!shard.isBusy && shard.waiting.length === 0 && !this.#options.slots.isPrimary(shard.id))
         this.#shards.delete(shard.id);
@@ -340,15 +353,4 @@ export class GroupedCalls {
   #error(code: ErrorCode, what: string, cause?: unknown): FanfareError {
     return new FanfareError(code, `${this.#options.name} ${what}`, { cause });
   }
-}
-
-function takeGroup(shard: Shard): Call[] {
-  let count = 0;
-  let bytes = 0;
-  for (const call of shard.waiting) {
-    if (count >= maxGroupCalls || (count > 0 && bytes + call.bytes > maxGroupBytes)) break;
-    count++;
-    bytes += call.bytes;
-  }
-  return shard.waiting.splice(0, count);
 }

@@ -122,6 +122,15 @@ describe("supervised client", () => {
     expect(made).toHaveLength(2);
   });
 
+  it("is replaced too when what was sent to the former primary is given up, and says until when", async () => {
+    const { made, client } = await supervised();
+    expect(client.replacement).toBeUndefined();
+    client.gaveUp("shard");
+    client.topologyChanged();
+    await client.replacement;
+    expect([made.length, client.replacements, client.replacement]).toEqual([2, 1, undefined]);
+  });
+
   it("is replaced when it goes on to write to a replica", async () => {
     const { clock, made, client } = await supervised();
     (made[0] as FakeClient).failure = new Error(

@@ -58,6 +58,7 @@ export class SupervisedClient implements ValkeyClient {
   readonly #failingSince = new Map<string, number>();
   /** Under way, by place. */
   readonly #rerouting = new Map<string, Promise<boolean>>();
+  #replacement: Promise<void> | undefined;
   /** How often the client was replaced. */
   replacements = 0;
 
@@ -117,7 +118,17 @@ export class SupervisedClient implements ValkeyClient {
 
   /** The topology has changed: a client with a place that fails is replaced at once, because a fresh one knows where to go. */
   topologyChanged(): void {
-    if (this.#failingSince.size > 0) void this.#replace();
+    if (this.#failingSince.size > 0) this.#replace();
+  }
+
+  /** What was sent to a place is waited for no longer. */
+  gaveUp(place: string): void {
+    this.#failed(place);
+  }
+
+  /** While the client is being replaced: when that has succeeded or failed. Does not throw. */
+  get replacement(): Promise<void> | undefined {
+    return this.#replacement;
   }
 
   close(): void {
@@ -158,12 +169,19 @@ export class SupervisedClient implements ValkeyClient {
     const since = this.#failingSince.get(place);
     if (since === undefined) this.#failingSince.set(place, nowMs);
     const isTooLong = nowMs - (since ?? nowMs) >= replaceAfterMs;
-    if (isTooLong && nowMs - this.#replacedAtMs >= replaceIntervalMs && this.#attempts === 0) void this.#replace();
+    if (isTooLong && nowMs - this.#replacedAtMs >= replaceIntervalMs && this.#attempts === 0) this.#replace();
+  }
+
+  #replace(): void {
+    if (this.#closed || this.#attempts >= maxAttempts) return;
+    const replacement = this.#connectAnew().finally(() => {
+      if (this.#replacement === replacement) this.#replacement = undefined;
+    });
+    this.#replacement = replacement;
   }
 
   /** Of attempts side by side the one that began last counts: it knows most of the topology. */
-  async #replace(): Promise<void> {
-    if (this.#closed || this.#attempts >= maxAttempts) return;
+  async #connectAnew(): Promise<void> {
     this.#attempts++;
     const number = ++this.#attempt;
     const { connect, clock, log, name, lingerMs = 5000, onReplaced } = this.#options;

@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../observe/log.ts";
 import { type RandomBytes, systemRandom } from "../../random.ts";
+import type { Topology } from "../../valkey/topology.ts";
 import { glideConnector, type ValkeyConnector } from "../../valkey/valkey-client.ts";
 import { defaultRequestTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
 import type { Broker } from "../broker.ts";
@@ -94,6 +95,11 @@ export class ValkeyBroker implements Broker {
       },
       onChanged: (listener) => lanes.onHealth(listener),
     };
+  }
+
+  /** Who serves what. */
+  get topology(): Topology {
+    return this.#connections.topology;
   }
 
   /** Whether the routes that a node of Valkey has can be relied upon now. */

@@ -6,8 +6,9 @@ import { FunctionLoader } from "../../valkey/function-loader.ts";
 import { GroupedCalls } from "../../valkey/grouped-calls.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "../../valkey/reply-errors.ts";
 import type { Mark } from "../../valkey/reply-mark.ts";
-import { SlotMap } from "../../valkey/slot-map.ts";
+import { SlotMap, type Slots } from "../../valkey/slot-map.ts";
 import { SupervisedClient } from "../../valkey/supervised-client.ts";
+import type { Topology } from "../../valkey/topology.ts";
 import {
   type Command,
   type CommandPart,
@@ -15,7 +16,11 @@ import {
   type Reply,
   type ValkeyClient,
 } from "../../valkey/valkey-client.ts";
-import { defaultRequestTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
+import {
+  defaultRequestTimeoutMs,
+  replacementConnectTimeoutMs,
+  type ValkeyOptions,
+} from "../../valkey/valkey-options.ts";
 import { KnownRuns } from "./known-runs.ts";
 import { functionPrefix, logFunctions } from "./log-functions.ts";
 
@@ -39,6 +44,8 @@ export interface LogConnectionsOptions {
    * Default: never.
    */
   readonly isSettled?: (node: string) => boolean;
+  /** Who serves what, if somebody else keeps track of it. Default: this finds out when something fails. */
+  readonly topology?: Pick<Topology, keyof Slots | "onMoved"> | undefined;
 }
 
 /** How long replicas that have failed are left alone, in milliseconds. */
@@ -62,7 +69,8 @@ export class LogConnections implements AsyncDisposable {
   /** When replicas that have failed are asked again, by their primary. */
   readonly #replicasAgainAtMs = new Map<string, number>();
   readonly #loader: FunctionLoader;
-  readonly #slots: SlotMap;
+  readonly #slots: Slots;
+  readonly #unlisten: () => void;
   readonly #sendTimeoutMs: number;
   readonly #isCluster: boolean;
   #closed = false;
@@ -81,12 +89,13 @@ export class LogConnections implements AsyncDisposable {
     this.#waitingClient = waitingClient;
     this.#replicaClient = replicaClient;
     this.#loader = new FunctionLoader(logFunctions.source);
-    this.#slots = new SlotMap(() => {
-      client.topologyChanged();
-      waitingClient.topologyChanged();
-      replicaClient?.topologyChanged();
+    const onMoved = (): void => {
+      for (const calls of [this.replicated, this.plain]) calls.topologyChanged();
+      for (const one of [client, waitingClient, replicaClient]) one?.topologyChanged();
       this.#replicasAgainAtMs.clear();
-    });
+    };
+    this.#slots = options.topology ?? new SlotMap(onMoved);
+    this.#unlisten = options.topology?.onMoved(onMoved) ?? (() => {});
     this.#isCluster = valkey.cluster;
     const shared = {
       name: "the log's store",
@@ -108,8 +117,11 @@ export class LogConnections implements AsyncDisposable {
   static async open(options: LogConnectionsOptions): Promise<LogConnections> {
     const { valkey, clock, log } = options;
     const { readsReplicas = false, ...primaries } = valkey;
-    const open = (name: string, to: ValkeyOptions = primaries) =>
-      SupervisedClient.connect({ connect: () => (options.connect ?? connectValkey)(to), clock, log, name });
+    const open = (name: string, to: ValkeyOptions = primaries) => {
+      const again = { ...to, connectTimeoutMs: replacementConnectTimeoutMs };
+      const connect = (isFirst: boolean) => (options.connect ?? connectValkey)(isFirst ? to : again);
+      return SupervisedClient.connect({ connect, clock, log, name });
+    };
     const client = await open("log");
     const waitingClient = await open("log, waiting");
     const replicaClient = readsReplicas ? await open("log, replicas", valkey) : undefined;
@@ -185,6 +197,7 @@ export class LogConnections implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.#unlisten();
     this.replicated.close();
     this.plain.close();
     this.#client.close();

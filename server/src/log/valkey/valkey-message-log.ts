@@ -3,7 +3,7 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import type { ResolvedRetention } from "../../config/channel-policy.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import { type RandomBytes, randomTag, systemRandom } from "../../random.ts";
-import type { CallResult } from "../../valkey/grouped-calls.ts";
+import type { CallResult } from "../../valkey/call-group.ts";
 import { lineOf } from "../../valkey/reply-mark.ts";
 import type { Command, Reply } from "../../valkey/valkey-client.ts";
 import { repeatWindow } from "../identity-table.ts";
@@ -65,7 +65,7 @@ export class ValkeyMessageLog implements MessageLog {
       String(repeatWindow.maxLookBack),
       keys.route,
     ]);
-    const result = await this.#calls(policy).call(keys.tag, command, body.length + 300);
+    const result = await this.#calls(policy).call(keys.tag, command, body.length + 300, true);
     const { reply, triedBefore, isBelieved } = result;
     if (reply === undefined) return { outcome: "unknown", position: undefined, reason: "no answer in time" };
     const [verdict, , epoch, id, previousTag, route] = lineOf(reply);
@@ -224,7 +224,7 @@ export class ValkeyMessageLog implements MessageLog {
     { epoch, offset, tag }: LogPosition,
   ): Promise<PositionVerdict | undefined> {
     const command = this.#call("prove", keys, [String(epoch), String(offset), String(tag)]);
-    const result = await this.#calls(policy).call(keys.tag, command, 300);
+    const result = await this.#calls(policy).call(keys.tag, command, 300, true);
     if (result.reply === undefined || !satisfies(result, policy)) return undefined;
     const [verdict] = lineOf(result.reply);
     if (verdict === "ok") this.#proven.note(keys.tag, { epoch, offset, tag });
