@@ -56,6 +56,8 @@ export class Outbox {
   /** The connection to go over to when nothing is unanswered on the one in use. */
   #nextLink: Link | undefined;
   #seq = 0;
+  /** What is unanswered up to there was sent before, on another connection. */
+  #repeatedSeq = 0;
   #recheckTimer: unknown;
   /** Unanswered publishes that may be on their way at once. */
   window = 64;
@@ -134,7 +136,7 @@ export class Outbox {
   onReply(id: number, reply: Reply): boolean {
     const item = this.#inFlight.get(id);
     if (item === undefined) return false;
-    item.settle(outcomeOf(reply));
+    item.settle(outcomeOf(reply, item.seq <= this.#repeatedSeq));
     return true;
   }
 
@@ -143,6 +145,7 @@ export class Outbox {
     this.#link = link;
     this.#nextLink = undefined;
     const unanswered = [...this.#inFlight.values()].filter((item) => item.link !== link);
+    this.#repeatedSeq = this.#seq;
     if (unanswered.length > 0) {
       this.#inFlight = new Map([...this.#inFlight].filter(([, item]) => item.link === link));
       if (fresh) for (const item of unanswered) item.settle(sessionGone());
@@ -185,7 +188,7 @@ export class Outbox {
       if (delayMs > 0) return this.#recheck(delayMs);
       this.#unqueue(item);
       if (this.#clock.now() >= item.expiresAt) {
-        item.settle(new FanfareError(ErrorCode.EXPIRED, "its time to live has passed", { outcome: Outcome.FAILED }));
+        item.settle(new FanfareError(ErrorCode.EXPIRED, "its time to live has passed", unsent));
         continue;
       }
       item.seq = ++this.#seq;
@@ -222,18 +225,20 @@ export class Outbox {
 
 const unsent = { outcome: Outcome.FAILED };
 
-function outcomeOf({ error, publishResult }: Reply): PublishResult | FanfareError {
-  if (error !== undefined) return fromWireError(error, { outcome: Outcome.FAILED });
+function outcomeOf({ error, publishResult }: Reply, isRepeat: boolean): PublishResult | FanfareError {
+  // By this a server refuses a frame before it looks at it (FF-LI-003): of a repeat it does not say what became of the first.
+  if (isRepeat && error?.code === ErrorCode.RATE_LIMITED) return fromWireError(error, { outcome: Outcome.UNKNOWN });
+  if (error !== undefined) return fromWireError(error, unsent);
   if (publishResult === undefined) return new FanfareError(ErrorCode.INTERNAL, "the reply holds no result");
   const { outcome } = publishResult;
   const isSuccess = outcome === Outcome.DELIVERED || outcome === Outcome.STORED || outcome === Outcome.OFFLINE;
   if (isSuccess) return publishResult;
   if (outcome === Outcome.FAILED || outcome === Outcome.UNKNOWN) return fromWireError(publishResult.error, { outcome });
-  return new FanfareError(ErrorCode.INTERNAL, `unknown outcome ${outcome}`, { outcome: Outcome.UNKNOWN });
+  return new FanfareError(ErrorCode.INTERNAL, `outcome ${outcome}`, { outcome: Outcome.UNKNOWN });
 }
 
 function sessionGone(): FanfareError {
-  const message = "the session ended before the publish was answered";
+  const message = "the session ended before the answer";
   return new FanfareError(ErrorCode.SESSION_ENDED, message, { outcome: Outcome.UNKNOWN });
 }
 

@@ -38,6 +38,28 @@ describe("publish", () => {
     expect(await sent).toMatchObject({ outcome: Outcome.OFFLINE, repeated: false, report });
   });
 
+  it("takes a refusal of a repeat by the rate of frames for no word of what became of the first", async () => {
+    const t = await Scripted.connected();
+    const publish = () => t.client.broadcast.publish(text(), "x").catch(failure);
+    const results = [publish(), publish()];
+    await settled();
+    await t.socket.end();
+    await t.clock.advance(125);
+    await t.welcome();
+    const [a, b] = t.socket.sent("publish").map(({ id }) => id);
+    results.push(publish());
+    await settled();
+    const { id: c } = t.socket.last("publish");
+    const refusal = (code: ErrorCode) => ({ error: { code, message: "", retryAfterMs: 0, field: "" } });
+    await t.socket.say(
+      { id: a ?? 0, reply: refusal(ErrorCode.RATE_LIMITED) },
+      { id: b ?? 0, reply: refusal(ErrorCode.PERMISSION_DENIED) },
+      { id: c, reply: refusal(ErrorCode.RATE_LIMITED) },
+    );
+    const outcomes = (await Promise.all(results)).map((one) => (one as FanfareError).outcome);
+    expect(outcomes).toEqual([Outcome.UNKNOWN, Outcome.FAILED, Outcome.FAILED]);
+  });
+
   it("rejects with the server's refusal, with FAILED and UNKNOWN, and says which", async () => {
     const t = await Scripted.connected();
     const publish = () => t.client.broadcast.publish(text(), "x").catch(failure);
