@@ -131,6 +131,24 @@ describe("supervised client", () => {
     expect([made.length, client.replacements, client.replacement]).toEqual([2, 1, undefined]);
   });
 
+  it("is replaced again soon after a change of the topology, where the fresh one fails too", async () => {
+    const { clock, made, client, attempt } = await supervised();
+    (made[0] as FakeClient).wedgedPlaces.add("shard");
+    await attempt("shard");
+    client.topologyChanged();
+    await client.replacement;
+    (made[1] as FakeClient).wedgedPlaces.add("shard");
+    await attempt("shard");
+    expect(made).toHaveLength(2);
+    clock.advance(300);
+    await attempt("shard");
+    expect(made).toHaveLength(3);
+    (made[2] as FakeClient).wedgedPlaces.add("shard");
+    clock.advance(2700);
+    await attempt("shard");
+    expect(made).toHaveLength(3);
+  });
+
   it("is replaced when it goes on to write to a replica", async () => {
     const { clock, made, client } = await supervised();
     (made[0] as FakeClient).failure = new Error(

@@ -32,6 +32,9 @@ export interface SupervisedClientOptions {
   readonly whoAnswers?: WhoAnswers | undefined;
 }
 
+/** For so long after a change of the topology a client that fails is replaced at once, and again after so long, in milliseconds. */
+const changeMs = 3000;
+const changeIntervalMs = 300;
 /** Attempts side by side: one that began before a topology changed may hang. */
 const maxAttempts = 3;
 
@@ -59,6 +62,8 @@ export class SupervisedClient implements ValkeyClient {
   /** Under way, by place. */
   readonly #rerouting = new Map<string, Promise<boolean>>();
   #replacement: Promise<void> | undefined;
+  /** When the topology changed last. */
+  #changedAtMs = Number.NEGATIVE_INFINITY;
   /** How often the client was replaced. */
   replacements = 0;
 
@@ -118,6 +123,7 @@ export class SupervisedClient implements ValkeyClient {
 
   /** The topology has changed: a client with a place that fails is replaced at once, because a fresh one knows where to go. */
   topologyChanged(): void {
+    this.#changedAtMs = this.#options.clock.monotonicMs();
     if (this.#failingSince.size > 0) this.#replace();
   }
 
@@ -168,8 +174,11 @@ export class SupervisedClient implements ValkeyClient {
     const nowMs = clock.monotonicMs();
     const since = this.#failingSince.get(place);
     if (since === undefined) this.#failingSince.set(place, nowMs);
-    const isTooLong = nowMs - (since ?? nowMs) >= replaceAfterMs;
-    if (isTooLong && nowMs - this.#replacedAtMs >= replaceIntervalMs && this.#attempts === 0) this.#replace();
+    // One that was made while servers still named the former primary does not get well, and is not given time to.
+    const isEarly = nowMs - this.#changedAtMs < changeMs;
+    const isTooLong = isEarly || nowMs - (since ?? nowMs) >= replaceAfterMs;
+    const intervalMs = isEarly ? Math.min(changeIntervalMs, replaceIntervalMs) : replaceIntervalMs;
+    if (isTooLong && nowMs - this.#replacedAtMs >= intervalMs && this.#attempts === 0) this.#replace();
   }
 
   #replace(): void {
