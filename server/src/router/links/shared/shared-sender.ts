@@ -172,11 +172,11 @@ export class SharedSender implements Flushable {
   #publish(turn: Turn, nowMs: number): void {
     const { context, listeners } = this.#parts;
     const { counters, pacer, health, options } = context;
-    const all = [...listeners()];
-    const able = all.filter((link) => link.canShare(turn.bytes, nowMs));
-    const others = all.filter((link) => !able.includes(link));
+    const able: PeerLink[] = [];
+    const others: PeerLink[] = [];
+    for (const link of listeners()) (link.canShare(turn.bytes, nowMs) ? able : others).push(link);
     const targets = new Map(turn.targets.map((target, index) => [target, turn.settles[index]]));
-    const overdraftBytes = options.maxOverdraftBytes / Math.max(1, all.length);
+    const overdraftBytes = options.maxOverdraftBytes / (able.length + others.length);
     if (health.isSick(this.#lane.current)) this.#lane.move();
     if (
       able.filter((link) => targets.has(link)).length < options.sharedPeers ||
