@@ -285,7 +285,7 @@ export class LinksRun {
     const random = this.#random;
     const classes: RecordClass[] = ["live", "volatile", "durable", "control"];
     for (const from of this.#living) {
-      for (let burst = random.below(40); burst > 0; burst--) {
+      for (let burst = random.below(25); burst > 0; burst--) {
         const size = random.pick([1, 1, 2, 20]);
         const length = random.pick([0, 20, 200, random.pick([3_000, largestLength])]);
         const share = random.pick([0.8, 1, 1]);
