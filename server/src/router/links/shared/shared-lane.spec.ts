@@ -50,7 +50,7 @@ describe("what goes to many peers", () => {
   });
 
   it("keeps the order of everything that goes to a peer, before it and behind it", async () => {
-    const { scenario, a, others, shared } = world();
+    const { scenario, a, others, shared } = world({ options: { sharedBytes: 1_000 } });
     const [b, c, d] = others as [ScenarioNode, ScenarioNode, ScenarioNode];
     const large = "x".repeat(2_000);
     for (let turn = 0; turn < 10; turn++) {
