@@ -220,6 +220,39 @@ describe("a peer that cannot take part", () => {
     expect(shared().length).toBe(before + 1);
   });
 
+  it("is told of what it has lost before it gets what came later", async () => {
+    const { scenario, a, others, shared } = world({
+      nodes: 5,
+      options: { maxLiveBytes: 1_000, maxPeerInboundBytes: 16_384 },
+    });
+    const [b] = others as [ScenarioNode];
+    let release = () => {};
+    b.onRecords = (keep) => {
+      release = keep();
+    };
+    a.send(b, "x".repeat(16_381));
+    await scenario.runFor(20);
+    // Without credit, and larger than what may wait: the first loss is on its way, and does not arrive; the second waits for it.
+    scenario.network.loses = ({ from, to }) => from === a.incarnation && to === b.incarnation;
+    for (const text of ["one", "other"]) {
+      a.send(b, text.padEnd(2_000));
+      await scenario.runFor(3);
+    }
+    expect(a.links.counters.recordsFailed).toBe(2);
+    let lossesBefore = -1;
+    b.onRecords = () => {
+      lossesBefore = b.losses.length;
+    };
+    release();
+    await scenario.runFor(10);
+    scenario.network.loses = () => false;
+    a.sendToMany(others, "later");
+    await scenario.runFor(300);
+    expect(shared()).toHaveLength(1);
+    expect(b.texts.at(-1)).toBe("later");
+    expect([b.losses.length, lossesBefore]).toEqual([2, 2]);
+  });
+
   it("is settled as others are when it is removed while records wait, and so are the others", async () => {
     const { scenario, a, others } = world();
     const [b] = others as [ScenarioNode];
