@@ -71,6 +71,38 @@ describe("what goes to many peers", () => {
     expect(shared().length).toBeGreaterThan(0);
   });
 
+  it("goes to those whom it is for, also where that changes within a turn", async () => {
+    const { scenario, a, others } = world({ nodes: 5, options: { sharedBytes: 100 } });
+    const [b, ...rest] = others as [ScenarioNode, ...ScenarioNode[]];
+    const large = "x".repeat(200);
+    const sent = [
+      ...a.sendToMany(others, "0"),
+      ...a.sendToMany(rest, `1 ${large}`),
+      ...a.sendToMany(others, `2 ${large}`),
+      ...a.sendToMany(rest, "3"),
+    ];
+    await scenario.runFor(20);
+    expect(outcomes(sent)).toEqual(delivered(4 + 3 + 4 + 3));
+    expect(b.texts).toEqual(["0", `2 ${large}`]);
+    expect(rest.map(({ texts }) => texts)).toEqual(rest.map(() => ["0", `1 ${large}`, `2 ${large}`, "3"]));
+  });
+
+  it("takes acknowledgements along", async () => {
+    const { scenario, a, others, shared } = world();
+    // Credit is told at once the first time.
+    for (const other of others) other.send(a, "first");
+    await scenario.runFor(50);
+    const before = scenario.published.length;
+    for (const other of others) other.send(a, "question");
+    await scenario.runFor(1.7);
+    a.sendToMany(others, "answer");
+    await scenario.runFor(50);
+    expect(a.texts).toHaveLength(6);
+    expect(shared()).toHaveLength(1);
+    expect(scenario.published.slice(before).filter(({ from }) => from === a.incarnation)).toHaveLength(1);
+    expect(a.links.counters.duplicatesIn).toBe(0);
+  });
+
   it("goes along with what is sent to the peers anyway, if it is small", async () => {
     const { scenario, a, others, shared, own } = world();
     for (const other of others) a.send(other, "own");
@@ -137,6 +169,23 @@ describe("what went to many peers and was lost on the way", () => {
     a.sendToMany(others, "again");
     await scenario.runFor(20);
     expect(b.links.counters.sharedIn).toBe(1);
+  });
+
+  it("is repeated without the records to one whom it was not for", async () => {
+    const { scenario, a, others, shared, own } = world({ nodes: 5 });
+    const [left, ...most] = others as [ScenarioNode, ...ScenarioNode[]];
+    scenario.network.deafToShared.add(left.incarnation);
+    a.sendToMany(most, "not for the first");
+    await scenario.runFor(500);
+    expect(shared()).toHaveLength(1);
+    expect(left.texts).toEqual([]);
+    const repeated = own(left).map(({ bytes }) => decodeBatch(bytes));
+    expect(repeated.map((batch) => batch?.records)).toEqual([[]]);
+    expect(repeated[0]?.recordBytes).toBe("not for the first".length + 2);
+    scenario.network.deafToShared.clear();
+    const sent = a.sendToMany(others, "for all");
+    await scenario.runFor(500);
+    expect(outcomes(sent)).toEqual(delivered(4));
   });
 
   it("goes over the links at once where its lane refuses, and from then on over another lane", async () => {
@@ -218,6 +267,24 @@ describe("a peer that cannot take part", () => {
     a.sendToMany(others, "again");
     await scenario.runFor(50);
     expect(shared().length).toBe(before + 1);
+  });
+
+  it("is sent nothing while its link is suspended, whatever credit it has", async () => {
+    const { scenario, a, others, shared } = world({ nodes: 5 });
+    const [b] = others as [ScenarioNode];
+    b.process.freeze();
+    a.send(b, "finds out");
+    await scenario.runFor(1_500);
+    expect(a.links.counters.suspendedLinks).toBe(1);
+    const before = shared().length;
+    const [ofB] = a.sendToMany(others, "one");
+    await scenario.runFor(50);
+    const bytes = shared()[before]?.bytes ?? Buffer.alloc(0);
+    expect(decodeBatch(bytes, b.incarnation)?.to).toBe(everybody);
+    b.process.thaw();
+    await scenario.runFor(1_000);
+    expect(ofB?.outcome).toBe("delivered");
+    expect(b.texts).toEqual(["finds out", "one"]);
   });
 
   it("is told of what it has lost before it gets what came later", async () => {

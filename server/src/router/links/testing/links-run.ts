@@ -185,7 +185,7 @@ export class LinksRun {
         receiver: {
           onRecords: (from, records, keep) => {
             node.knows.add(from);
-            for (const bytes of records) this.#ledger(from, incarnation).received(bytes);
+            for (const bytes of records) this.#received(from, incarnation, bytes);
             const bytes = records.reduce((sum, { length }) => sum + recordCost(length), 0);
             const keepMs = node.keepsUntilMs - this.simulation.nowMs;
             if (keepMs <= 0) return node.witness.workedOff(from, bytes);
@@ -202,6 +202,15 @@ export class LinksRun {
       }),
     };
     return node;
+  }
+
+  /** What the ledger says of it: what is thrown here would be the receiver's own fault. */
+  #received(from: bigint, to: bigint, bytes: Uint8Array): void {
+    try {
+      this.#ledger(from, to).received(bytes);
+    } catch (reason) {
+      this.#fault(`${from} to ${to}: ${reason}`);
+    }
   }
 
   get #living(): Node[] {
