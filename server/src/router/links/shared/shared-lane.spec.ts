@@ -96,7 +96,7 @@ describe("what goes to many peers", () => {
     for (const other of others) other.send(a, "question");
     await scenario.runFor(1.7);
     a.sendToMany(others, "answer");
-    await scenario.runFor(50);
+    await scenario.runFor(300);
     expect(a.texts).toHaveLength(6);
     expect(shared()).toHaveLength(1);
     expect(scenario.published.slice(before).filter(({ from }) => from === a.incarnation)).toHaveLength(1);
