@@ -56,10 +56,10 @@ async function measure(valkey: ValkeyServers, { peers, bytes, perTurn, turnsPerS
   await using brokers = new AsyncDisposableStack();
   const all: Links[] = [];
   let received = 0;
-  // Of its own each time, because connections of the one before may still be there.
+  // Of its own each time, as the prefix is, because connections of the one before may still be there.
   const first = BigInt(++measured * 1_000);
   for (let node = 1; node <= peers + 1; node++) {
-    const { lanes } = brokers.use(await openBrokerOn(valkey));
+    const { lanes } = brokers.use(await openBrokerOn(valkey, { keyPrefix: `bench-${measured}` }));
     const links = new Links({
       ...{ self: first + BigInt(node), lanes, clock: systemClock, log: silentLog, random: Math.random },
       options: { sharedPeers: isShared ? 1 : 100_000, sharedBytes: isShared ? 1 : 100_000_000 },
