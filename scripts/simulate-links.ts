@@ -35,6 +35,10 @@ for (let seed = first; seed < first + count; seed++) {
 }
 const { recordsDelivered, recordsFailed, recordsUnknown, batchesRepeated, laneMoves, suspensions, lossesOut } =
   happened;
-console.table({ recordsDelivered, recordsFailed, recordsUnknown, batchesRepeated, laneMoves, suspensions, lossesOut });
+const { sharedOut, sharedIn, sharedRepaired, sharedRefused, sharedPast } = happened;
+console.table({
+  ...{ recordsDelivered, recordsFailed, recordsUnknown, batchesRepeated, laneMoves, suspensions, lossesOut },
+  ...{ sharedOut, sharedIn, sharedRepaired, sharedRefused, sharedPast },
+});
 console.log(`${count} runs, ${failed} failed, ${Math.round((performance.now() - beganMs) / 1000)} s`);
 process.exitCode = failed === 0 ? 0 : 1;

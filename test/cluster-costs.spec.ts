@@ -25,6 +25,12 @@ async function commandsOf(valkey: ValkeyServers): Promise<Map<string, number>> {
   return counts;
 }
 
+/** Bytes that all servers have got since the last reset. */
+async function bytesIn(valkey: ValkeyServers): Promise<number> {
+  const infos = await Promise.all(valkey.processes.map((process) => process.command("INFO", "stats")));
+  return infos.reduce((sum, info) => sum + Number(/^total_net_input_bytes:(\d+)/m.exec(info)?.[1]), 0);
+}
+
 async function commandsDuring(valkey: ValkeyServers, work: () => Promise<void>): Promise<Map<string, number>> {
   for (const process of valkey.processes) await process.command("CONFIG", "RESETSTAT");
   await work();
@@ -101,6 +107,29 @@ describe.skipIf(requireTool("valkey-server") === undefined)("what a cluster cost
     expect(total(counts, /^s?publish/)).toBeLessThan(100);
     local.cut();
   });
+
+  it("publishes a broadcast once, with its bytes, however many nodes get it", async () => {
+    const messages = 200;
+    const text = "x".repeat(4_000);
+    const broadcast = { case: "broadcast" as const, value: true };
+    const options = { valkey, clusterKey, limits };
+    await using three = await startTestServer({ ...options, nodeId: "three" });
+    await using four = await startTestServer({ ...options, nodeId: "four" });
+    const receivers = await Promise.all([two, three, four].map((node, i) => node.join(`broadcast-receiver-${i}`)));
+    const sender = await one.join("broadcaster", { caps: ["publish:broadcast"] });
+    // So that links have more credit than they begin with.
+    for (let i = 0; i < 20; i++) await sender.publish(broadcast, text);
+    let bytes = 0;
+    const counts = await commandsDuring(valkey, async () => {
+      for (let i = 0; i < messages; i++) await sender.publish(broadcast, text);
+      for (const receiver of receivers) await receiver.received(messages + 20);
+      bytes = await bytesIn(valkey);
+    });
+    // One publish, and the acknowledgement of each of the others; probes and leases are among them.
+    expect(total(counts, /^s?publish/) / messages).toBeLessThan(5.5);
+    expect(bytes / messages).toBeLessThan(1.5 * text.length);
+    for (const client of [sender, ...receivers]) client.cut();
+  }, 60_000);
 
   it("is the same in a while without players and with 5,000 who are idle", async () => {
     const whileMs = 6_000;

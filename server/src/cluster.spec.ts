@@ -12,10 +12,10 @@ async function embedded(): Promise<ClusterUnderTest> {
   return { nodes: [node, node], [Symbol.asyncDispose]: () => node[Symbol.asyncDispose]() };
 }
 
-async function onValkey(start: () => Promise<ValkeyServers>): Promise<ClusterUnderTest> {
+async function onValkey(start: () => Promise<ValkeyServers>, sharedLanePeers = 0): Promise<ClusterUnderTest> {
   await using opened = new AsyncDisposableStack();
   const valkey = opened.use(await start());
-  const options = { valkey, limits: contractLimits, clusterKey };
+  const options = { valkey, limits: contractLimits, clusterKey, sharedLanePeers };
   const one = opened.use(await startTestServer({ ...options, nodeId: "one" }));
   const two = opened.use(await startTestServer({ ...options, nodeId: "two" }));
   const all = opened.move();
@@ -26,5 +26,7 @@ clusterContract("the embedded broker", embedded);
 
 describe.skipIf(requireTool("valkey-server") === undefined)("with real servers", () => {
   clusterContract("one Valkey", () => onValkey(startStandalone));
+  clusterContract("one Valkey, with everything over the lane of all", () => onValkey(startStandalone, 1));
   clusterContract("a Valkey cluster, 3 + 3", () => onValkey(startCluster));
+  clusterContract("a Valkey cluster, 3 + 3, with everything over the lane of all", () => onValkey(startCluster, 1));
 });

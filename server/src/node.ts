@@ -30,7 +30,7 @@ import { Counters } from "./observe/counters.ts";
 import { LinkCounters } from "./observe/link-counters.ts";
 import type { Log } from "./observe/log.ts";
 import { type RandomBytes, randomId, randomTag, systemRandom } from "./random.ts";
-import { Cluster, clusterRevision, type NodeLinks } from "./router/cluster/cluster.ts";
+import { Cluster, clusterRevision, leastClusterRevision, type NodeLinks } from "./router/cluster/cluster.ts";
 import type { LinkReceiver } from "./router/links/link-port.ts";
 import { Links } from "./router/links/links.ts";
 import { Producer } from "./router/producer.ts";
@@ -189,18 +189,19 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     const { clock, log, incarnation, config, linkCounters } = this;
     const { lanes } = broker;
     const random = (): number => Number(randomId(this.#random) >> 12n) / 2 ** 52;
+    const { sharedPeers } = config.valkey ?? {};
+    const options = { ...(sharedPeers !== undefined && { sharedPeers }) };
+    const parts = { self: incarnation, lanes, clock, log, random, counters: linkCounters, options };
     return new Cluster({
       broker,
-      openLinks:
-        openLinks ??
-        ((receiver) => new Links({ self: incarnation, lanes, receiver, clock, log, random, counters: linkCounters })),
+      openLinks: openLinks ?? ((receiver) => new Links({ ...parts, receiver })),
       clock,
       log,
       incarnation,
       describe: () => ({
         nodeId: config.nodeId,
         version,
-        minRevision: clusterRevision,
+        minRevision: leastClusterRevision,
         maxRevision: clusterRevision,
         startedAtMs: BigInt(Math.trunc(this.startedAtMs)),
         connections: this.counters.connections,

@@ -9,13 +9,14 @@ import {
 import type { LinkReceiver } from "../../server/src/router/links/link-port.ts";
 import { Links } from "../../server/src/router/links/links.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
-import type { LinkBounds } from "./plan.ts";
+import type { LinkBounds, Plan } from "./plan.ts";
 
 /** Tight ones are met by a few messages of a run. */
 const options: Readonly<Record<LinkBounds, LinkOptions>> = {
   roomy: {},
   tight: {
     ...{ maxPeers: 12, maxInboundBytes: 196_608, maxPeerInboundBytes: 65_536 },
+    ...{ maxOverdraftBytes: 16_384, sharedBytes: 1_024 },
     ...{ maxLiveBytes: 65_536, maxVolatileBytes: 32_768, maxDurableBytes: 32_768, maxControlBytes: 131_072 },
   },
 };
@@ -32,10 +33,14 @@ export class SimulatedLinks {
   readonly #log: Log;
   #counters = new LinkCounters();
 
-  constructor(process: SimulatedProcess, log: Log, bounds: LinkBounds) {
+  constructor(
+    process: SimulatedProcess,
+    log: Log,
+    { linkBounds, sharedPeers }: Pick<Plan, "linkBounds" | "sharedPeers">,
+  ) {
     this.#process = process;
     this.#log = log;
-    this.bounds = resolveLinkOptions(options[bounds]);
+    this.bounds = resolveLinkOptions({ ...options[linkBounds], sharedPeers });
   }
 
   get counters(): LinkCounters {

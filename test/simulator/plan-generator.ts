@@ -67,6 +67,7 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
     // As links count on, or much too few.
     outputBufferBytes: random.chance(0.6) ? outputBufferFor(linkBounds) : 40_000,
     lanes: random.pick([3, 4, 6]),
+    sharedPeers: Random.named(seed, "shared lane").pick([1, 1, 2, 3]),
     replicationDelayMs: random.pick([0.5, 5, 50]),
     maxMessages: random.pick([5, 1000, 1000]),
     steps,

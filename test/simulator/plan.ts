@@ -89,6 +89,8 @@ export interface Plan {
   readonly outputBufferBytes: number;
   /** Lanes of each node. Fewer than configured as a rule, because each is probed all the time. */
   readonly lanes: number;
+  /** To how many other nodes at least something has to go for it to be published once, to all of them. */
+  readonly sharedPeers: number;
   /** How late replicas of Valkey are, about, in milliseconds. */
   readonly replicationDelayMs: number;
   /** What the logs keep. */

@@ -80,6 +80,9 @@ export function openLinksOf(
         if (record.class !== "live" || !random.chance(share)) return links.send(peer, record, settle);
         clock.defer(() => settle?.("delivered"));
       },
+      sendToMany(peers, record, settles = []) {
+        for (const [index, peer] of peers.entries()) this.send(peer, record, settles[index]);
+      },
       [Symbol.dispose]: () => links[Symbol.dispose](),
     };
   };

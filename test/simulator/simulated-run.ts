@@ -83,8 +83,11 @@ export class SimulatedRun {
     const simulation = this.#simulation;
     for (const place of this.#places) place.start();
     await this.#until("the nodes serve", 60_000, () => this.#places.every((place) => place.isServing));
-    await simulation.runUntil(simulation.nowMs + 1000);
-    const idle = this.#places.map((place) => place.timers);
+    // Twice, because what is done from time to time has no timer while it is done.
+    await simulation.runUntil(simulation.nowMs + 900);
+    const before = this.#places.map((place) => place.timers);
+    await simulation.runUntil(simulation.nowMs + 100);
+    const idle = this.#places.map((place, i) => Math.max(place.timers, before[i] ?? 0));
     this.#watchBounds();
     const beganMs = simulation.nowMs;
     for (const step of this.#plan.steps) {

@@ -49,7 +49,7 @@ export class ValkeyBackbone implements Backbone {
     if (valkey === undefined) throw new RangeError("the node is configured without Valkey");
     const { clock, randomBytes: random } = process;
     const { plan, sabotage } = this.#around;
-    const links = new SimulatedLinks(process, log, plan.linkBounds);
+    const links = new SimulatedLinks(process, log, plan);
     const connector = this.#model.connectorFor(process);
     const backend = await ValkeyBackend.open({ valkey, clock, log, connector, random });
     return {

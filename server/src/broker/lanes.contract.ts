@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BrokerUnderTest } from "../testing/broker-under-test.ts";
-import type { Lanes } from "./lanes.ts";
+import { everybody, type Lanes } from "./lanes.ts";
 
 const [ann, bob] = [0xffff_0000_0000_0001n, 2n] as const;
 
@@ -42,6 +42,14 @@ export function describeLanes(under: () => BrokerUnderTest): void {
       for (let i = 0; i < 200 && received.length < expected.length; i++) await under().elapse(10);
       expect([...received].sort()).toEqual(expected.sort());
       expect(await lanes[0].publish(0, 99n, Buffer.from([8]))).toBe(0);
+
+      // To all who listen, whoever publishes it.
+      received.length = 0;
+      for (const lane of all)
+        expect(await lanes[lane % 2 ? 1 : 0].publish(lane, everybody, Buffer.from([8, lane]))).toBe(2);
+      for (let i = 0; i < 200 && received.length < 2 * all.length; i++) await under().elapse(10);
+      const toAll = all.flatMap((lane) => [`ann ${lane} ${hex([8, lane])}`, `bob ${lane} ${hex([8, lane])}`]);
+      expect([...received].sort()).toEqual(toAll.sort());
 
       // A node that comes back as another incarnation.
       received.length = 0;

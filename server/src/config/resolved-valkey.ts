@@ -11,6 +11,8 @@ export interface ResolvedValkey extends ValkeyOptions {
   readonly certificateAuthorityFile?: string;
   readonly laneTimeoutMs?: number;
   readonly lanes?: number;
+  /** Other nodes from which on a message for all of them is published once. */
+  readonly sharedPeers?: number;
   /** How long a change waits for a replica, in milliseconds. */
   readonly waitTimeoutMs?: number;
   /** How long a change or a read is tried again, in milliseconds. */
@@ -62,6 +64,7 @@ export function resolveValkey(valkey: Valkey | undefined, environment: Environme
     ...(valkey.connectTimeoutMs !== 0 && { connectTimeoutMs: valkey.connectTimeoutMs }),
     ...(valkey.laneTimeoutMs !== 0 && { laneTimeoutMs: valkey.laneTimeoutMs }),
     ...(valkey.lanes !== 0 && { lanes: valkey.lanes }),
+    ...(valkey.sharedLanePeers !== 0 && { sharedPeers: valkey.sharedLanePeers }),
     ...(valkey.replicaTimeoutMs !== 0 && { waitTimeoutMs: valkey.replicaTimeoutMs }),
     ...(valkey.retryForMs !== 0 && { callTimeoutMs: valkey.retryForMs }),
     ...(valkey.certificateAuthorityFile !== "" && { certificateAuthorityFile: valkey.certificateAuthorityFile }),

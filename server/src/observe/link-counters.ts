@@ -11,10 +11,18 @@ export class LinkCounters {
   /** Batches published once more, and their bytes. */
   batchesRepeated = 0;
   bytesRepeated = 0;
+  /** Batches that were published once for many nodes, and their records; those sent again to one of them; turns that could not be shared. */
+  sharedOut = 0;
+  sharedRecordsOut = 0;
+  sharedRepaired = 0;
+  sharedRefused = 0;
   /** Batches from peers, and their bytes. */
   batchesIn = 0;
   bytesIn = 0;
   recordsIn = 0;
+  /** Of the batches, those for many nodes; and such that came without being for this one. */
+  sharedIn = 0;
+  sharedPast = 0;
   /** Batches that had come before. */
   duplicatesIn = 0;
   /** Batches that came before their turn. */

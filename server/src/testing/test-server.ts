@@ -43,6 +43,8 @@ export interface TestServerOptions {
   readonly cluster?: StartOptions["cluster"];
   /** A Valkey that it finds others in. Default: none. */
   readonly valkey?: ValkeyServers;
+  /** To how many other nodes something has to go for it to be published once. Default: that of the server. */
+  readonly sharedLanePeers?: number;
   /** Default: `test-node`. */
   readonly nodeId?: string;
   /** Signs resume secrets; nodes of one cluster have the same. Default: random. */
@@ -221,7 +223,9 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       ...(options.clusterKey && {
         clusterKeys: [{ id: "c", material: { case: "secret", value: options.clusterKey } }],
       }),
-      ...(options.valkey && { valkey: valkeyOf(options.valkey) }),
+      ...(options.valkey && {
+        valkey: { ...valkeyOf(options.valkey), sharedLanePeers: options.sharedLanePeers ?? 0 },
+      }),
       listen: { port: 0, additional, trustedProxies: options.trustedProxies ?? [] },
       timing: { presenceTickMs: 10, ...options.timing },
       limits: { ...options.limits },

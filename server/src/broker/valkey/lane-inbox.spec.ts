@@ -123,6 +123,29 @@ describe("the inbox of lanes", () => {
     expect(state.published).toBe(70);
   });
 
+  it("probes one that others use, too, only when nobody was heard on it for long, and replaces its subscriber if it is deaf", async () => {
+    const { subscribers, state, pass, lines, up } = await world({
+      silenceMs: (lane) => (lane === 3 ? 5_000 : 500),
+      nameOf: (lane) => (lane === 3 ? "shared" : `${lane}`),
+    });
+    expect(lines()).toEqual(["lanes work x 0 1", "lanes work y 2 shared"]);
+    state.published = 0;
+    await pass(20_000);
+    // Once a second each of three, and one in five.
+    expect(state.published).toBe(60 + 4);
+    state.published = 0;
+    for (let i = 0; i < 20; i++) {
+      subscribers[0]?.onBytes(3, Uint8Array.of(8));
+      await pass(1_000);
+    }
+    expect(state.published).toBe(60);
+    subscribers[0]?.lanes.delete(3);
+    await pass(8_000);
+    expect(subscribers).toHaveLength(2);
+    expect(up()).toEqual([0, 1, 2, 3]);
+    expect(lines()).toContain("lanes do not work y shared nobody");
+  });
+
   it("takes lanes for dead that cannot be published to, blames no subscriber for it, and probes them more often", async () => {
     const { subscribers, state, pass, up, lines } = await world();
     lines();

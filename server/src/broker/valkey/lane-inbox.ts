@@ -6,6 +6,10 @@ import { type LaneFault, LaneState } from "./lane-state.ts";
 /** What a {@link LaneInbox} is made of. */
 export interface LaneInboxOptions {
   readonly lanes: number;
+  /** How long nothing may be heard on a lane before it is probed, in milliseconds. Default: half of `probeMs`, for all. */
+  readonly silenceMs?: (lane: number) => number;
+  /** What a lane is called in the log. Default: its number. */
+  readonly nameOf?: (lane: number) => string;
   readonly clock: Clock;
   readonly log: Log;
   /** Connects a listener to the wanted lanes. */
@@ -142,10 +146,11 @@ export class LaneInbox {
   /** Probes what has not been heard of for long, and looks whether a subscriber has to be replaced or can go. */
   #tick(isProbed: (lane: number) => boolean = () => false): void {
     if (this.#closed) return;
-    const { clock, probeMs = 1000 } = this.#options;
+    const { clock, probeMs = 1000, silenceMs = () => probeMs / 2 } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const [lane, state] of this.#lanes.entries()) {
-      const isFresh = state.isUp && state.heardBy === this.#current?.number && nowMs - state.heardAtMs < probeMs / 2;
+      const isHeard = state.heardBy === this.#current?.number && nowMs - state.heardAtMs < silenceMs(lane);
+      const isFresh = state.isUp && isHeard;
       if (!isFresh || isProbed(lane)) this.#probe(lane, state);
     }
     this.#replaceIfDeaf();
@@ -246,8 +251,9 @@ export class LaneInbox {
   async #replace(why: string): Promise<void> {
     if (this.#closed || this.#attempts >= maxAttempts) return;
     this.#attempts++;
-    const { clock, log } = this.#options;
-    const lanes = [...this.#lanes.keys()].filter((lane) => !this.#lanes[lane]?.isUp).join(" ");
+    const { clock, log, nameOf = String } = this.#options;
+    const down = [...this.#lanes.keys()].filter((lane) => !this.#lanes[lane]?.isUp);
+    const lanes = down.map((lane) => nameOf(lane)).join(" ");
     try {
       const fresh = await this.#subscribe();
       if (this.#closed || fresh.number < (this.#current?.number ?? 0)) return fresh.subscriber.close();
@@ -285,14 +291,14 @@ export class LaneInbox {
   }
 
   #logChanges(): void {
-    const { log, shardOf, onChanged } = this.#options;
+    const { log, shardOf, onChanged, nameOf = String } = this.#options;
     const changed = [...this.#changed];
     this.#changed.clear();
     const groups = Map.groupBy(changed, (lane) => `${shardOf(lane)} ${this.#lanes[lane]?.fault ?? ""}`);
     for (const lanes of groups.values()) {
       const [lane] = lanes as [number];
       const { isUp, fault } = this.#lanes[lane] as LaneState;
-      const fields = { shard: shardOf(lane), lanes: lanes.join(" ") };
+      const fields = { shard: shardOf(lane), lanes: lanes.map((one) => nameOf(one)).join(" ") };
       if (isUp) log.info("lanes work", fields);
       else log.warn("lanes do not work", { ...fields, fault });
     }

@@ -9,7 +9,7 @@ import type { Topology } from "../../valkey/topology.ts";
 import type { ValkeyConnector } from "../../valkey/valkey-client.ts";
 import { replacementConnectTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
 import type { LaneHealth } from "../broker-health.ts";
-import type { Lanes } from "../lanes.ts";
+import { everybody, type Lanes } from "../lanes.ts";
 import { type LaneCounts, LaneInbox } from "./lane-inbox.ts";
 import { LaneOutbox } from "./lane-outbox.ts";
 import { laneTags } from "./lane-tags.ts";
@@ -31,9 +31,17 @@ export interface ValkeyLanesOptions {
   readonly timeoutMs: number;
 }
 
+/** How long nothing may be heard in this node's own inbox before the lane is probed, in milliseconds. */
+const ownSilenceMs = 500;
+/**
+ * How long nothing may be heard of anybody on a channel of all, in milliseconds, before it is probed: whoever does it first does it for all, so that it costs a
+ * node the same however many there are.
+ */
+const sharedSilenceMs = 5_000;
+
 const none: LaneCounts = { probes: 0, probesLost: 0, failures: 0, replacements: 0 };
 
-/** Lanes over pub/sub of Valkey: one channel a lane and incarnation, sharded in a cluster. */
+/** Lanes over pub/sub of Valkey: one channel a lane and incarnation, and one a lane for all, sharded in a cluster. */
 export class ValkeyLanes implements Lanes, Disposable {
   readonly count: number;
   readonly #options: ValkeyLanesOptions;
@@ -50,7 +58,7 @@ export class ValkeyLanes implements Lanes, Disposable {
     const primaryOf = (tag: string) => topology.primaryOf(tag);
     this.#outbox = new LaneOutbox({ client, clock, cluster: valkey.cluster, primaryOf, timeoutMs });
     this.#unlisten = topology.onMoved((moves) =>
-      this.#inbox?.topologyChanged((lane) => moves.some(({ slots }) => slots.has(slotOfTag(tagOf(lane))))),
+      this.#inbox?.topologyChanged((lane) => moves.some(({ slots }) => slots.has(slotOfTag(tagOf(lane % count))))),
     );
   }
 
@@ -64,12 +72,18 @@ export class ValkeyLanes implements Lanes, Disposable {
 
   async listen(incarnation: bigint, onBytes: (bytes: Uint8Array, lane: number) => void): Promise<void> {
     const { connector, valkey, clock, log, watch } = this.#options;
-    const channels = Array.from({ length: this.count }, (_, lane) => this.#channel(lane, incarnation));
+    const { count } = this;
+    // First those of this node's own inbox, then those of all.
+    const channels = [incarnation, everybody].flatMap((to) =>
+      Array.from({ length: count }, (_, lane) => this.#channel(lane, to)),
+    );
     const lanes = new Map(channels.map((channel, lane) => [channel, lane]));
     this.#inbox?.close(); // of an incarnation that is no more
     this.#retire();
     this.#inbox = new LaneInbox({
-      lanes: this.count,
+      lanes: channels.length,
+      silenceMs: (lane) => (lane < count ? ownSilenceMs : sharedSilenceMs),
+      nameOf: (lane) => (lane < count ? `${lane}` : `shared:${lane - count}`),
       clock,
       log,
       subscribe: (wanted, onLane, isFirst) => {
@@ -78,10 +92,10 @@ export class ValkeyLanes implements Lanes, Disposable {
         const options = isFirst ? valkey : { ...valkey, connectTimeoutMs: replacementConnectTimeoutMs };
         return connector.subscribe(options, its, onPublished);
       },
-      publish: (lane, bytes) => this.#outbox.probe(tagOf(lane), channels[lane] as string, bytes),
-      shardOf: (lane) => this.shardOf(lane),
+      publish: (lane, bytes) => this.#outbox.probe(tagOf(lane % count), channels[lane] as string, bytes),
+      shardOf: (lane) => this.shardOf(lane % count),
       isFailing: (shard) => watch.isFailing(shard),
-      onBytes,
+      onBytes: (bytes, lane) => onBytes(bytes, lane % count),
       onChanged: () => {
         for (const listener of this.#listeners) listener();
       },
@@ -96,7 +110,9 @@ export class ValkeyLanes implements Lanes, Disposable {
 
   /** See {@link BrokerHealth.lanes}. */
   get health(): readonly LaneHealth[] {
-    return (this.#inbox?.lanes ?? []).map(({ isUp, sinceMs }, lane) => ({ shard: this.shardOf(lane), isUp, sinceMs }));
+    return (this.#inbox?.lanes ?? [])
+      .slice(0, this.count)
+      .map(({ isUp, sinceMs }, lane) => ({ shard: this.shardOf(lane), isUp, sinceMs }));
   }
 
   /** See {@link BrokerHealth.onChanged}. */
@@ -130,7 +146,8 @@ export class ValkeyLanes implements Lanes, Disposable {
   }
 
   #channel(lane: number, incarnation: bigint): string {
-    return `${this.#options.keyPrefix}:inbox:{${tagOf(lane)}}:${BigInt.asUintN(64, incarnation).toString(16)}`;
+    const whose = incarnation === everybody ? "all" : BigInt.asUintN(64, incarnation).toString(16);
+    return `${this.#options.keyPrefix}:inbox:{${tagOf(lane)}}:${whose}`;
   }
 }
 

@@ -25,8 +25,9 @@ import { NodeTable } from "./node-table.ts";
 import { RemoteDelivery } from "./remote-delivery.ts";
 import { RouteResolver, type Targets } from "./route-resolver.ts";
 
-/** The revision of the protocol between nodes that this version speaks. */
-export const clusterRevision = 1;
+/** Revisions of the protocol between nodes that this version speaks. */
+export const clusterRevision = 2;
+export const leastClusterRevision = 1;
 
 /** What a {@link Cluster} is made of. */
 export interface ClusterOptions {
@@ -120,7 +121,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       describe: options.describe,
       heardAtMs: (peer) => this.links.heardAtMs(peer),
       isListening: (peer) => this.#isListening(peer),
-      onJoined: (peer) => this.links.addPeer(peer),
+      onJoined: (peer) => this.links.addPeer(peer, this.nodes.peers.get(peer)?.maxRevision),
       onDead: (peer, hasLeft) => this.#buried(peer, hasLeft),
       onUncleared: (peer) => this.#sweep(peer),
       onChanged: (node) => this.#changed(node),
@@ -362,7 +363,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   /** Whether anybody receives what is sent to a node, on any lane; true if that cannot be found out. */
   async #isListening(peer: bigint): Promise<boolean> {
     const { lanes } = this.#options.broker;
-    const nothing = encodeHead(clusterRevision, this.incarnation, peer);
+    const nothing = encodeHead(leastClusterRevision, this.incarnation, peer);
     const answers = await Promise.allSettled(
       Array.from({ length: lanes.count }, (_, lane) => lanes.publish(lane, peer, nothing)),
     );

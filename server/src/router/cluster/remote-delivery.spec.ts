@@ -78,7 +78,10 @@ describe("RemoteDelivery", () => {
     sent = [];
     outcomes = [];
     const send: LinkPort["send"] = (to, record, settle = () => {}) => void sent.push({ to, record, settle });
-    delivery = new RemoteDelivery({ send } as LinkPort, clock);
+    const sendToMany: LinkPort["sendToMany"] = (to, record, settles = []) => {
+      for (const [index, node] of to.entries()) send(node, record, settles[index]);
+    };
+    delivery = new RemoteDelivery({ send, sendToMany } as LinkPort, clock);
   });
 
   const reportIdOf = (record: LinkRecord) => {

@@ -57,7 +57,7 @@ export class RemoteDelivery {
     const record: LinkRecord = live.volatile
       ? { class: "volatile", bytes, channel, ...(conflation !== "" && { conflation }) }
       : { class: "live", bytes, channel };
-    for (const node of to) this.#send(node, record, reportId, each);
+    this.#send(to, record, reportId, each);
   }
 
   /** Sends what a log has stored. Without a report nobody waits: a node that misses it reads it from the log. */
@@ -70,13 +70,13 @@ export class RemoteDelivery {
   ): void {
     const reportId = each === undefined ? 0 : this.#freeId();
     const record: LinkRecord = { class: "durable", bytes: storedBytes(channel, entry, reportId, unrouted), channel };
-    for (const node of to) this.#send(node, record, reportId, each ?? (() => {}));
+    this.#send(to, record, reportId, each ?? (() => {}));
   }
 
   /** Tells of a log that was cleared. */
   cleared(to: readonly bigint[], channel: AppChannel, head: LogPosition): void {
     const record: LinkRecord = { class: "control", bytes: clearedBytes(channel, head) };
-    for (const node of to) this.#links.send(node, record);
+    this.#links.sendToMany(to, record);
   }
 
   /** A DeliveryReport came in. */
@@ -96,12 +96,16 @@ export class RemoteDelivery {
     }
   }
 
-  #send(node: bigint, record: LinkRecord, reportId: number, each: (outcome: NodeOutcome) => void): void {
-    if (reportId === 0) return this.#links.send(node, record, (outcome) => each(outcomeOf(outcome)));
+  #send(to: readonly bigint[], record: LinkRecord, reportId: number, each: (outcome: NodeOutcome) => void): void {
+    const settles = to.map((node) => this.#settleOf(node, reportId, each));
+    this.#links.sendToMany(to, record, settles);
+  }
+
+  /** What is called when the link of a node has settled the record. */
+  #settleOf(node: bigint, reportId: number, each: (outcome: NodeOutcome) => void): (outcome: LinkOutcome) => void {
+    if (reportId === 0) return (outcome) => each(outcomeOf(outcome));
     if (this.#count >= maxWaiting) {
-      return this.#links.send(node, record, (outcome) =>
-        each({ outcome: outcome === "failed" ? "failed" : "unknown" }),
-      );
+      return (outcome) => each({ outcome: outcome === "failed" ? "failed" : "unknown" });
     }
     let ofId = this.#waiting.get(reportId);
     if (ofId === undefined) {
@@ -111,11 +115,11 @@ export class RemoteDelivery {
     const waiting: Waiting = { settle: each, deliveredAtMs: undefined };
     ofId.set(node, waiting);
     this.#count++;
-    this.#links.send(node, record, (outcome) => {
+    return (outcome) => {
       if (outcome !== "delivered") return this.#settle(reportId, node, outcomeOf(outcome));
       waiting.deliveredAtMs = this.#clock.monotonicMs();
       this.#scheduleSweep();
-    });
+    };
   }
 
   #settle(id: number, node: bigint, outcome: NodeOutcome): void {

@@ -2,10 +2,13 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { LossSchema } from "@fanfare/proto/cluster/v1alpha";
 import type { DecodedBatch, LostChannels } from "./batch.ts";
 
-/** Decodes a batch, not its records. Undefined: it is none. */
-export function decodeBatch(bytes: Uint8Array): DecodedBatch | undefined {
+/**
+ * Decodes a batch, not its records. Undefined: it is none.
+ * @param self of one that is for several, the part that is for this incarnation; if there is none, `to` stays 0
+ */
+export function decodeBatch(bytes: Uint8Array, self = 0n): DecodedBatch | undefined {
   try {
-    return new Reader(bytes).batch();
+    return new Reader(bytes).batch(self);
   } catch (reason) {
     if (reason instanceof NoBatch) return undefined;
     throw reason;
@@ -30,7 +33,7 @@ class Reader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  batch(): DecodedBatch {
+  batch(self: bigint): DecodedBatch {
     let revision = 0;
     let from = 0n;
     let to = 0n;
@@ -40,7 +43,9 @@ class Reader {
     let probe = 0;
     let echo = 0;
     let recordBytes = 0;
+    let elsewhere = 0;
     let loss: Uint8Array | undefined;
+    let own: Uint8Array | undefined;
     const missing: number[] = [];
     const records: Uint8Array[] = [];
     while (this.#at < this.#bytes.length) {
@@ -86,9 +91,28 @@ class Reader {
         case (11 << 3) | varint:
           echo = this.#varint();
           break;
+        case (12 << 3) | lengthDelimited: {
+          const length = this.#length();
+          const isOwn = self !== 0n && this.#isFor(self, length);
+          const at = this.#advance(length);
+          if (isOwn) own = this.#bytes.subarray(at, this.#at);
+          break;
+        }
+        case (13 << 3) | varint:
+          elsewhere = this.#varint();
+          break;
         default:
           this.#skip(tag & 7);
       }
+    }
+    if (own !== undefined && to === 0n) {
+      const batch = new Reader(own).batch(0n);
+      const isElsewhere = batch.recordBytes > 0;
+      return {
+        ...batch,
+        ...{ revision, from, isShared: true },
+        ...(isElsewhere ? { records: [] } : { records, recordBytes }),
+      };
     }
     return {
       revision,
@@ -99,11 +123,18 @@ class Reader {
       missing,
       credit,
       records,
-      recordBytes,
+      recordBytes: recordBytes + elsewhere,
+      isShared: false,
       loss: loss && decodeLoss(loss),
       probe,
       echo,
     };
+  }
+
+  /** Whether the batch within this one that begins here is for an incarnation, which stands first in it. */
+  #isFor(incarnation: bigint, length: number): boolean {
+    if (length < 9 || this.#bytes[this.#at] !== ((3 << 3) | fixed64)) return false;
+    return this.#view.getBigUint64(this.#at + 1, true) === incarnation;
   }
 
   #varint(): number {

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type BatchTail, type LostChannels, recordCost } from "./batch.ts";
 import { decodeBatch } from "./batch-decoding.ts";
-import { encodeAgain, encodeBatch, encodeHead, encodeLoss } from "./batch-encoding.ts";
+import { encodeAgain, encodeBatch, encodeElsewhere, encodeHead, encodeLoss, encodeShared } from "./batch-encoding.ts";
 
 const count = fc.oneof(
   fc.integer({ min: 0, max: 300 }),
@@ -18,10 +18,9 @@ const loss: fc.Arbitrary<LostChannels | undefined> = fc.oneof(
   fc.constant("all" as const),
   fc.array(channel, { minLength: 1, maxLength: 5 }),
 );
+const tailFields = { acknowledged: count, missing: fc.array(count, { maxLength: 5 }), credit: count };
 const tail: fc.Arbitrary<BatchTail> = fc.record({
-  acknowledged: count,
-  missing: fc.array(count, { maxLength: 5 }),
-  credit: count,
+  ...tailFields,
   probe: count,
   echo: count,
 });
@@ -83,6 +82,58 @@ describe("encodeBatch", () => {
   });
 });
 
+const number = count.filter((number) => number > 0);
+const sharedBy = fc.record({
+  to: fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }),
+  number,
+  tail: fc.option(fc.record({ ...tailFields, probe: fc.constant(0), echo: fc.constant(0) }), { nil: undefined }),
+  isElsewhere: fc.boolean(),
+});
+const shared = fc.record({
+  from: incarnation,
+  number,
+  records: fc.array(record, { minLength: 1, maxLength: 6 }),
+  parts: fc.uniqueArray(sharedBy, { maxLength: 5, selector: ({ to }) => to }),
+});
+
+describe("encodeShared", () => {
+  it("means the same as the generated schema, and to each for whom it is the same as a batch of its own", () => {
+    fc.assert(
+      fc.property(shared, ({ from, number, records, parts }) => {
+        const wrapped = records.map((bytes) => ({ bytes }));
+        const recordBytes = records.reduce((sum, { length }) => sum + recordCost(length), 0);
+        const elsewhereOf = ({ isElsewhere }: { isElsewhere: boolean }) => (isElsewhere ? recordBytes : 0);
+        const bytes = encodeShared(
+          encodeHead(2, from, 0n),
+          number,
+          wrapped,
+          recordBytes,
+          parts.map((part) => ({ ...part, elsewhere: elsewhereOf(part) })),
+        );
+        const reflected = create(BatchSchema, {
+          ...{ revision: 2, from, number: BigInt(number), records },
+          sharedBy: parts.map((part) => ({
+            ...{ to: part.to, number: BigInt(part.number), elsewhere: BigInt(elsewhereOf(part)) },
+            acknowledged: BigInt(part.tail?.acknowledged ?? 0),
+            missing: part.tail?.missing.map(BigInt) ?? [],
+            credit: BigInt(part.tail?.credit ?? 0),
+          })),
+        });
+        expect(toBinary(BatchSchema, fromBinary(BatchSchema, bytes))).toEqual(toBinary(BatchSchema, reflected));
+        for (const part of parts) {
+          const tail = part.tail ?? { acknowledged: 0, missing: [], credit: 0, probe: 0, echo: 0 };
+          const head = encodeHead(2, from, part.to);
+          const own = part.isElsewhere
+            ? encodeAgain(encodeElsewhere(head, part.number, recordBytes), tail)
+            : encodeBatch(head, part.number, wrapped, recordBytes, undefined, tail).bytes;
+          expect(decodeBatch(bytes, part.to)).toEqual({ ...decodeBatch(own, part.to), isShared: true });
+        }
+        expect(decodeBatch(bytes)).toMatchObject({ to: 0n, number, recordBytes, isShared: false });
+      }),
+    );
+  });
+});
+
 describe("decodeBatch", () => {
   it("reads what the generated schema writes, with fields that nobody knows", () => {
     const unknown = Buffer.from([((99 << 3) & 0x7f) | 0x80, 6, 0x05, ((100 << 3) & 0x7f) | 0x82, 6, 1, 0xff]);
@@ -96,6 +147,7 @@ describe("decodeBatch", () => {
           number: parts.number,
           records: parts.records,
           recordBytes: parts.records.reduce((sum, { length }) => sum + recordCost(length), 0),
+          isShared: false,
           loss: parts.loss,
           ...parts.tail,
         });

@@ -10,6 +10,7 @@ export interface EncodedBatch {
   readonly body: Uint8Array;
 }
 
+const toTag = (3 << 3) | 1;
 const numberTag = (4 << 3) | 0;
 const acknowledgedTag = (5 << 3) | 0;
 const missingTag = (6 << 3) | 2;
@@ -18,6 +19,8 @@ const recordTag = (8 << 3) | 2;
 const lossTag = (9 << 3) | 2;
 const probeTag = (10 << 3) | 0;
 const echoTag = (11 << 3) | 0;
+const sharedByTag = (12 << 3) | 2;
+const elsewhereTag = (13 << 3) | 0;
 
 /** What all batches of a link begin with. */
 export function encodeHead(revision: number, from: bigint, to: bigint): Uint8Array {
@@ -67,6 +70,60 @@ export function encodeBatch(
   for (const record of records) at = writeBytes(bytes, at, recordTag, record.bytes);
   writeTail(bytes, at, tail);
   return { bytes, body: bytes.subarray(0, bodyLength) };
+}
+
+/** A batch of one link, as it stands in one that goes to several. */
+export interface SharedBy {
+  readonly to: bigint;
+  readonly number: number;
+  /** Undefined: there is nothing to say about the other direction. */
+  readonly tail: BatchTail | undefined;
+  /** What the records count for one whom they are not for; 0: they are for it. */
+  readonly elsewhere: number;
+}
+
+/**
+ * Encodes one batch for several incarnations, copying each record once.
+ * @param head with 0 as whom it is for
+ * @param number counts what was published to all
+ * @param recordBytes the sum of the records' {@link recordCost}
+ */
+export function encodeShared(
+  head: Uint8Array,
+  number: number,
+  records: readonly { readonly bytes: Uint8Array }[],
+  recordBytes: number,
+  sharedBy: readonly SharedBy[],
+): Uint8Array {
+  const length = sharedBy.reduce((sum, one) => sum + recordCost(sharedByLength(one)), 0);
+  const bytes = Buffer.allocUnsafe(head.length + numberLength(number) + recordBytes + length);
+  bytes.set(head);
+  let at = writeNumber(bytes, head.length, numberTag, number);
+  for (const record of records) at = writeBytes(bytes, at, recordTag, record.bytes);
+  for (const one of sharedBy) {
+    bytes[at] = sharedByTag;
+    at = writeVarint(bytes, at + 1, sharedByLength(one));
+    bytes[at] = toTag;
+    bytes.writeBigUInt64LE(one.to, at + 1);
+    at = writeNumber(bytes, at + 9, numberTag, one.number);
+    if (one.elsewhere !== 0) at = writeNumber(bytes, at, elsewhereTag, one.elsewhere);
+    if (one.tail === undefined) continue;
+    writeTail(bytes, at, one.tail);
+    at += tailLength(one.tail);
+  }
+  return bytes;
+}
+
+function sharedByLength({ number, tail, elsewhere }: SharedBy): number {
+  return 9 + numberLength(number) + numberLength(elsewhere) + (tail === undefined ? 0 : tailLength(tail));
+}
+
+/** Encodes a batch without records, for a peer whom those of a shared one were not for: they count against its credit all the same. */
+export function encodeElsewhere(head: Uint8Array, number: number, elsewhere: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(head.length + numberLength(number) + numberLength(elsewhere));
+  bytes.set(head);
+  writeNumber(bytes, writeNumber(bytes, head.length, numberTag, number), elsewhereTag, elsewhere);
+  return bytes;
 }
 
 /** Encodes a batch another time, with what is to be said by now. */

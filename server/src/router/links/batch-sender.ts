@@ -1,8 +1,8 @@
 import type { LinkCounters } from "../../observe/link-counters.ts";
 import type { BatchTail } from "./batch.ts";
-import { encodeAgain, encodeBatch, encodeHead } from "./batch-encoding.ts";
+import { encodeAgain, encodeBatch, encodeElsewhere, encodeHead } from "./batch-encoding.ts";
 import type { LinkLane } from "./link-lane.ts";
-import type { SentBatch } from "./send-window.ts";
+import { isOnlyShared, type SentBatch } from "./send-window.ts";
 import type { TakenRecords } from "./waiting-records.ts";
 
 /** What a {@link BatchSender} needs. */
@@ -20,6 +20,9 @@ export interface BatchSenderParts {
   readonly onPublish: (nowMs: number) => void;
 }
 
+const nothing = new Uint8Array();
+const noTail: BatchTail = { acknowledged: 0, missing: [], credit: 0, probe: 0, echo: 0 };
+
 /** Encodes batches of one link and publishes them, each with what is to be said about the other direction. */
 export class BatchSender {
   readonly #parts: BatchSenderParts;
@@ -30,6 +33,11 @@ export class BatchSender {
     this.#parts = parts;
     this.#revision = parts.minRevision;
     this.#head = encodeHead(this.#revision, parts.self, parts.peer);
+  }
+
+  /** What is spoken. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** From now on the highest revision is spoken that both understand. */
@@ -52,6 +60,7 @@ export class BatchSender {
     return {
       number,
       body,
+      bytes: body.length,
       records: taken.records.length,
       hasLoss: loss !== undefined,
       settles: taken.settles,
@@ -61,8 +70,32 @@ export class BatchSender {
     };
   }
 
+  /**
+   * Makes a batch that goes out with those of other links.
+   * @param elsewhere what the records count if they are not for this peer; else 0
+   */
+  share(number: number, taken: TakenRecords, elsewhere: number, nowMs: number): SentBatch {
+    return {
+      number,
+      body: undefined,
+      bytes: taken.bytes,
+      encodeBody: () =>
+        elsewhere > 0
+          ? encodeElsewhere(this.#head, number, elsewhere)
+          : encodeBatch(this.#head, number, taken.records, taken.bytes, undefined, noTail).body,
+      records: elsewhere > 0 ? 0 : taken.records.length,
+      hasLoss: false,
+      settles: taken.settles,
+      firstSentMs: nowMs,
+      lastSentMs: nowMs,
+      sends: 1,
+    };
+  }
+
   sendAgain(batch: SentBatch, nowMs: number): void {
     const { counters, lane } = this.#parts;
+    if (isOnlyShared(batch)) counters.sharedRepaired++;
+    batch.body ??= batch.encodeBody?.() ?? nothing;
     const bytes = encodeAgain(batch.body, this.#tail(nowMs));
     batch.sends++;
     batch.lastSentMs = nowMs;

@@ -25,6 +25,8 @@ export interface DecodedBatch extends BatchTail {
   /** What the records count against credit. */
   readonly recordBytes: number;
   readonly loss: LostChannels | undefined;
+  /** It came over a lane to which all listen. */
+  readonly isShared: boolean;
 }
 
 /** What a record counts against credit: its length, and what stands before it in a batch. */

@@ -59,6 +59,11 @@ export class InboundLink {
     return Math.min(this.#tellDueMs, this.#askDueMs);
   }
 
+  /** The peer has to be told something, soon. */
+  get hasNews(): boolean {
+    return this.tellDueMs !== never;
+  }
+
   /** A batch with a number has come. */
   receive(batch: DecodedBatch, lane: number, nowMs: number): void {
     const { counters, options } = this.#parts;
@@ -70,7 +75,8 @@ export class InboundLink {
         counters.earlyIn++;
         this.#countEarly(batch.recordBytes);
         // What was sent before over the same lane may still come; over another one, the link has moved, and it will be slower.
-        this.#ask(lane === this.#lastLane ? nowMs + options.gapDelayMs : nowMs);
+        // What goes to several at once has a lane of its own.
+        this.#ask(lane === this.#lastLane || this.#lastLane < 0 || batch.isShared ? nowMs + options.gapDelayMs : nowMs);
         break;
       case "too_early":
         counters.earlyIn++;
@@ -80,7 +86,7 @@ export class InboundLink {
         counters.duplicatesIn++;
         this.#again(batch.number, nowMs);
     }
-    this.#lastLane = lane;
+    if (!batch.isShared) this.#lastLane = lane;
   }
 
   /** What to say now. It counts as said. */

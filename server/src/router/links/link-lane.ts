@@ -56,6 +56,11 @@ export class LinkLane {
     return this.#current;
   }
 
+  /** Publishes under way. */
+  get underWay(): number {
+    return this.#underWay.length;
+  }
+
   /** When the oldest publish under way is too late; Infinity: none is under way. */
   get deadlineMs(): number {
     const oldest = this.#underWay[0];

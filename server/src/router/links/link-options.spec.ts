@@ -12,7 +12,7 @@ describe("resolveLinkOptions", () => {
       { holdMs: 0 },
       { maxPeers: Number.NaN },
       { minProbeMs: 600 },
-      { minRevision: 2 },
+      { minRevision: 3 },
       { maxPeers: 1_000 },
       { maxLingerMs: -1 },
     ];

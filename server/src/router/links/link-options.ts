@@ -1,6 +1,6 @@
 /** Bounds and times of links. All have defaults. */
 export interface LinkOptions {
-  /** Revisions of the cluster protocol that this node understands. It speaks the highest that the peer understands, too. Default: 1 and 1. */
+  /** Revisions of the cluster protocol that this node understands. It speaks the highest that the peer understands, too. Default: 1 and 2. */
   readonly minRevision?: number;
   readonly maxRevision?: number;
   /** Peers at once. Past it a peer that nobody has named is forgotten, or a new one refused. Default: 128. */
@@ -56,6 +56,19 @@ export interface LinkOptions {
   readonly maxInboundBytes?: number;
   /** What one peer may have of it, in bytes. Default: 1 MiB. */
   readonly maxPeerInboundBytes?: number;
+
+  /**
+   * Peers that a record is for, and that are sent nothing else in the same turn, from which on it is published once, over a lane to which all listen, and not to
+   * each. Default: 3.
+   */
+  readonly sharedPeers?: number;
+  /** The same for records of a turn that have so many bytes, however much else is sent to the peers. Default: 8,192. */
+  readonly sharedBytes?: number;
+  /**
+   * What a node may publish over that lane in all that its listeners have not granted credit for, or that it has not heard itself, in bytes. Past it everybody
+   * gets their own. Default: 512 KiB.
+   */
+  readonly maxOverdraftBytes?: number;
 }
 
 /** {@link LinkOptions} with nothing left out. */
@@ -66,7 +79,7 @@ export const initialCreditBytes = 16_384;
 
 const defaults: ResolvedLinkOptions = {
   minRevision: 1,
-  maxRevision: 1,
+  maxRevision: 2,
   maxPeers: 128,
   maxBatchBytes: 65_536,
   maxLingerMs: 2,
@@ -90,6 +103,9 @@ const defaults: ResolvedLinkOptions = {
   maxLossChannels: 128,
   maxInboundBytes: 6 << 20,
   maxPeerInboundBytes: 1 << 20,
+  sharedPeers: 3,
+  sharedBytes: 8_192,
+  maxOverdraftBytes: 512 << 10,
 };
 
 /**

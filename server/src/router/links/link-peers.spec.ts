@@ -253,7 +253,7 @@ describe("peers", () => {
       return lanes.publish(0, a.incarnation, toBinary(BatchSchema, create(BatchSchema, message)));
     };
     void lanes.publish(0, a.incarnation, Buffer.from("nonsense"));
-    void publish({ revision: 2 });
+    void publish({ revision: 3 });
     void publish({ revision: 0 });
     void publish({ to: 99n });
     void publish({ from: a.incarnation });

@@ -46,6 +46,15 @@ export interface LinkPort {
   removePeer(incarnation: bigint, hasLeft?: boolean): void;
   /** Puts a record into the link's next batch. `settle` is called once, never before this returns. A peer that is not known: failed. */
   send(incarnation: bigint, record: LinkRecord, settle?: (outcome: LinkOutcome) => void): void;
+  /**
+   * The same to several peers, to each as {@link send} does, and in the order of everything that is sent to it. For many it is published once.
+   * @param settles of each peer, in their order; none: nobody wants to know
+   */
+  sendToMany(
+    incarnations: readonly bigint[],
+    record: LinkRecord,
+    settles?: readonly ((outcome: LinkOutcome) => void)[],
+  ): void;
   /** When a batch of the peer came in last, by the monotonic clock; -Infinity: never. */
   heardAtMs(incarnation: bigint): number;
 }

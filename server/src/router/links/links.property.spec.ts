@@ -19,7 +19,11 @@ describe("links over lanes that lose, delay, double, refuse and lie", () => {
     // So that what links are for was put to the test.
     const { recordsFailed, recordsUnknown, duplicatesIn, earlyIn, suspensions, lossesOut, retransmitTimeouts } =
       happened;
-    const rare = { recordsFailed, recordsUnknown, duplicatesIn, earlyIn, suspensions, lossesOut, retransmitTimeouts };
+    const { sharedOut, sharedIn, sharedRepaired, sharedRefused, sharedPast } = happened;
+    const rare = {
+      ...{ recordsFailed, recordsUnknown, duplicatesIn, earlyIn, suspensions, lossesOut, retransmitTimeouts },
+      ...{ sharedOut, sharedIn, sharedRepaired, sharedRefused, sharedPast },
+    };
     for (const [name, count] of Object.entries(rare)) expect(count, name).toBeGreaterThan(runs);
   });
 });

@@ -1,7 +1,8 @@
-import type { Lanes } from "../../broker/lanes.ts";
+import { everybody, type Lanes } from "../../broker/lanes.ts";
 import type { Clock } from "../../clock.ts";
 import { LinkCounters } from "../../observe/link-counters.ts";
 import type { Log } from "../../observe/log.ts";
+import type { DecodedBatch } from "./batch.ts";
 import { decodeBatch } from "./batch-decoding.ts";
 import { encodeHead } from "./batch-encoding.ts";
 import { CreditPool } from "./credit.ts";
@@ -11,6 +12,7 @@ import { type LinkOptions, type ResolvedLinkOptions, resolveLinkOptions } from "
 import type { LinkPort, LinkReceiver, LinkRecord } from "./link-port.ts";
 import { type LinkContext, PeerLink } from "./peer-link.ts";
 import { type Settle, Settlements } from "./settlements.ts";
+import { SharedSender } from "./shared/shared-sender.ts";
 
 /** What {@link Links} need. */
 export interface LinksParts {
@@ -35,6 +37,8 @@ interface Peer {
 
 /** After so much silence a peer that nobody has named may be forgotten, in milliseconds. */
 const unnamedSilenceMs = 60_000;
+/** What goes to all is for at least so many times those whom it is not for. */
+const mostShare = 3;
 /** Incarnations that are remembered as removed. */
 const maxRemoved = 4_096;
 
@@ -46,6 +50,7 @@ export class Links implements LinkPort, Disposable {
   readonly #context: LinkContext;
   readonly #peers = new Map<bigint, Peer>();
   readonly #removed = new Set<bigint>();
+  readonly #shared: SharedSender;
   #nextHome: number;
   #isClosed = false;
 
@@ -68,7 +73,7 @@ export class Links implements LinkPort, Disposable {
       probe: (lane) => lanes.publish(lane, self, probe),
       onSick: (lane) => this.#laneIsSick(lane),
     });
-    this.#context = {
+    const context = {
       self,
       lanes,
       health,
@@ -86,6 +91,8 @@ export class Links implements LinkPort, Disposable {
         maxAccounts: options.maxPeers,
       }),
     };
+    this.#shared = new SharedSender({ context, listeners: () => this.#listeners() });
+    this.#context = { ...context, shared: this.#shared };
   }
 
   /** Begins to receive. Settles as `Lanes.listen` does. */
@@ -117,6 +124,15 @@ export class Links implements LinkPort, Disposable {
     if (settle !== undefined) this.#context.settlements.add([settle], "failed");
   }
 
+  sendToMany(incarnations: readonly bigint[], record: LinkRecord, settles: readonly Settle[] = []): void {
+    const sharing = this.#sharing(incarnations);
+    for (const [index, incarnation] of incarnations.entries()) {
+      if (!sharing.has(index)) this.send(incarnation, record, settles[index]);
+    }
+    const chosen = [...sharing.keys()].map((index) => settles[index]);
+    if (sharing.size > 0) this.#shared.send([...sharing.values()], record, settles.length > 0 ? chosen : []);
+  }
+
   heardAtMs(incarnation: bigint): number {
     return this.#peers.get(incarnation)?.link.heardAtMs ?? Number.NEGATIVE_INFINITY;
   }
@@ -124,6 +140,7 @@ export class Links implements LinkPort, Disposable {
   /** Ends all links; everything is settled, nothing is received any more, and no timer is left. */
   [Symbol.dispose](): void {
     this.#isClosed = true;
+    this.#shared[Symbol.dispose]();
     for (const incarnation of [...this.#peers.keys()]) this.#close(incarnation);
     this.#context.health.close();
   }
@@ -132,17 +149,43 @@ export class Links implements LinkPort, Disposable {
     if (this.#isClosed) return;
     const { counters } = this;
     const { minRevision, maxRevision } = this.#options;
-    const batch = decodeBatch(bytes);
+    const batch = decodeBatch(bytes, this.#parts.self);
     if (batch === undefined) counters.malformedIn++;
     else if (batch.revision < minRevision || batch.revision > maxRevision) counters.unknownRevisionIn++;
+    else if (batch.to === everybody) this.#sharedPast(batch);
     else if (batch.to !== this.#parts.self) counters.misdirectedIn++;
     else if (batch.from !== batch.to) {
       counters.batchesIn++;
+      if (batch.isShared) counters.sharedIn++;
       counters.bytesIn += bytes.length;
       const peer = this.#peers.get(batch.from) ?? this.#add(batch.from);
       if (peer === undefined) counters.refusedIn++;
       else peer.link.receive(batch, lane, this.#parts.clock.monotonicMs());
     }
+  }
+
+  /** Something went to all, and this node has no part in it: it is its own, or the sender does not count on it. */
+  #sharedPast({ from, number }: DecodedBatch): void {
+    if (from === this.#parts.self) this.#shared.heard(number);
+    else this.counters.sharedPast++;
+  }
+
+  /** Peers that hear what goes to all. One that nobody has named may be long gone. */
+  *#listeners(): Iterable<PeerLink> {
+    for (const { link, isNamed } of this.#peers.values()) if (isNamed && link.isListener) yield link;
+  }
+
+  /** Who of these, by their places, gets a record together with the others: most of those who would hear it, and enough of them; else nobody. */
+  #sharing(incarnations: readonly bigint[]): ReadonlyMap<number, PeerLink> {
+    const sharing = new Map<number, PeerLink>();
+    if (incarnations.length < this.#options.sharedPeers) return sharing;
+    const listeners = new Set(this.#listeners());
+    for (const [index, incarnation] of incarnations.entries()) {
+      const link = this.#peers.get(incarnation)?.link;
+      if (link !== undefined && listeners.delete(link)) sharing.set(index, link);
+    }
+    const isWorthIt = sharing.size >= this.#options.sharedPeers && listeners.size * mostShare <= sharing.size;
+    return isWorthIt ? sharing : new Map();
   }
 
   #add(incarnation: bigint): Peer | undefined {
@@ -176,6 +219,7 @@ export class Links implements LinkPort, Disposable {
   #close(incarnation: bigint, hasLeft = false): void {
     const peer = this.#peers.get(incarnation);
     if (peer === undefined) return;
+    this.#shared.giveUp();
     this.#peers.delete(incarnation);
     this.counters.peers--;
     peer.link.close(hasLeft);
@@ -183,6 +227,7 @@ export class Links implements LinkPort, Disposable {
 
   #laneIsSick(lane: number): void {
     const nowMs = this.#parts.clock.monotonicMs();
+    this.#shared.laneIsSick(lane, nowMs);
     for (const { link } of [...this.#peers.values()]) link.laneIsSick(lane, nowMs);
   }
 }

@@ -8,8 +8,9 @@ import type { LinkOutcome, LinkRecord } from "./link-port.ts";
 import { LinkProber } from "./link-prober.ts";
 import { nothing, OutboundRecords } from "./outbound-records.ts";
 import { RoundTrip } from "./round-trip.ts";
-import { SendWindow, type SentBatch } from "./send-window.ts";
+import { isOnlyShared, SendWindow, type SentBatch } from "./send-window.ts";
 import type { Settle, Settlements } from "./settlements.ts";
+import { SharedStanding } from "./shared/shared-standing.ts";
 import type { TakenRecords } from "./waiting-records.ts";
 
 /** What an {@link OutboundLink} needs. */
@@ -21,10 +22,14 @@ export interface OutboundParts {
   readonly random: () => number;
   readonly lane: LinkLane;
   readonly sender: BatchSender;
+  /** A batch that went to several at once has not reached this peer. */
+  readonly onSharedLost: (nowMs: number) => void;
 }
 
 /** How soon a suspended link asks again when it hears of its peer, in milliseconds. */
 const hurriedProbeMs = 50;
+/** With so many publishes under way for each batch, nothing is sent again because a lane fails: where answers come late and say no, each would make more. */
+const maxUnderWay = 4;
 /** A batch that has just been sent is not sent again because it is asked for, in milliseconds. */
 const resendGuardMs = 5;
 
@@ -37,6 +42,8 @@ const resendGuardMs = 5;
  * | suspended | holds records within bounds; asks over several lanes whether anybody answers | an answer -> working, on the lane that was asked |
  */
 export class OutboundLink {
+  /** What is known of the peer and of what goes to several at once. */
+  readonly standing: SharedStanding;
   readonly #parts: OutboundParts;
   readonly #records: OutboundRecords;
   readonly #window = new SendWindow();
@@ -57,6 +64,7 @@ export class OutboundLink {
   constructor(parts: OutboundParts) {
     this.#parts = parts;
     const { options, random } = parts;
+    this.standing = new SharedStanding(options.minAvoidMs, options.maxAvoidMs);
     this.#records = new OutboundRecords(options, (settle, outcome) =>
       this.#settle(settle === undefined ? [] : [settle], 1, outcome),
     );
@@ -78,6 +86,16 @@ export class OutboundLink {
     return !this.#records.isEmpty;
   }
 
+  /** Records of this turn wait to be sent, whatever else is. */
+  get hasTurn(): boolean {
+    return this.#records.hasTurn;
+  }
+
+  /** What is added has to wait for what is about to go to several at once. */
+  get isHeldBack(): boolean {
+    return this.#records.isHeldBack;
+  }
+
   /** When something has to be done if nothing happens; Infinity: nothing has. */
   get deadlineMs(): number {
     const { holdMs } = this.#parts.options;
@@ -95,6 +113,48 @@ export class OutboundLink {
   add(record: LinkRecord, settle: Settle | undefined): boolean {
     this.#records.add(record, settle);
     return this.#records.turnBytes >= this.#parts.options.maxBatchBytes;
+  }
+
+  /** From now on what is added waits for {@link letGo}, because it must not overtake. */
+  holdBack(): void {
+    this.#records.holdBack();
+  }
+
+  /** What waits behind may be sent; before it, these. */
+  letGo(between: readonly LinkRecord[] = [], settles: readonly (Settle | undefined)[] = []): void {
+    this.#records.letGo(between, settles);
+  }
+
+  /** Whether records that go to several at once could go to this peer with them, next: there is credit and room, and nothing that stands before them. */
+  canShare(bytes: number, nowMs: number): boolean {
+    const { maxUnacknowledged, maxBatchBytes } = this.#parts.options;
+    const { turnBytes, isWaiting, hasLoss } = this.#records;
+    if (this.#isSuspended || isWaiting || hasLoss || this.standing.isAvoided(nowMs)) return false;
+    const most = 2 + 2 * Math.ceil(turnBytes / maxBatchBytes);
+    return this.#creditBytes - this.#sentBytes >= turnBytes + bytes && this.#window.size + most <= maxUnacknowledged;
+  }
+
+  /** So many bytes go to several at once, and this peer hears them without having part in it. */
+  overdraw(bytes: number): void {
+    this.standing.overdraw(bytes, this.#window.nextNumber);
+  }
+
+  /**
+   * Records go to several at once, and to this peer with them.
+   * @param isElsewhere it hears them, and they are not for it
+   * @returns the number that they have on this link
+   */
+  share(taken: TakenRecords, isElsewhere: boolean, nowMs: number): number {
+    const { nextNumber } = this.#window;
+    this.#sentBytes += taken.bytes;
+    this.#window.add(this.#parts.sender.share(nextNumber, taken, isElsewhere ? taken.bytes : 0, nowMs));
+    this.#count();
+    return nextNumber;
+  }
+
+  /** What has gone to several at once goes over this link too, because it was lost on the way. */
+  resendShared(nowMs: number): void {
+    if (!this.#isSuspended) this.#resend(isOnlyShared, nowMs);
   }
 
   /** Sends what can be sent, and holds what cannot. */
@@ -118,7 +178,11 @@ export class OutboundLink {
   acknowledged(number: number, nowMs: number): void {
     const done = this.#window.acknowledge(number);
     if (done.length === 0) return;
+    this.standing.acknowledged(number);
+    let isProof = false;
     for (const { batch, wasSettled } of done) {
+      if (isOnlyShared(batch)) this.standing.proved();
+      else isProof = true;
       if (batch.sends === 1) this.#roundTrip.measured(nowMs - batch.lastSentMs);
       if (!wasSettled) this.#settle(batch.settles, batch.records, "delivered");
     }
@@ -126,7 +190,7 @@ export class OutboundLink {
     this.#roundTrip.progressed();
     if (!this.#isSuspended) {
       this.#failures = 0;
-      this.#parts.lane.proved();
+      if (isProof) this.#parts.lane.proved();
       this.#resendSuspects(nowMs);
     }
     this.#count();
@@ -140,10 +204,10 @@ export class OutboundLink {
   /** The peer asks for batches. */
   missing(numbers: readonly number[], nowMs: number): void {
     if (this.#isSuspended) return;
-    for (const number of numbers) {
-      const batch = this.#window.at(number);
-      if (batch !== undefined && batch.lastSentMs <= nowMs - resendGuardMs) this.#parts.sender.sendAgain(batch, nowMs);
-    }
+    const asked = numbers.flatMap((number) => this.#window.at(number) ?? []);
+    const isDue = ({ lastSentMs }: SentBatch) => lastSentMs <= nowMs - resendGuardMs;
+    if (asked.some((batch) => isDue(batch) && isOnlyShared(batch))) this.#parts.onSharedLost(nowMs);
+    for (const batch of asked) if (isDue(batch)) this.#parts.sender.sendAgain(batch, nowMs);
   }
 
   /** The peer has answered a probe. */
@@ -225,6 +289,7 @@ export class OutboundLink {
   }
 
   #resend(chosen: (batch: SentBatch) => boolean, nowMs: number): void {
+    if (this.#parts.lane.underWay > maxUnderWay * this.#window.size) return; // time-outs do it
     for (const batch of this.#window.all()) if (chosen(batch)) this.#parts.sender.sendAgain(batch, nowMs);
   }
 
@@ -237,9 +302,12 @@ export class OutboundLink {
     this.#parts.counters.retransmitTimeouts++;
     this.#roundTrip.timedOut();
     this.#suspectMs = nowMs;
-    this.#laneFailed("unanswered", nowMs);
     const { oldest } = this.#window;
-    if (oldest !== undefined && !this.#isSuspended) this.#parts.sender.sendAgain(oldest, nowMs);
+    if (oldest !== undefined && isOnlyShared(oldest)) this.#parts.onSharedLost(nowMs);
+    else this.#laneFailed("unanswered", nowMs);
+    if (oldest !== undefined && !this.#isSuspended && oldest.lastSentMs < nowMs) {
+      this.#parts.sender.sendAgain(oldest, nowMs);
+    }
   }
 
   #laneFailed(reason: PublishFailure | "unanswered", nowMs: number): void {

@@ -12,6 +12,9 @@ export const nothing: TakenRecords = { records: [], bytes: 0, settles: [] };
 /** The records of a link that have not been sent: those of this turn, those that wait for better times, and what the peer has to be told of those that do not any more. */
 export class OutboundRecords {
   readonly #turn = new TurnRecords();
+  /** Of this turn too, and behind what is about to go to several at once. */
+  readonly #behind = new TurnRecords();
+  #isHeldBack = false;
   readonly #waiting: WaitingRecords;
   readonly #loss: PendingLoss;
   readonly #holdMs: number;
@@ -35,7 +38,17 @@ export class OutboundRecords {
 
   /** Neither a record nor a loss is left. */
   get isEmpty(): boolean {
-    return this.#turn.isEmpty && this.#waiting.isEmpty && this.#loss.isEmpty;
+    return this.#isTurnEmpty && this.#waiting.isEmpty && this.#loss.isEmpty;
+  }
+
+  /** Some would be sent without any that come. */
+  get hasTurn(): boolean {
+    return !this.#isTurnEmpty;
+  }
+
+  /** What is added has to wait for what is about to go to several at once. */
+  get isHeldBack(): boolean {
+    return this.#isHeldBack;
   }
 
   /** Some wait for better times. */
@@ -49,7 +62,11 @@ export class OutboundRecords {
 
   /** Of this turn, what they count against credit. */
   get turnBytes(): number {
-    return this.#turn.bytes;
+    return this.#turn.bytes + this.#behind.bytes;
+  }
+
+  get #isTurnEmpty(): boolean {
+    return this.#turn.isEmpty && this.#behind.isEmpty;
   }
 
   /** Of those that wait. */
@@ -63,7 +80,19 @@ export class OutboundRecords {
   }
 
   add(record: LinkRecord, settle: Settle | undefined): void {
-    this.#turn.push(record, settle);
+    (this.#isHeldBack ? this.#behind : this.#turn).push(record, settle);
+  }
+
+  /** From now on what is added waits for {@link letGo}. */
+  holdBack(): void {
+    this.#isHeldBack = true;
+  }
+
+  /** What was added meanwhile may be sent, behind whatever is added between. */
+  letGo(between: readonly LinkRecord[] = [], settles: readonly (Settle | undefined)[] = []): void {
+    this.#isHeldBack = false;
+    for (const [index, record] of between.entries()) this.#turn.push(record, settles[index]);
+    this.#behind.drain((record, settle) => this.#turn.push(record, settle));
   }
 
   /** Gives up what has waited for too long. */
@@ -89,6 +118,7 @@ export class OutboundRecords {
 
   /** Gives up everything. */
   close(): void {
+    this.letGo();
     this.#turn.drain((_, settle) => this.#onOut(settle, "failed"));
     this.#waiting.clear();
     this.#loss.take();

@@ -4,6 +4,7 @@ import type { LinkCounters } from "../../observe/link-counters.ts";
 import type { Log } from "../../observe/log.ts";
 import { Alarm } from "./alarm.ts";
 import type { DecodedBatch } from "./batch.ts";
+import type { SharedBy } from "./batch-encoding.ts";
 import { BatchSender } from "./batch-sender.ts";
 import type { CreditPool } from "./credit.ts";
 import type { FlushPacer } from "./flush-pacer.ts";
@@ -14,6 +15,8 @@ import type { ResolvedLinkOptions } from "./link-options.ts";
 import type { LinkReceiver, LinkRecord } from "./link-port.ts";
 import { OutboundLink } from "./outbound-link.ts";
 import type { Settle, Settlements } from "./settlements.ts";
+import { type SharedSender, sharedRevision } from "./shared/shared-sender.ts";
+import type { TakenRecords } from "./waiting-records.ts";
 
 /** What all links of a node share. */
 export interface LinkContext {
@@ -29,6 +32,7 @@ export interface LinkContext {
   readonly pacer: FlushPacer;
   readonly settlements: Settlements;
   readonly credit: CreditPool;
+  readonly shared: SharedSender;
 }
 
 /** Both directions of the link with one peer, and their timers. */
@@ -40,11 +44,13 @@ export class PeerLink {
   readonly #watch: Alarm;
   readonly #tell: Alarm;
   readonly #sender: BatchSender;
+  readonly #peer: bigint;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
   constructor(context: LinkContext, peer: bigint, home: number) {
     this.#context = context;
+    this.#peer = peer;
     const { clock, options, counters, receiver, random, settlements, self } = context;
     const log = context.log.child({ peer: peer.toString(16) });
     this.#watch = new Alarm(clock, (nowMs) => this.#check(nowMs), { isPatient: true });
@@ -88,6 +94,10 @@ export class PeerLink {
       random,
       lane: this.#lane,
       sender: this.#sender,
+      onSharedLost: (nowMs) => {
+        this.#outbound.standing.lost(nowMs);
+        context.shared.lost(this, nowMs);
+      },
     });
   }
 
@@ -107,6 +117,7 @@ export class PeerLink {
   }
 
   send(record: LinkRecord, settle: Settle | undefined): void {
+    if (this.#outbound.isHeldBack) this.#context.shared.close();
     if (this.#outbound.add(record, settle)) this.flush(this.#context.clock.monotonicMs());
     else this.#context.pacer.add(this);
   }
@@ -114,9 +125,68 @@ export class PeerLink {
   /** Sends what is there to send and to say. */
   flush(nowMs: number): void {
     if (this.#isClosed) return;
+    if (this.#outbound.isHeldBack) return this.#context.shared.flush(nowMs);
     this.#outbound.flush(nowMs);
     if (this.#inbound.tellDueMs <= nowMs) this.#sender.sendEmpty(nowMs, 0);
     this.#tell.set(this.#inbound.tellDueMs);
+    this.#watchAgain();
+  }
+
+  /** The peer hears what goes to several at once. */
+  get isListener(): boolean {
+    return this.#sender.revision >= sharedRevision;
+  }
+
+  /** Something is about to be sent to the peer, whatever else is. */
+  get hasTurn(): boolean {
+    return this.#outbound.hasTurn;
+  }
+
+  /** See {@link OutboundLink.isHeldBack}. */
+  get isHeldBack(): boolean {
+    return this.#outbound.isHeldBack;
+  }
+
+  /** See {@link SharedStanding.overdraftBytes}. */
+  get overdraftBytes(): number {
+    return this.#outbound.standing.overdraftBytes;
+  }
+
+  /** See {@link OutboundLink.holdBack}. */
+  holdBack(): void {
+    this.#outbound.holdBack();
+  }
+
+  /** See {@link OutboundLink.letGo}. */
+  letGo(between?: readonly LinkRecord[], settles?: readonly (Settle | undefined)[]): void {
+    this.#outbound.letGo(between, settles);
+    this.#context.pacer.add(this);
+  }
+
+  /** See {@link OutboundLink.canShare}. */
+  canShare(bytes: number, nowMs: number): boolean {
+    return this.#outbound.canShare(bytes, nowMs);
+  }
+
+  /** See {@link OutboundLink.overdraw}. */
+  overdraw(bytes: number): void {
+    this.#outbound.overdraw(bytes);
+  }
+
+  /** Records go to several at once, behind what is there to send. @returns what is said with them to this peer */
+  share(taken: TakenRecords, nowMs: number, { isElsewhere }: { readonly isElsewhere: boolean }): SharedBy {
+    this.#outbound.flush(nowMs);
+    const number = this.#outbound.share(taken, isElsewhere, nowMs);
+    const tail = this.#inbound.hasNews ? { ...this.#inbound.tail(nowMs), probe: 0, echo: 0 } : undefined;
+    this.#watchAgain();
+    return { to: this.#peer, number, tail, elsewhere: isElsewhere ? taken.bytes : 0 };
+  }
+
+  /** What went to several at once over the lane that is left goes over this link, too. */
+  sharedLaneLeft(nowMs: number): void {
+    if (this.#isClosed) return;
+    this.#outbound.standing.forgive();
+    this.#outbound.resendShared(nowMs);
     this.#watchAgain();
   }
 

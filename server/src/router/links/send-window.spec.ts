@@ -5,6 +5,7 @@ function batch(number: number, sentMs = 0, hasLoss = false): SentBatch {
   return {
     number,
     body: new Uint8Array(100),
+    bytes: 100,
     records: 1,
     hasLoss,
     settles: [],

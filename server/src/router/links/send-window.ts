@@ -3,16 +3,25 @@ import type { Settle } from "./settlements.ts";
 /** A batch that was sent and is not acknowledged. */
 export interface SentBatch {
   readonly number: number;
-  /** Without its tail. */
-  readonly body: Uint8Array;
+  /** Without its tail, as it goes over its link. Undefined: it has only gone to several at once. */
+  body: Uint8Array | undefined;
+  /** What is kept to be sent again, in bytes. */
+  readonly bytes: number;
   readonly records: number;
   readonly hasLoss: boolean;
+  /** Encodes `body`. Of one that has gone to several at once. */
+  readonly encodeBody?: () => Uint8Array;
   /** Whom to tell; nobody, once they were told that the outcome is not known. */
   readonly settles: readonly Settle[];
   /** By the monotonic clock. */
   readonly firstSentMs: number;
   lastSentMs: number;
   sends: number;
+}
+
+/** Nobody has sent it over its link yet: it has only gone to several at once. */
+export function isOnlyShared({ encodeBody, sends }: SentBatch): boolean {
+  return encodeBody !== undefined && sends === 1;
 }
 
 /** A batch that has arrived. */
@@ -69,7 +78,7 @@ export class SendWindow {
   add(batch: SentBatch): void {
     this.#lastNumber = batch.number;
     this.#batches.push(batch);
-    this.#bytes += batch.body.length;
+    this.#bytes += batch.bytes;
   }
 
   /** Takes out every batch up to this number; a number that was never sent says nothing. */
@@ -77,7 +86,7 @@ export class SendWindow {
     const first = this.#batches[0];
     if (first === undefined || number < first.number || number > this.#lastNumber) return [];
     const done = this.#batches.splice(0, number - first.number + 1);
-    for (const batch of done) this.#bytes -= batch.body.length;
+    for (const batch of done) this.#bytes -= batch.bytes;
     const settled = Math.min(this.#settled, done.length);
     this.#settled -= settled;
     return done.map((batch, index) => ({ batch, wasSettled: index < settled }));

@@ -34,14 +34,16 @@ export declare type Batch = Message<"fanfare.cluster.v1alpha.Batch"> & {
   from: bigint;
 
   /**
-   * The incarnation it is for; another one ignores it: an inbox may be an heir's.
+   * The incarnation it is for; another one ignores it: an inbox may be an heir's. 0, since revision 2, on a lane to which all listen: for those in
+   * `shared_by`.
    *
    * @generated from field: fixed64 to = 3;
    */
   to: bigint;
 
   /**
-   * Counts the batches of this link that carry records or a loss, from 1 on. 0: it carries neither, and is not acknowledged.
+   * Counts the batches of this link that carry records or a loss, from 1 on. 0: it carries neither, and is not acknowledged. With `to` 0: counts
+   * what `from` has published to all, from 1 on.
    *
    * @generated from field: uint64 number = 4;
    */
@@ -96,6 +98,22 @@ export declare type Batch = Message<"fanfare.cluster.v1alpha.Batch"> & {
    * @generated from field: uint64 echo = 11;
    */
   echo: bigint;
+
+  /**
+   * Since revision 2, with `to` 0: a batch of the link to each of several incarnations, without `revision`, `from` and `records`. It has the records of
+   * this one, unless it has `elsewhere`. `to` stands first in it. If it has to be sent again, it goes over its link.
+   *
+   * @generated from field: repeated fanfare.cluster.v1alpha.Batch shared_by = 12;
+   */
+  sharedBy: Batch[];
+
+  /**
+   * Since revision 2: bytes of records that were not for `to` and reached it all the same, over a lane to which all listen. They count as its records
+   * do against credit.
+   *
+   * @generated from field: uint64 elsewhere = 13;
+   */
+  elsewhere: bigint;
 };
 
 /**

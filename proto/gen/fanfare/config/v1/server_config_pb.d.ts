@@ -766,6 +766,13 @@ export declare type Valkey = Message<"fanfare.config.v1.Valkey"> & {
    * @generated from field: fanfare.config.v1.ReadPreference read_preference = 14;
    */
   readPreference: ReadPreference;
+
+  /**
+   * To how many other nodes a message has to go for it to be published once, to all of them, and not to each. 0: 3.
+   *
+   * @generated from field: uint32 shared_lane_peers = 15;
+   */
+  sharedLanePeers: number;
 };
 
 /**

@@ -1,5 +1,5 @@
 import { ErrorCode } from "@fanfare/proto/v1";
-import type { Lanes } from "../../../broker/lanes.ts";
+import { everybody, type Lanes } from "../../../broker/lanes.ts";
 import { FanfareError } from "../../../fanfare-error.ts";
 import type { Random } from "../../../testing/random.ts";
 import type { SimulatedProcess } from "../../../testing/simulation/simulated-process.ts";
@@ -66,6 +66,8 @@ export class HostileNetwork {
   readonly #thawing: (() => void)[][];
   readonly #inboxes = new Map<bigint, Inbox>();
   readonly #cut = new Set<bigint>();
+  /** Nodes that do not get what is sent to everybody: their subscriptions to it are broken. */
+  readonly deafToShared = new Set<bigint>();
   readonly #onPublish: (publish: Publish) => void;
   readonly #arrivals = new Map<string, number>();
 
@@ -99,6 +101,7 @@ export class HostileNetwork {
   heal(): void {
     for (let shard = 0; shard < this.shards; shard++) this.set(shard, "well");
     this.#cut.clear();
+    this.deafToShared.clear();
     this.mischief = noMischief;
   }
 
@@ -135,7 +138,10 @@ export class HostileNetwork {
     const state = this.#cut.has(from) ? random.pick(["refusing", "silent"] as const) : this.#states[shard];
     const answerLater = (receivers: number | undefined, ms = random.between(0.1, 1)) =>
       this.#simulation.after(ms, () => answer(receivers));
-    const passOn = () => this.#passOn(publish);
+    const receivers = this.#receiversOf(to);
+    const passOn = () => {
+      for (const receiver of receivers) this.#passOn({ ...publish, to: receiver });
+    };
     const { lose, double, refuseAfterwards } = this.mischief;
     switch (state) {
       case "refusing":
@@ -153,14 +159,23 @@ export class HostileNetwork {
         passOn();
         return void answerLater(0);
       default: {
-        const receivers = this.#inboxes.has(to) && !this.#cut.has(to) ? 1 : 0;
-        if (random.chance(lose) || this.loses(publish)) return void answerLater(receivers);
-        passOn();
-        if (random.chance(double)) passOn();
+        const reached = receivers.filter((receiver) => !this.#cut.has(receiver)).length;
+        if (this.loses(publish)) return void answerLater(reached);
+        // Each subscriber of what is sent to everybody has its own fate, as any connection to a server.
+        for (const receiver of receivers) {
+          if (random.chance(lose)) continue;
+          this.#passOn({ ...publish, to: receiver });
+          if (random.chance(double)) this.#passOn({ ...publish, to: receiver });
+        }
         if (random.chance(refuseAfterwards)) answerLater(undefined, random.between(0.1, clientTimeoutMs));
-        else answerLater(receivers);
+        else answerLater(reached);
       }
     }
+  }
+
+  #receiversOf(to: bigint): readonly bigint[] {
+    if (to !== everybody) return this.#inboxes.has(to) ? [to] : [];
+    return [...this.#inboxes.keys()].filter((incarnation) => !this.deafToShared.has(incarnation));
   }
 
   #passOn({ from, to, lane, bytes }: Publish): void {

@@ -3,7 +3,7 @@ import type { LinkOutcome, LinkRecord } from "../link-port.ts";
 
 /** A record that was sent over one link, and what became of it. */
 export interface SentRecord {
-  /** Counts the records of the link. */
+  /** Grows with the records of the link. */
   readonly id: number;
   readonly record: LinkRecord;
   readonly sentMs: number;
@@ -12,25 +12,31 @@ export interface SentRecord {
 
 type Event = { readonly id: number } | { readonly lost: readonly AppChannel[] | "all" };
 
+/** A record of so many bytes and four, which are its id. */
+export function recordOf(id: number, shape: Omit<LinkRecord, "bytes"> & { readonly length: number }): LinkRecord {
+  const { length, ...rest } = shape;
+  const bytes = Buffer.alloc(4 + length, id & 0xff);
+  bytes.writeUInt32LE(id);
+  return { ...rest, bytes };
+}
+
 /** Everything that was sent and received over one link, and what must be true of it. */
 export class LinkLedger {
   readonly sent: SentRecord[] = [];
+  readonly #byId = new Map<number, SentRecord>();
   readonly #events: Event[] = [];
 
-  /** A record of the next id: its first four bytes. */
-  add(shape: Omit<LinkRecord, "bytes"> & { readonly length: number }, nowMs: number): SentRecord {
-    const { length, ...rest } = shape;
-    const id = this.sent.length;
-    const bytes = Buffer.alloc(4 + length, id & 0xff);
-    bytes.writeUInt32LE(id);
-    const sent: SentRecord = { id, record: { ...rest, bytes }, sentMs: nowMs, outcomes: [] };
+  /** A record whose first four bytes are its id, which is higher than those before. */
+  add(id: number, record: LinkRecord, nowMs: number): SentRecord {
+    const sent: SentRecord = { id, record, sentMs: nowMs, outcomes: [] };
     this.sent.push(sent);
+    this.#byId.set(id, sent);
     return sent;
   }
 
   received(bytes: Uint8Array): void {
     const id = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readUInt32LE();
-    const { record } = this.sent[id] ?? {};
+    const { record } = this.#byId.get(id) ?? {};
     if (record === undefined || Buffer.compare(record.bytes, bytes) !== 0) {
       throw new Error(`record ${id} is not as it was sent`);
     }
@@ -81,7 +87,7 @@ export class LinkLedger {
         isTold ||= lost === "all" || lost.some(({ key }) => key === record.channel?.key);
         continue;
       }
-      const other = this.sent[event.id]?.record;
+      const other = this.#byId.get(event.id)?.record;
       if (other?.class !== record.class || other.channel?.key !== record.channel?.key) continue;
       if (event.id > id) return isTold;
       isTold = false;

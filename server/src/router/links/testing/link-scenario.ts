@@ -27,6 +27,8 @@ export interface Sent {
 /** One node of a scenario, and what it got. */
 export class ScenarioNode {
   readonly incarnation: bigint;
+  /** The highest revision that it understands. */
+  readonly maxRevision: number;
   readonly process: SimulatedProcess;
   readonly links: Links;
   readonly received: { readonly from: bigint; readonly text: string; readonly atMs: number }[] = [];
@@ -38,6 +40,7 @@ export class ScenarioNode {
 
   constructor(incarnation: bigint, simulation: Simulation, network: HostileNetwork, options: LinkOptions) {
     this.incarnation = incarnation;
+    this.maxRevision = options.maxRevision ?? 2;
     this.#simulation = simulation;
     this.process = new SimulatedProcess({
       simulation,
@@ -94,6 +97,22 @@ export class ScenarioNode {
     });
     return sent;
   }
+
+  /** The same to several. @returns what became of it, in their order */
+  sendToMany(to: readonly ScenarioNode[], text: string, { key = "b" } = {}): Sent[] {
+    const all = to.map((): Sent => ({ outcome: undefined, settledMs: 0 }));
+    const record = { class: "live" as const, bytes: Buffer.from(text), channel: { appId: "app", key } };
+    const settles = all.map((sent) => (outcome: LinkOutcome) => {
+      sent.outcome = outcome;
+      sent.settledMs = this.#simulation.nowMs;
+    });
+    this.links.sendToMany(
+      to.map(({ incarnation }) => incarnation),
+      record,
+      settles,
+    );
+    return all;
+  }
 }
 
 /** A few nodes and their links, under virtual time; a test says what goes wrong. */
@@ -119,7 +138,8 @@ export class LinkScenario {
     );
     for (const node of this.nodes) {
       void node.links.listen();
-      for (const peer of this.nodes) if (peer !== node && !areStrangers) node.links.addPeer(peer.incarnation);
+      for (const peer of this.nodes)
+        if (peer !== node && !areStrangers) node.links.addPeer(peer.incarnation, peer.maxRevision);
     }
   }
 

@@ -1,3 +1,4 @@
+import { everybody } from "../../../broker/lanes.ts";
 import type { LinkCounters } from "../../../observe/link-counters.ts";
 import { silentLog } from "../../../observe/log.ts";
 import type { Random } from "../../../testing/random.ts";
@@ -5,11 +6,11 @@ import { SimulatedProcess } from "../../../testing/simulation/simulated-process.
 import { Simulation } from "../../../testing/simulation/simulation.ts";
 import { recordCost } from "../batch.ts";
 import { type ResolvedLinkOptions, resolveLinkOptions } from "../link-options.ts";
-import type { RecordClass } from "../link-port.ts";
+import type { LinkOutcome, LinkRecord, RecordClass } from "../link-port.ts";
 import { Links } from "../links.ts";
 import { CreditWitness } from "./credit-witness.ts";
-import { HostileNetwork, type ShardState } from "./hostile-lanes.ts";
-import { LinkLedger, type SentRecord } from "./link-ledger.ts";
+import { HostileNetwork, type Publish, type ShardState } from "./hostile-lanes.ts";
+import { LinkLedger, recordOf, type SentRecord } from "./link-ledger.ts";
 
 interface Node {
   readonly incarnation: bigint;
@@ -17,14 +18,19 @@ interface Node {
   readonly links: Links;
   /** Peers that it was told of. Others it finds out by what they send, and sends nothing before. */
   readonly knows: Set<bigint>;
+  /** Of them, those that it was told to listen to what goes to all. */
+  readonly countsOn: Set<bigint>;
   /** Its router is behind: it keeps what it gets until then. */
   keepsUntilMs: number;
   /** How long it stood still, in milliseconds. */
   frozenMs: number;
   readonly witness: CreditWitness;
+  /** The highest revision that it understands. */
+  readonly maxRevision: number;
+  /** Records that it has sent. */
+  records: number;
 }
 
-const nodeCount = 3;
 const faultsUntilMs = 4_000;
 /** After everything has healed, by when all must be settled and quiet. */
 const settledAfterMs = 2_000;
@@ -55,11 +61,14 @@ export class LinksRun {
       ...(random.chance(0.3) && { maxPeers: 4, maxInboundBytes: 80_000 }),
       ...(random.chance(0.3) && { maxLossChannels: 2 }),
       holdMs: random.pick([500, 3_000]),
+      sharedPeers: random.pick([1, 1, 2, 2, 1_000]),
+      sharedBytes: random.pick([1, 300, 6_000]),
+      ...(random.chance(0.5) && { maxOverdraftBytes: 20_000 }),
     });
-    this.network = new HostileNetwork(this.simulation, random.pick([1, 3, 6]), random.pick([1, 3]), ({ to, bytes }) =>
-      this.#nodes.find(({ incarnation }) => incarnation === to)?.witness.published(bytes),
+    this.network = new HostileNetwork(this.simulation, random.pick([1, 3, 6]), random.pick([1, 3]), (publish) =>
+      this.#witness(publish),
     );
-    this.#nodes = Array.from({ length: nodeCount }, (_, index) => this.#node(BigInt(index + 1)));
+    this.#nodes = Array.from({ length: random.pick([2, 3, 3, 4, 5]) }, (_, index) => this.#node(BigInt(index + 1)));
   }
 
   /** Runs it and tells what was wrong. */
@@ -68,7 +77,9 @@ export class LinksRun {
       void node.links.listen();
       for (const peer of this.#nodes) {
         if (peer === node || this.#random.chance(0.2)) continue;
-        node.links.addPeer(peer.incarnation);
+        const revision = this.#random.chance(0.1) ? undefined : peer.maxRevision;
+        node.links.addPeer(peer.incarnation, revision);
+        if (revision === 2) node.countsOn.add(peer.incarnation);
         node.knows.add(peer.incarnation);
       }
     }
@@ -98,10 +109,23 @@ export class LinksRun {
     return this.#nodes.map(({ links }) => links.counters);
   }
 
+  #witness({ from, to, bytes }: Publish): void {
+    const sender = this.#nodes.find(({ incarnation }) => incarnation === from);
+    for (const { incarnation, witness, process } of this.#nodes) {
+      if (to === incarnation) {
+        witness.published(bytes);
+        sender?.witness.said(to, bytes);
+      } else if (to === everybody && incarnation !== from) {
+        if (!process.isDead && sender?.countsOn.has(incarnation)) witness.published(bytes);
+        sender?.witness.said(incarnation, bytes);
+      }
+    }
+  }
+
   #checkBounds(): void {
     const { maxLiveBytes, maxVolatileBytes, maxDurableBytes, maxControlBytes, maxUnacknowledged } = this.options;
     const { maxInboundBytes, maxPeerInboundBytes, maxBatchBytes } = this.options;
-    const peers = nodeCount - 1;
+    const peers = this.#nodes.length - 1;
     for (const { incarnation, links, witness } of this.#living) {
       const { waitingBytes, unacknowledgedBytes, earlyBytes } = links.counters;
       const waitingBound = maxLiveBytes + maxVolatileBytes + maxDurableBytes + maxControlBytes;
@@ -111,6 +135,7 @@ export class LinksRun {
         ["unacknowledged", unacknowledgedBytes, peers * sentBound],
         ["early", earlyBytes, maxInboundBytes + peers * largestLength],
         ["on their way", witness.mostBytes, maxInboundBytes],
+        ["overdrawn", witness.mostOverdraftBytes, this.options.maxOverdraftBytes],
       ];
       for (const [name, bytes, bound] of bounded) {
         if (bytes > bound) this.#fault(`node ${incarnation} has ${bytes} bytes ${name}`);
@@ -139,24 +164,28 @@ export class LinksRun {
       name: `node ${incarnation}`,
       onThrown: (reason) => this.#fault(`node ${incarnation} threw ${reason}`),
     });
+    const maxRevision = this.#random.chance(0.15) ? 1 : 2;
     const node: Node = {
       incarnation,
+      maxRevision,
+      records: 0,
       process,
       knows: new Set(),
+      countsOn: new Set(),
       keepsUntilMs: 0,
       frozenMs: 0,
-      witness: new CreditWitness(recordCost(largestLength + 4)),
+      witness: new CreditWitness(incarnation, recordCost(largestLength + 4)),
       links: new Links({
         self: incarnation,
         lanes: this.network.lanesOf(incarnation, process),
         clock: process.clock,
         log: silentLog,
         random: () => process.random.between(0, 1),
-        options: this.options,
+        options: { ...this.options, maxRevision },
         receiver: {
           onRecords: (from, records, keep) => {
             node.knows.add(from);
-            for (const bytes of records) this.#ledger(from, incarnation).received(bytes);
+            for (const bytes of records) this.#received(from, incarnation, bytes);
             const bytes = records.reduce((sum, { length }) => sum + recordCost(length), 0);
             const keepMs = node.keepsUntilMs - this.simulation.nowMs;
             if (keepMs <= 0) return node.witness.workedOff(from, bytes);
@@ -173,6 +202,15 @@ export class LinksRun {
       }),
     };
     return node;
+  }
+
+  /** What the ledger says of it: what is thrown here would be the receiver's own fault. */
+  #received(from: bigint, to: bigint, bytes: Uint8Array): void {
+    try {
+      this.#ledger(from, to).received(bytes);
+    } catch (reason) {
+      this.#fault(`${from} to ${to}: ${reason}`);
+    }
   }
 
   get #living(): Node[] {
@@ -200,7 +238,7 @@ export class LinksRun {
         simulation.at(fromMs, fault);
         simulation.at(untilMs, end);
       };
-      switch (random.below(8)) {
+      switch (random.below(9)) {
         case 0:
           begin(
             () => network.cut(node.incarnation),
@@ -218,6 +256,12 @@ export class LinksRun {
           simulation.at(fromMs, () => {
             node.keepsUntilMs = untilMs;
           });
+          break;
+        case 4:
+          begin(
+            () => network.deafToShared.add(node.incarnation),
+            () => network.deafToShared.delete(node.incarnation),
+          );
           break;
         case 3:
           if (random.chance(0.3)) this.#planDeath(node, fromMs);
@@ -249,6 +293,23 @@ export class LinksRun {
   #planTraffic(): void {
     const random = this.#random;
     const classes: RecordClass[] = ["live", "volatile", "durable", "control"];
+    for (const from of this.#living) {
+      for (let burst = random.below(25); burst > 0; burst--) {
+        const size = random.pick([1, 1, 2, 20]);
+        const length = random.pick([0, 20, 200, random.pick([3_000, largestLength])]);
+        const share = random.pick([0.8, 1, 1]);
+        this.simulation.at(random.between(0, faultsUntilMs), () =>
+          from.process.run(() => {
+            const known = this.#nodes.filter(({ incarnation }) => from.knows.has(incarnation));
+            const targets = known.filter(() => random.chance(share));
+            for (let count = 0; count < size; count++) {
+              this.#sendToMany(from, targets, random.pick(classes), length);
+              if (targets[0] && random.chance(0.2)) this.#send(from, targets[0], random.pick(classes), 20);
+            }
+          }),
+        );
+      }
+    }
     for (const [from, to] of this.#livingPairs()) {
       const bursts = random.below(30);
       for (let burst = 0; burst < bursts; burst++) {
@@ -265,23 +326,47 @@ export class LinksRun {
   }
 
   #send(from: Node, to: Node, recordClass: RecordClass, length: number): SentRecord {
+    const record = this.#record(from, recordClass, length);
+    const { sent, settle, returned } = this.#expect(from, to, record);
+    from.links.send(to.incarnation, record, settle);
+    returned();
+    return sent;
+  }
+
+  #sendToMany(from: Node, targets: readonly Node[], recordClass: RecordClass, length: number): void {
+    const record = this.#record(from, recordClass, length);
+    const expected = targets.map((to) => this.#expect(from, to, record));
+    const to = targets.map(({ incarnation }) => incarnation);
+    from.links.sendToMany(
+      to,
+      record,
+      expected.map(({ settle }) => settle),
+    );
+    for (const { returned } of expected) returned();
+  }
+
+  #record(from: Node, recordClass: RecordClass, length: number): LinkRecord {
     const random = this.#random;
     const channel = { appId: "app", key: `g:${recordClass}${random.below(4)}` };
     const conflation = recordClass === "volatile" && random.chance(0.5) ? `${random.below(2)}` : "";
+    const shape = { class: recordClass, length, ...(recordClass !== "control" && { channel }), conflation };
+    return recordOf(from.records++, shape);
+  }
+
+  #expect(from: Node, to: Node, record: LinkRecord) {
     const ledger = this.#ledger(from.incarnation, to.incarnation);
-    const sent = ledger.add(
-      { class: recordClass, length, ...(recordClass !== "control" && { channel }), conflation },
-      this.simulation.nowMs,
-    );
+    const sent = ledger.add(from.records - 1, record, this.simulation.nowMs);
     let isReturned = false;
-    from.links.send(to.incarnation, sent.record, (outcome) => {
+    const settle = (outcome: LinkOutcome) => {
       if (!isReturned) this.#fault(`record ${sent.id} was settled before it was sent`);
       sent.outcomes.push(outcome);
       const ageMs = this.simulation.nowMs - sent.sentMs - from.frozenMs;
       if (ageMs > 2 * this.options.holdMs + slackMs) this.#fault(`record ${sent.id} was settled after ${ageMs} ms`);
-    });
-    isReturned = true;
-    return sent;
+    };
+    const returned = () => {
+      isReturned = true;
+    };
+    return { sent, settle, returned };
   }
 
   #checkLedgers(): void {

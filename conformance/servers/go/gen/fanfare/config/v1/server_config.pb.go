@@ -1432,8 +1432,10 @@ type Valkey struct {
 	RetryForMs uint32 `protobuf:"varint,13,opt,name=retry_for_ms,json=retryForMs,proto3" json:"retry_for_ms,omitempty"`
 	// Who answers what may be read from replicas, which is pages of history alone. Default: PRIMARY.
 	ReadPreference ReadPreference `protobuf:"varint,14,opt,name=read_preference,json=readPreference,proto3,enum=fanfare.config.v1.ReadPreference" json:"read_preference,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// To how many other nodes a message has to go for it to be published once, to all of them, and not to each. 0: 3.
+	SharedLanePeers uint32 `protobuf:"varint,15,opt,name=shared_lane_peers,json=sharedLanePeers,proto3" json:"shared_lane_peers,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Valkey) Reset() {
@@ -1562,6 +1564,13 @@ func (x *Valkey) GetReadPreference() ReadPreference {
 		return x.ReadPreference
 	}
 	return ReadPreference_READ_PREFERENCE_UNSPECIFIED
+}
+
+func (x *Valkey) GetSharedLanePeers() uint32 {
+	if x != nil {
+		return x.SharedLanePeers
+	}
+	return 0
 }
 
 // What a server tells about itself.
@@ -1877,7 +1886,7 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x14_send_queue_stall_msB\x12\n" +
 	"\x10_max_membershipsB\x0f\n" +
 	"\r_max_sessionsB\x1a\n" +
-	"\x18_max_presence_data_bytes\"\xa0\x05\n" +
+	"\x18_max_presence_data_bytes\"\xd5\x05\n" +
 	"\x06Valkey\x12+\n" +
 	"\taddresses\x18\x01 \x03(\tB\r\xaa\xbb\x18\t\b\x01\x10\xff\x01\x18\x01 @R\taddresses\x12\x18\n" +
 	"\acluster\x18\x02 \x01(\bR\acluster\x12\x10\n" +
@@ -1895,7 +1904,8 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x12replica_timeout_ms\x18\f \x01(\rB\a\xaa\xbb\x18\x030\x90NR\x10replicaTimeoutMs\x12*\n" +
 	"\fretry_for_ms\x18\r \x01(\rB\b\xaa\xbb\x18\x040\xe0\xd4\x03R\n" +
 	"retryForMs\x12J\n" +
-	"\x0fread_preference\x18\x0e \x01(\x0e2!.fanfare.config.v1.ReadPreferenceR\x0ereadPreference\"\xab\x01\n" +
+	"\x0fread_preference\x18\x0e \x01(\x0e2!.fanfare.config.v1.ReadPreferenceR\x0ereadPreference\x123\n" +
+	"\x11shared_lane_peers\x18\x0f \x01(\rB\a\xaa\xbb\x18\x030\xe8\aR\x0fsharedLanePeers\"\xab\x01\n" +
 	"\aObserve\x128\n" +
 	"\tlog_level\x18\x01 \x01(\x0e2\x1b.fanfare.config.v1.LogLevelR\blogLevel\x12;\n" +
 	"\n" +
