@@ -181,6 +181,7 @@ function takeOver(
   else counters.handshakesResumed++;
   welcome(connection, hello, app, session, true, results);
   startDurable(app.hub, session, plans);
+  if (isSeamless) app.sessions?.movedIn(session);
   finish();
 }
 

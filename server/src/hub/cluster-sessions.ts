@@ -13,6 +13,7 @@ import type { AnswerResult } from "../router/cluster/asks.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
 import { type ChannelKey, groupKey, groupOf, playerKey } from "../wire/channel-key.ts";
 import type { AppHub } from "./app-hub.ts";
+import { MovesNearDeaths } from "./moves-near-deaths.ts";
 import type { Credentials, Session } from "./session.ts";
 import type { Ending, SessionName, SessionOwnership } from "./session-life.ts";
 
@@ -77,11 +78,19 @@ export class ClusterSessions implements SessionOwnership {
   readonly #claiming = new Map<string, { count: number; supersededBy: number }>();
   /** Sessions that go on elsewhere and whose old connection is still served. */
   readonly #handingOver = new Map<string, Session>();
+  readonly #moves: MovesNearDeaths;
+  readonly #unlisten: () => void;
 
   constructor(options: ClusterSessionsOptions) {
+    const { hub, cluster, clock, resumeWindowMs } = options;
     this.#options = options;
-    this.#appId = options.hub.appId;
-    options.hub.ownership = this;
+    this.#appId = hub.appId;
+    const tell = (session: Session): void => hub.subscriptions.tellAllMissed(session);
+    this.#moves = new MovesNearDeaths({ clock, resumeWindowMs, tell });
+    this.#unlisten = cluster.onDeath((_, hasLeft) => {
+      if (!hasLeft) this.#moves.died();
+    });
+    hub.ownership = this;
   }
 
   /**
@@ -203,11 +212,17 @@ export class ClusterSessions implements SessionOwnership {
 
   /** The app is gone: what other nodes have taken over is closed here, too. */
   close(): void {
+    this.#unlisten();
     for (const session of [...this.#handingOver.values()]) {
       const { link } = session;
       this.#options.hub.closeDeparted(session);
       link?.close(CloseCode.PERMISSION_DENIED, "the app was deleted");
     }
+  }
+
+  /** A session that came by hand-over is served here. */
+  movedIn(session: Session): void {
+    this.#moves.moved(session);
   }
 
   departedClosed(session: Session): void {

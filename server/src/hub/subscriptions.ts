@@ -126,6 +126,14 @@ export class Subscriptions {
     }
   }
 
+  /** As {@link tellMissed}, for all that one session has. */
+  tellAllMissed(session: Session): void {
+    const gap = create(GapSchema, { reason: GapReason.LINK });
+    for (const subscription of session.subscriptions.values()) {
+      if (subscription.reader === undefined) tell(subscription, { case: "gap", value: gap });
+    }
+  }
+
   /** Leaves of a subscription what the server opened it for. */
   forgetClient(subscription: Subscription): void {
     subscription.byClient = false;

@@ -1,0 +1,47 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { VirtualClock } from "../testing/virtual-clock.ts";
+import { MovesNearDeaths } from "./moves-near-deaths.ts";
+import type { Session } from "./session.ts";
+
+const sessionOf = (id: string, state: Partial<Session> = {}) =>
+  ({ id, ended: false, departed: false, ...state }) as Session;
+
+describe("sessions that move around the death of a node", () => {
+  let clock: VirtualClock;
+  let told: string[];
+  let moves: MovesNearDeaths;
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    told = [];
+    moves = new MovesNearDeaths({ clock, resumeWindowMs: 60_000, tell: ({ id }) => told.push(id) });
+  });
+
+  it("are told when they have moved in the 30 s before it is noticed, and are still here", () => {
+    moves.moved(sessionOf("early"));
+    clock.advance(1);
+    moves.moved(sessionOf("late"));
+    moves.moved(sessionOf("ended", { ended: true }));
+    moves.moved(sessionOf("gone on", { departed: true }));
+    clock.advance(30_000);
+    expect(told).toEqual([]);
+    moves.died();
+    expect(told).toEqual(["late"]);
+  });
+
+  it("are told at once when they move while publishers of the dead node may still repeat", () => {
+    moves.died();
+    clock.advance(60_000);
+    moves.moved(sessionOf("within"));
+    clock.advance(1);
+    moves.moved(sessionOf("after"));
+    expect(told).toEqual(["within"]);
+  });
+
+  it("are told of each death", () => {
+    moves.moved(sessionOf("one"));
+    moves.died();
+    moves.died();
+    expect(told).toEqual(["one", "one"]);
+  });
+});
