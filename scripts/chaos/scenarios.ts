@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import {
+  failOver,
   moveSlot,
   until,
   untilSettled,
@@ -116,9 +117,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     bounds: unnoticed,
     run: (act) =>
       eachPrimary(act, 2_000, async (primary, i) => {
-        const [replica] = await act.valkey.replicasOf(primary);
-        act.say(`failing over shard ${i}, to port ${replica?.port}`);
-        await replica?.command("CLUSTER", "FAILOVER");
+        act.say(`failing over shard ${i}, from port ${primary.port}`);
+        await failOver(act.valkey, primary);
         await pause(3_000);
       }),
   },
@@ -128,9 +128,10 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     async run({ valkey, say, isShort, faults }) {
       for (const [i, process] of (isShort ? valkey.processes.slice(0, 2) : valkey.processes).entries()) {
         await faults.during(async () => {
-          const replicas = (await primaries(valkey)).includes(process) ? await valkey.replicasOf(process) : [];
-          await replicas[0]?.command("CLUSTER", "FAILOVER");
-          if (replicas.length > 0) await pause(2_000);
+          if ((await primaries(valkey)).includes(process)) {
+            await failOver(valkey, process);
+            await pause(2_000);
+          }
           say(`restarting process ${i + 1}, port ${process.port}`);
           await process.kill();
           await process.restart();

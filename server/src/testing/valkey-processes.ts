@@ -226,6 +226,27 @@ export async function untilSettled(servers: ValkeyServers, replicasOfEach = 1): 
 }
 
 /**
+ * Has a replica take over from its primary in an orderly way, and returns it. Valkey gives up after 5 s, for instance because the others have voted about
+ * this primary within twice the node timeout; so it is told again, as an operator would.
+ */
+export async function failOver(servers: ValkeyServers, primary: ValkeyProcess): Promise<ValkeyProcess> {
+  await until(async () => (await servers.replicasOf(primary)).length > 0);
+  const [replica] = (await servers.replicasOf(primary)) as [ValkeyProcess];
+  const hasTakenOver = async () => (await replica.command("ROLE")).startsWith("master");
+  for (let tries = 0; tries < 4; tries++) {
+    await replica.command("CLUSTER", "FAILOVER");
+    if (
+      await until(hasTakenOver, 6_000).then(
+        () => true,
+        () => false,
+      )
+    )
+      return replica;
+  }
+  throw new Error("the replica has not taken over, although it was told to four times");
+}
+
+/**
  * Moves a key's slot, as an operator does: announces it, moves the keys, settles it.
  * @param meanwhile runs when all keys have moved and the slot has not
  */

@@ -6,6 +6,7 @@ import { newAppChannel } from "../../testing/broker-under-test.ts";
 import { LaneLoad } from "../../testing/lane-load.ts";
 import { openBrokerOn } from "../../testing/valkey-broker.ts";
 import {
+  failOver,
   moveSlot,
   startCluster,
   startStandalone,
@@ -39,12 +40,10 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a broker over a clu
     await until(async () => (await servers.primaryOf(key)) !== not);
   }
 
-  /** Has the replica of a key's primary take over. */
-  async function failOver(key: string): Promise<void> {
+  /** Has the replica of a key's primary take over, in an orderly way. */
+  async function takeOver(key: string): Promise<void> {
     const victim = await servers.primaryOf(key);
-    await until(async () => (await servers.replicasOf(victim)).length > 0);
-    const [replica] = await servers.replicasOf(victim);
-    expect(await replica?.command("CLUSTER", "FAILOVER")).toBe("OK");
+    await failOver(servers, victim);
     await untilElected(key, victim);
   }
 
@@ -86,7 +85,7 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a broker over a clu
 
   it("loses nothing when a replica takes over in an orderly way", async () => {
     const [key] = keyOfShard as [string];
-    await underLoad(() => failOver(key));
+    await underLoad(() => takeOver(key));
     await untilSettled(servers);
   }, 90_000);
 
@@ -96,7 +95,7 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a broker over a clu
     await until(async () => isUp());
     for (const key of keyOfShard.slice(0, 2)) {
       const changes = nodes.map(({ counts }) => counts.topologyChanges);
-      await failOver(key);
+      await takeOver(key);
       await until(async () => nodes.every(({ counts }, i) => counts.topologyChanges > (changes[i] as number)));
       await delay(1000);
       const isReached = async (lane: number) => (await nodes[0].lanes.publish(lane, 2n, new Uint8Array([8]))) === 1;
@@ -162,7 +161,7 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a broker over a clu
     const expected = primaries.map((primary) => primary === victim);
     const told: boolean[][] = [];
     const stop = nodes[0].routes.onUnsettled((isAffected) => told.push(channels.map(isAffected)));
-    await failOver(key);
+    await takeOver(key);
     // A machine that is too busy may have had another primary replaced as well.
     await until(async () => told.some((affected) => affected.join() === expected.join()));
     stop();

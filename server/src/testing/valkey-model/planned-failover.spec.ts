@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { requireTool } from "../../../../test/require-tool.ts";
 import { glideConnector, type ValkeyClient, type ValkeyConnector } from "../../valkey/valkey-client.ts";
-import { startCluster, until, untilSettled } from "../valkey-processes.ts";
+import { failOver, startCluster, until, untilSettled } from "../valkey-processes.ts";
 import { openModelValkey } from "./model-valkey.ts";
 import { maxGossipMs } from "./valkey-model-options.ts";
 
@@ -27,8 +27,7 @@ async function realShard(): Promise<Shard> {
     pause: delay,
     failOver: async () => {
       const primary = await servers.primaryOf(channel);
-      const [replica] = await servers.replicasOf(primary);
-      await replica?.command("CLUSTER", "FAILOVER");
+      const replica = await failOver(servers, primary);
       const isDemoted = async () => (await primary.command("ROLE")).startsWith("slave");
       await until(async () => (await servers.primaryOf(channel)) === replica && (await isDemoted()));
     },
