@@ -83,6 +83,7 @@ func (w *webSocket) run(ctx context.Context, url string, options *websocket.Dial
 		kind, message, err := socket.Read(ctx)
 		if err != nil {
 			w.cancel()
+			_ = socket.CloseNow() // a Close that came before this Read waits for an answer by a time of its own
 			<-written
 			return w.ending(err)
 		}
