@@ -259,7 +259,9 @@ export class FanfareServer implements AsyncDisposable {
     if (this.#run.node !== isolated || this.#isRejoining || this.#drained !== undefined || this.#closing !== undefined)
       return;
     this.#isolations++;
-    log.error("cut off from the cluster for longer than its lease lives; clients are sent away");
+    log.error(
+      "the others count this node as gone, or would by now; clients are sent away, and it comes back as another incarnation",
+    );
     const former = this.#run;
     for (const listener of this.#listeners) listener.refusal = "this node is cut off from its cluster";
     for (const connection of former.upgrades.connections) {

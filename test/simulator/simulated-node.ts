@@ -136,7 +136,7 @@ export class SimulatedNode {
   async #reincarnate(isolated: FanfareNode): Promise<void> {
     const { clock, log } = isolated;
     if (this.node !== isolated || this.#isRejoining || this.#isDraining || this.#isClosed) return;
-    log.warn("cut off from the cluster for longer than its lease lives; clients are sent away");
+    log.warn("the others count this node as gone, or would by now; clients are sent away");
     this.#refusal = "this node is cut off from its cluster";
     for (const connection of this.connections.all) connection.close(CloseCode.ISOLATED, this.#refusal);
     this.#isRejoining = true;
