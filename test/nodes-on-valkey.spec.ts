@@ -153,7 +153,7 @@ describe.skipIf(requireTool("valkey-server") === undefined)("nodes on Valkey", (
     await until(async () => (await readiness(server.url)) === 200);
     expect(await incarnationsOf(server.url)).toEqual([before]);
     await gone.kill();
-    await until(async () => /cut off from the cluster for longer than its lease/.test(server.errors), 30_000);
+    await until(async () => /the others count this node as gone/.test(server.errors), 30_000);
     await gone.restart();
     await until(async () => (await readiness(server.url)) === 200, 30_000);
     const [after] = await incarnationsOf(server.url);

@@ -28,7 +28,7 @@ function nodeWithSession() {
     depart: ({ id }: Session) => sessions.delete(id),
     closeDeparted: () => {},
   } as unknown as AppHub;
-  const cluster = { counters: { sessionsOut: 0 } } as unknown as Cluster;
+  const cluster = { counters: { sessionsOut: 0 }, onDeath: () => () => {} } as unknown as Cluster;
   const rest = { clock: new VirtualClock(), log: silentLog, resumeWindowMs: 1000, applyStanding: () => {} };
   const owned = new ClusterSessions({ hub, cluster, ...rest });
   const release = (attempt: number) => owned.onRelease(create(ReleaseSessionSchema, { sessionId: "s", attempt }));
