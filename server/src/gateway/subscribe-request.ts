@@ -2,6 +2,7 @@ import { ErrorCode, LeaveReason, type Subscribe } from "@fanfare/proto/v1";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Session } from "../hub/session.ts";
 import type { Subscription } from "../hub/subscription.ts";
+import { channelKey } from "../wire/channel-key.ts";
 import type { GatewayApp } from "./gateway-context.ts";
 import { answerLater, checkPayload, type Requester, reply, required } from "./requester.ts";
 
@@ -11,14 +12,17 @@ export function subscribe(requester: Requester, id: number, request: Subscribe):
   const channel = required(request.channel);
   const isDurable = app.hub.starts.inForce(channel, session.features);
   if (isDurable) app.hub.starts.check(channel, request.start);
+  const isNew = !session.subscriptions.has(channelKey(channel));
   const subscription = openSubscription(app, session, request, connection.context.config.limits.maxPresenceDataBytes);
+  if (isNew && isDurable) subscription.pending = true;
   if (isDurable) return startSubscription(requester, id, subscription, request.start);
   const routed = app.hub.channels.routed(subscription.channel.key);
   const answer = (): void => {
     reply(connection, id, { case: "subscribed", value: app.hub.subscriptions.describe(subscription) });
-    app.hub.subscriptions.showPresence(subscription);
+    app.hub.subscriptions.told(subscription);
   };
   if (routed === undefined) return answer();
+  if (isNew) subscription.pending = true;
   const answered = answerLater(requester, id, async () => {
     await routedOrClosed(routed, requester, subscription);
     if (!subscription.active) throw new FanfareError(ErrorCode.CANCELLED, "unsubscribed before it began");
@@ -57,7 +61,7 @@ function startSubscription(
       if (!subscription.active) throw new FanfareError(ErrorCode.CANCELLED, "unsubscribed before it began");
       const isCurrent = subscription.startTurn === turn && session.link === connection;
       reply(connection, id, { case: "subscribed", value: subscriptions.describe(subscription, plan) });
-      subscriptions.showPresence(subscription);
+      subscriptions.told(subscription);
       if (isCurrent) durable.start(subscription, plan);
     } catch (reason) {
       if (subscription.startTurn === turn) subscriptions.close(subscription, LeaveReason.LEFT);

@@ -103,7 +103,7 @@ export function welcome(
     },
   });
   hub.attach(session, connection);
-  for (const subscription of session.subscriptions.values()) hub.subscriptions.showPresence(subscription);
+  for (const subscription of session.subscriptions.values()) hub.subscriptions.told(subscription);
   connection.opened(session, { hub, ...app }, heartbeatIntervalMs);
 }
 

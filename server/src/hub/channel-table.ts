@@ -100,7 +100,7 @@ export class ChannelTable {
     state.presence = this.#presenceFor(state.key, state.channel);
     for (const subscription of state.subscribers) {
       state.presence?.join(subscription);
-      if (subscription.watchesPresence) state.presence?.watch(subscription);
+      if (subscription.watchesPresence && !subscription.pending) state.presence?.watch(subscription);
     }
   }
 

@@ -11,6 +11,7 @@ import type { Subscription } from "./subscription.ts";
 class Receiver {
   readonly frames: OutboundFrame[] = [];
   active = true;
+  pending = false;
   index = -1;
   session: { link: { enqueue: (frame: OutboundFrame) => void } | undefined } = {
     link: { enqueue: (frame) => this.frames.push(frame) },
@@ -61,6 +62,18 @@ describe("FanOut", () => {
     expect(reports).toEqual([{ reached: 2, detached: 1, excluded: 1 }]);
     expect(receivers.map(({ frames }) => frames)).toEqual([[frame], [], [], [frame]]);
     expect(clock.pendingTurns).toBe(0);
+  });
+
+  it("leaves out who was not told of the subscription yet", () => {
+    join(2);
+    receivers[0]!.pending = true;
+    const reports: FanOutReport[] = [];
+    deliver(messageFrame("a"), reports);
+    receivers[0]!.pending = false;
+    const second = messageFrame("b");
+    deliver(second, reports);
+    expect(reports.map(({ reached }) => reached)).toEqual([1, 2]);
+    expect(receivers[0]!.frames).toEqual([second]);
   });
 
   it("lets a job serve each subscription by itself", () => {

@@ -96,7 +96,7 @@ export class FanOut {
       const end = Math.min(index + clockStride, list.length);
       for (; index < end; index++) {
         const subscription = list[index] as Subscription;
-        if (!subscription.active) continue;
+        if (!subscription.active || subscription.pending) continue;
         const { session } = subscription;
         if (typeof serve === "function") {
           const served = serve(subscription);

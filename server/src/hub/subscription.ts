@@ -9,6 +9,8 @@ export class Subscription {
   readonly channel: ChannelState;
   /** False from the moment it is over, also for a fan-out that has begun. */
   active = true;
+  /** Its client has not been told of it yet, because its route is being written or its log asked: no message goes out (FF-OR-005). */
+  pending = false;
   /** The client asked for it. */
   byClient: boolean;
   /** The player is a member, or the channel is the player's own or broadcast. */

@@ -46,7 +46,7 @@ export class Subscriptions {
   }
 
   /**
-   * Subscribes at a client's request; again, takes over the options of the later request. `showPresence` is due when the client is told.
+   * Subscribes at a client's request; again, takes over the options of the later request. `told` is due when the client is.
    * @throws FanfareError UNKNOWN_NAMESPACE, PERMISSION_DENIED, LIMIT_EXCEEDED
    */
   open(session: Session, channel: Channel, options: SubscribeOptions): Subscription {
@@ -77,14 +77,20 @@ export class Subscriptions {
     const isNew = !session.subscriptions.has(key);
     const subscription = this.openByServer(session, key);
     if (subscription === undefined || !isNew) return;
+    subscription.pending = true;
     const announce = (): void => {
       if (!subscription.active) return;
       if (this.#hub.starts.inForce(subscription.channel.channel, session.features)) this.announceStart(subscription);
-      else tell(subscription, { case: "opened", value: this.describe(subscription) });
+      else this.#tellOpened(subscription);
     };
     const routed = this.#hub.channels.routed(key);
     if (routed === undefined) announce();
     else routed.then(announce, () => this.#fail(subscription));
+  }
+
+  #tellOpened(subscription: Subscription, plan?: StartPlan): void {
+    tell(subscription, { case: "opened", value: this.describe(subscription, plan) });
+    this.told(subscription);
   }
 
   /** The server cannot serve it now. */
@@ -96,7 +102,7 @@ export class Subscriptions {
   announceStart(subscription: Subscription): void {
     const { session, channel } = subscription;
     const { link, playerId, features } = session;
-    if (link === undefined) return; // a resume will begin it
+    if (link === undefined) return this.told(subscription); // a resume will begin it, and says so
     const wish = { channel: channel.channel, playerId, features, start: unnamedStart, isResume: false };
     const isCurrent = () => subscription.active && session.link === link && subscription.reader === undefined;
     // In this order: what is stored before the route stands is read, what is stored after it is told.
@@ -105,7 +111,7 @@ export class Subscriptions {
     planned.then(
       (plan) => {
         if (!isCurrent()) return;
-        tell(subscription, { case: "opened", value: this.describe(subscription, plan) });
+        this.#tellOpened(subscription, plan);
         this.#hub.durable.start(subscription, plan);
       },
       () => {
@@ -119,8 +125,8 @@ export class Subscriptions {
     const gap = create(GapSchema, { reason: GapReason.LINK });
     const value = { channel, event: { case: "gap" as const, value: gap } };
     let frame: OutboundFrame | undefined;
-    for (const { session, reader } of subscribers) {
-      if (reader !== undefined || session.link === undefined) continue;
+    for (const { session, reader, pending } of subscribers) {
+      if (reader !== undefined || pending || session.link === undefined) continue;
       frame ??= encodeFrame({ kind: { case: "subscription", value } });
       session.link.enqueue(frame);
     }
@@ -130,7 +136,7 @@ export class Subscriptions {
   tellAllMissed(session: Session): void {
     const gap = create(GapSchema, { reason: GapReason.LINK });
     for (const subscription of session.subscriptions.values()) {
-      if (subscription.reader === undefined) tell(subscription, { case: "gap", value: gap });
+      if (subscription.reader === undefined && !subscription.pending) tell(subscription, { case: "gap", value: gap });
     }
   }
 
@@ -250,8 +256,9 @@ export class Subscriptions {
     if (!subscription.watchesPresence) presence?.unwatch(subscription);
   }
 
-  /** To be called once the client is told of a subscription that `open` returned: snapshots come after that (FF-PR-002). */
-  showPresence(subscription: Subscription): void {
+  /** To be called once the client is told of a subscription: messages (FF-OR-005) and snapshots (FF-PR-002) come after that. */
+  told(subscription: Subscription): void {
+    subscription.pending = false;
     if (subscription.active && subscription.watchesPresence) subscription.channel.presence?.watch(subscription);
   }
 
