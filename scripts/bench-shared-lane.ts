@@ -80,12 +80,13 @@ async function measure(valkey: ValkeyServers, { peers, bytes, perTurn, turnsPerS
   let sent = 0;
   let open = 0;
   let failed = 0;
+  let allSettled = () => {};
   const tookMs: number[] = [];
   const send = () => {
     const sentMs = performance.now();
     sent++;
     const settle = (outcome: string) => {
-      open--;
+      if (--open === 0) allSettled();
       if (outcome !== "delivered") failed++;
       tookMs.push(performance.now() - sentMs);
     };
@@ -104,7 +105,7 @@ async function measure(valkey: ValkeyServers, { peers, bytes, perTurn, turnsPerS
         for (let i = 0; i < perTurn && !isIdle; i++) send();
       } else await sleep(1);
     }
-    while (open > 0) await sleep(1);
+    if (open > 0) await new Promise<void>((resolve) => (allSettled = resolve));
   };
   await run(700);
   tookMs.length = 0;

@@ -3,34 +3,18 @@ import { ChannelSchema, type Channel as ProtoChannel } from "@fanfare/proto/v1";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import type { ChannelGap } from "./channel/channel-core.ts";
 import { anyPayload, bytes, json, type Payload, text } from "./payload.ts";
+import { inGroup, message } from "./testing/group-messages.ts";
 import { Scripted } from "./testing/scripted.ts";
 import type { Init } from "./wire/codec.ts";
-import { DeliveryClass, ErrorCode, type Message, type ServerFrame } from "./wire/schema.ts";
+import { DeliveryClass, ErrorCode, type Message } from "./wire/schema.ts";
 
 interface Line {
   text: string;
 }
 const Line = json<Line>("chat.line");
 
-let nextSeq = 1;
-const message = (payload: Init<Payload>, more: Init<Message> = {}): Init<ServerFrame> => ({
-  message: {
-    channel: { group: "a" },
-    origin: 5n,
-    seq: nextSeq++,
-    from: "bob",
-    sentAtMs: 1_700_000_000_000,
-    payload,
-    ...more,
-  },
-});
 const line = (value: string, more: Init<Message> = {}) =>
   message({ type: "chat.line", json: JSON.stringify({ text: value }) }, more);
-
-async function inGroup(options: Parameters<Scripted["join"]>[1] = {}) {
-  const t = await Scripted.connected();
-  return { t, group: await t.join("a", options) };
-}
 
 describe("receiving before anybody listens", () => {
   const early = async (count: number) => {

@@ -1,26 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { type Payload, text } from "./payload.ts";
+import { text } from "./payload.ts";
+import { inGroup, message } from "./testing/group-messages.ts";
 import { Scripted } from "./testing/scripted.ts";
 import { settled } from "./testing/virtual-clock.ts";
-import type { Init } from "./wire/codec.ts";
-import { DeliveryClass, ErrorCode, type Message, type ServerFrame, SubscriptionCloseReason } from "./wire/schema.ts";
-
-let nextSeq = 1;
-const message = (payload: Init<Payload>, more: Init<Message> = {}): Init<ServerFrame> => ({
-  message: {
-    channel: { group: "a" },
-    origin: 5n,
-    seq: nextSeq++,
-    from: "bob",
-    sentAtMs: 1_700_000_000_000,
-    payload,
-    ...more,
-  },
-});
-async function inGroup(options: Parameters<Scripted["join"]>[1] = {}) {
-  const t = await Scripted.connected();
-  return { t, group: await t.join("a", options) };
-}
+import { DeliveryClass, ErrorCode, SubscriptionCloseReason } from "./wire/schema.ts";
 
 describe("subscribing", () => {
   it("joins once for the same group, and rejects with the server's refusal", async () => {

@@ -10,12 +10,14 @@ import { collectReports, type ReportPaths, writeReports } from "../report/report
 import { reportName } from "../report/report-name.ts";
 import { problemsText } from "../report/summary.ts";
 import { exitCodeHelp, usageExitCode } from "./exit-code.ts";
+import { addReportPaths } from "./report-options.ts";
 import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
+import { parseCount } from "./whole-number.ts";
 
 interface Options extends SelectionOptions, ReportPaths {
   readonly config: string;
   readonly only?: string[];
-  readonly patience?: string;
+  readonly patience?: number;
   readonly trace?: boolean;
 }
 
@@ -30,13 +32,9 @@ export function addAllCommand(program: Command): void {
     .description("Runs every implementation that a configuration names (fanfare/conformance/v1alpha/run_config.proto).")
     .requiredOption("--config <file>", "which implementations")
     .option("--only <name...>", "only these of them")
-    .option("--patience <ms>", "how long to wait for what a client has to do at once (default 5000)")
+    .option("--patience <ms>", "how long to wait for what a client has to do at once (default 5000)", parseCount)
     .option("--trace", "show what went over the wire in cases that fail");
-  addSelection(command)
-    .option("--html <file>", "write the report as a page: a matrix, and each failure with its frames")
-    .option("--json <file>", "write it as JSON")
-    .option("--junit <file>", "write it as JUnit XML")
-    .option("--markdown <file>", "write it as Markdown")
+  addReportPaths(addSelection(command))
     .addHelpText(
       "after",
       `
@@ -59,7 +57,7 @@ async function all(options: Options): Promise<number> {
   const reports = await runAll(suites, config, {
     selection: selectionOf(options),
     progress,
-    patienceMs: Number(options.patience ?? 5_000),
+    patienceMs: options.patience ?? 5_000,
     isStrict: process.env.CI === "true",
   });
   const collection = collectReports(reports);

@@ -4,23 +4,21 @@ import { readRequirements } from "../cases/requirements.ts";
 import { runClientSuite } from "../client-mode/run-client-suite.ts";
 import { KnownFailures } from "../report/known-failing.ts";
 import { exitCodeOf, outcomeOf } from "../report/outcome.ts";
-import { writeReports } from "../report/report-files.ts";
+import { type ReportPaths, writeReports } from "../report/report-files.ts";
 import { summaryText } from "../report/summary.ts";
 import { exitCodeHelp } from "./exit-code.ts";
+import { addReportPaths } from "./report-options.ts";
 import { addRepeat, runRepeatedly } from "./run-repeatedly.ts";
 import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
+import { parseCount } from "./whole-number.ts";
 
-interface Options extends SelectionOptions {
+interface Options extends SelectionOptions, ReportPaths {
   readonly adapter: string;
   readonly knownFailing?: string;
-  readonly concurrency?: string;
-  readonly patience?: string;
+  readonly concurrency?: number;
+  readonly patience?: number;
   readonly trace?: boolean;
   readonly verbose?: boolean;
-  readonly json?: string;
-  readonly junit?: string;
-  readonly markdown?: string;
-  readonly html?: string;
   readonly repeat?: number;
 }
 
@@ -34,15 +32,11 @@ export function addClientCommand(program: Command): void {
     )
     .requiredOption("-a, --adapter <command>", "the shell command that starts the adapter")
     .option("--known-failing <file>", "cases that are known to fail")
-    .option("--concurrency <n>", "cases side by side, each with an adapter of its own (default 8)")
-    .option("--patience <ms>", "how long to wait for what has to come at once (default 5000)")
+    .option("--concurrency <n>", "cases side by side, each with an adapter of its own (default 8)", parseCount)
+    .option("--patience <ms>", "how long to wait for what has to come at once (default 5000)", parseCount)
     .option("--trace", "show what went over the wire in cases that fail")
     .option("--verbose", "print every case as it ends");
-  addRepeat(addSelection(command))
-    .option("--json <file>", "write the report as JSON")
-    .option("--junit <file>", "write it as JUnit XML")
-    .option("--markdown <file>", "write it as Markdown")
-    .option("--html <file>", "write it as a page: a matrix, and each failure with its frames")
+  addReportPaths(addRepeat(addSelection(command)))
     .addHelpText(
       "after",
       `
@@ -61,12 +55,12 @@ ${exitCodeHelp}`,
 async function runClient(options: Options): Promise<number> {
   const all = loadSuites(readRequirements());
   const { adapter, knownFailing, concurrency, patience, verbose } = options;
-  const client = { adapter, patienceMs: Number(patience ?? 5_000) };
+  const client = { adapter, patienceMs: patience ?? 5_000 };
   const runOnce = () =>
     runClientSuite(all, client, {
       selection: selectionOf(options),
       ...(knownFailing === undefined ? {} : { knownFailures: KnownFailures.read(knownFailing) }),
-      ...(concurrency === undefined ? {} : { concurrency: Number(concurrency) }),
+      ...(concurrency === undefined ? {} : { concurrency }),
       onResult: (result) => {
         if (verbose)
           console.log(`${outcomeOf(result).padEnd(15)} ${String(result.durationMs).padStart(6)} ms  ${result.id}`);

@@ -10,6 +10,7 @@ import { collectReports, type ReportPaths, writeReports } from "../report/report
 import { reportName } from "../report/report-name.ts";
 import { problemsText } from "../report/summary.ts";
 import { exitCodeHelp, usageExitCode } from "./exit-code.ts";
+import { addReportPaths } from "./report-options.ts";
 import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
 
 interface Options extends SelectionOptions, ReportPaths {
@@ -32,11 +33,7 @@ export function addMatrixCommand(program: Command): void {
       "only these of them; without a server among them, with every server, and so for clients",
     )
     .option("--trace", "show what went over the wire in cases that fail");
-  addSelection(command)
-    .option("--html <file>", "write the report as a page: a matrix, and each failure with its frames")
-    .option("--json <file>", "write it as JSON")
-    .option("--junit <file>", "write it as JUnit XML")
-    .option("--markdown <file>", "write it as Markdown")
+  addReportPaths(addSelection(command))
     .addHelpText(
       "after",
       `

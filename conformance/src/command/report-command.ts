@@ -4,19 +4,17 @@ import { exitCodeOf } from "../report/outcome.ts";
 import { collectReports, parseReports, type ReportPaths, writeReports } from "../report/report-files.ts";
 import { summaryText } from "../report/summary.ts";
 import { exitCodeHelp } from "./exit-code.ts";
+import { addReportPaths } from "./report-options.ts";
 
 /** `fanfare-conformance report`. */
 export function addReportCommand(program: Command): void {
-  program
+  const command = program
     .command("report")
     .summary("show reports again, or in another format")
     .description("Reads reports that were written with --json, and shows them as one; exits as the runs did.")
     .argument("<json...>", "the reports")
-    .option("--trace", "show what went over the wire in cases that failed")
-    .option("--html <file>", "write them as a page: a matrix, and each failure with its frames")
-    .option("--junit <file>", "write them as JUnit XML")
-    .option("--markdown <file>", "write them as Markdown")
-    .option("--json <file>", "write them as one report")
+    .option("--trace", "show what went over the wire in cases that failed");
+  addReportPaths(command)
     .addHelpText(
       "after",
       `

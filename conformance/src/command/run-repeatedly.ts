@@ -1,11 +1,12 @@
 import type { Report } from "@fanfare/proto/conformance/v1alpha";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { exitCodeOf } from "../report/outcome.ts";
 import { flakesText, worstOf } from "../report/repeated.ts";
+import { parseCount } from "./whole-number.ts";
 
 /** Adds `--repeat`. */
 export function addRepeat(command: Command): Command {
-  return command.option("--repeat <n>", "run everything so often, and tell which cases do not end alike", parseTimes);
+  return command.option("--repeat <n>", "run everything so often, and tell which cases do not end alike", parseCount);
 }
 
 /** Runs something so often, telling how far it is; one report with the worst of each case. */
@@ -20,10 +21,4 @@ export async function runRepeatedly(times: number | undefined, run: () => Promis
   }
   console.log(`${flakesText(reports)}\n`);
   return worstOf(reports);
-}
-
-function parseTimes(text: string): number {
-  const times = Number(text);
-  if (Number.isInteger(times) && times > 0) return times;
-  throw new InvalidArgumentError("It has to be a whole number from 1 on.");
 }

@@ -4,23 +4,21 @@ import { loadSuites } from "../cases/load-suites.ts";
 import { readRequirements } from "../cases/requirements.ts";
 import { KnownFailures } from "../report/known-failing.ts";
 import { exitCodeOf, outcomeOf } from "../report/outcome.ts";
-import { writeReports } from "../report/report-files.ts";
+import { type ReportPaths, writeReports } from "../report/report-files.ts";
 import { summaryText } from "../report/summary.ts";
 import { runServerSuite } from "../run/run-server-suite.ts";
 import { openEnvironment, readTarget } from "../target/target-file.ts";
 import { exitCodeHelp } from "./exit-code.ts";
+import { addReportPaths } from "./report-options.ts";
 import { addRepeat, runRepeatedly } from "./run-repeatedly.ts";
 import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
+import { parseCount } from "./whole-number.ts";
 
-interface Options extends SelectionOptions {
+interface Options extends SelectionOptions, ReportPaths {
   readonly target: string;
-  readonly concurrency?: string;
+  readonly concurrency?: number;
   readonly trace?: boolean;
   readonly verbose?: boolean;
-  readonly json?: string;
-  readonly junit?: string;
-  readonly markdown?: string;
-  readonly html?: string;
   readonly repeat?: number;
 }
 
@@ -31,14 +29,10 @@ export function addServerCommand(program: Command): void {
     .summary("hold a server against the protocol")
     .description("Runs the cases for servers against one that is set up with the fixtures (docs/guide/fixtures.md).")
     .requiredOption("-t, --target <file>", "what the server is: a target.yaml")
-    .option("--concurrency <n>", "cases side by side (default 16)")
+    .option("--concurrency <n>", "cases side by side (default 16)", parseCount)
     .option("--trace", "show what went over the wire in cases that fail")
     .option("--verbose", "print every case as it ends");
-  addRepeat(addSelection(command))
-    .option("--json <file>", "write the report as JSON")
-    .option("--junit <file>", "write it as JUnit XML")
-    .option("--markdown <file>", "write it as Markdown")
-    .option("--html <file>", "write it as a page: a matrix, and each failure with its frames")
+  addReportPaths(addRepeat(addSelection(command)))
     .addHelpText(
       "after",
       `
@@ -64,7 +58,7 @@ async function runServer(options: Options): Promise<number> {
     runServerSuite(all, environment, {
       selection: selectionOf(options),
       ...(knownFailing === "" ? {} : { knownFailures: KnownFailures.read(join(loaded.folder, knownFailing)) }),
-      ...(options.concurrency === undefined ? {} : { concurrency: Number(options.concurrency) }),
+      ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
       onResult: (result) => {
         if (options.verbose)
           console.log(`${outcomeOf(result).padEnd(15)} ${String(result.durationMs).padStart(6)} ms  ${result.id}`);

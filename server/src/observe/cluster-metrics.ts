@@ -16,16 +16,21 @@ export interface ClusterFigures extends Counts {
   readonly isolations: number;
 }
 
-/** What a broker counts. */
+/** What a broker counts. All grow, but those that say what is the case now. */
 export interface BrokerFigures {
   readonly clientsReplaced: number;
   readonly subscribersReplaced: number;
   readonly laneProbes: number;
   readonly laneProbesLost: number;
+  /** Times that a lane stopped working. */
   readonly laneFailures: number;
+  /** Times that slots went from one primary to another. */
   readonly topologyChanges: number;
+  /** Times that a shard did not answer. */
   readonly shardFailures: number;
+  /** Times that a primary began anew. */
   readonly shardRestarts: number;
+  /** Times that a replica did not answer a change in time, and its primary alone was enough from then on. */
   readonly lateReplicas: number;
   readonly routeReads: number;
   readonly routeReadBatches: number;

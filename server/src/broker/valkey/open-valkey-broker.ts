@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import type { BrokerFigures } from "../../observe/cluster-metrics.ts";
 import type { Log } from "../../observe/log.ts";
 import { type RandomBytes, systemRandom } from "../../random.ts";
 import type { Topology } from "../../valkey/topology.ts";
@@ -35,31 +36,6 @@ export interface ValkeyBrokerOptions {
   readonly waitTimeoutMs?: number;
   /** How long a change or a read is tried again, in milliseconds; longer than a failover takes. Default: 8000. */
   readonly callTimeoutMs?: number;
-}
-
-/** What the broker counts, for metrics. All grow, but those that say what is the case now. */
-export interface ValkeyBrokerCounts {
-  readonly clientsReplaced: number;
-  readonly subscribersReplaced: number;
-  readonly laneProbes: number;
-  readonly laneProbesLost: number;
-  /** Times that a lane stopped working. */
-  readonly laneFailures: number;
-  /** Times that slots went from one primary to another. */
-  readonly topologyChanges: number;
-  /** Times that a shard did not answer. */
-  readonly shardFailures: number;
-  /** Times that a primary began anew. */
-  readonly shardRestarts: number;
-  /** Times that a replica did not answer a change in time, and its primary alone was enough from then on. */
-  readonly lateReplicas: number;
-  readonly routeReads: number;
-  readonly routeReadBatches: number;
-  readonly routeReadsRefused: number;
-  /** Now. */
-  readonly lanesDown: number;
-  /** Now: shards that do not answer. */
-  readonly shardsFailing: number;
 }
 
 /** Connects nodes over Valkey, and keeps what they share there. */
@@ -107,7 +83,7 @@ export class ValkeyBroker implements Broker {
     return this.#connections.watch.isSettled(node);
   }
 
-  get counts(): ValkeyBrokerCounts {
+  get counts(): BrokerFigures {
     const { batches, reads, refused } = this.#connections.routeReads.counts;
     const { probes, probesLost, failures, replacements } = this.lanes.counts;
     const { topology, watch, lateReplicas, clientsReplaced } = this.#connections;
