@@ -286,7 +286,7 @@ export class FanfareServer implements AsyncDisposable {
 }
 
 /**
- * Starts a server; where its configuration names a Valkey, as a node of the cluster that is there.
+ * Starts a server; where its configuration names a Valkey, as a node of the cluster that is there. One that cannot start leaves it.
  * @throws the system's error if an address cannot be listened at, for instance EADDRINUSE
  * @throws FanfareError UNAUTHENTICATED or UNAVAILABLE if Valkey cannot be used, FAILED_PRECONDITION if GLIDE is not installed
  */
@@ -295,12 +295,16 @@ export async function startServer(options: StartOptions): Promise<FanfareServer>
   const isGiven = stores !== undefined || cluster !== undefined;
   const valkey =
     config.valkey && !isGiven ? await ValkeyBackend.open({ valkey: config.valkey, clock, log }) : undefined;
+  let server: FanfareServer | undefined;
   try {
-    const server = new FanfareServer(options, valkey);
+    server = new FanfareServer(options, valkey);
     await server.open();
     return server;
   } catch (reason) {
-    await valkey?.[Symbol.asyncDispose]();
+    // It may have joined by now: without a farewell the others would count it as gone, and its timers would keep the process.
+    await (server ?? valkey)?.[Symbol.asyncDispose]().catch((cause: unknown) => {
+      log.warn("a server that could not start was not closed in order", { reason: String(cause) });
+    });
     throw reason;
   }
 }
