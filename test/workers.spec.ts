@@ -80,6 +80,20 @@ describe.skipIf(requireTool("valkey-server") === undefined)("fanfare serve --wor
     await Promise.all(players.map((player) => player.close()));
   }, 60_000);
 
+  it("ends with 1 when its address is taken, and leaves the cluster that its workers have joined", async () => {
+    await using one = new CliProcess(["serve", "--config", file, "--json"]);
+    const { url } = JSON.parse(await one.line("stdout", /"serving"/)) as { url: string };
+    const { code, stderr } = await runCli(["serve", "--config", file, "--workers", "2", "--port", new URL(url).port]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("is in use")]);
+    expect(stderr).toMatch(/worker \d could not be started/);
+    await until(async () => (await nodesAt(url)).length === 1);
+    one.kill("SIGTERM");
+    const ended = await one.ended();
+    expect(ended.code).toBe(0);
+    expect(ended.stderr).toContain("a node has left");
+    expect(ended.stderr).not.toContain("a node is gone");
+  });
+
   it("refuses workers that could not resume each other's sessions", async () => {
     const other = join(folder.path, "without-keys.json");
     const addresses = valkey.addresses.map(({ host, port }) => `${host}:${port}`);

@@ -6,7 +6,7 @@ import { devCredentials } from "../server/dev-credentials.ts";
 import { developmentBanner } from "../server/development-banner.ts";
 import { openServer } from "../server/open-server.ts";
 import { readServerConfig, type ServeOptions } from "../server/read-server-config.ts";
-import { reportServing, runWorkers } from "../server/run-workers.ts";
+import { runWorkers, tieToParent } from "../server/run-workers.ts";
 import { drainOnSignal } from "../server/signals.ts";
 import { checkWorkers, workerConfig, workerNumber } from "../server/worker-number.ts";
 import { wholeNumber } from "../terminal/number-option.ts";
@@ -68,10 +68,12 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     });
   }
   const config = worker === undefined ? given : workerConfig(given, worker);
-  await using server = await openServer({ config, devSecrets, pages: config.dev ? playground : undefined });
-  using _ = drainOnSignal(server, { isShort: config.dev, output });
-  if (worker !== undefined) {
-    using _reported = reportServing(server.urls);
+  using tie = worker === undefined ? undefined : tieToParent();
+  const opening = openServer({ config, devSecrets, pages: config.dev ? playground : undefined });
+  using _ = drainOnSignal(opening, { isShort: config.dev, output });
+  await using server = await opening;
+  if (tie !== undefined) {
+    tie.serves(server.urls);
     return await server.closed;
   }
   const credentials = devSecrets && (await devCredentials(server.url, "alice", ""));

@@ -79,12 +79,20 @@ export async function runWorkers(
   }
 }
 
-/** Tells the process that has started this worker that it serves, and goes when that has gone. Disposed of, it lets this process end. */
-export function reportServing(urls: readonly string[]): Disposable {
-  process.send?.({ serves: urls } satisfies WorkerServes);
+/** What ties a worker to the process that has started it. */
+export interface WorkerTie extends Disposable {
+  /** Tells that process that this one serves, and goes from now on when that has gone. */
+  readonly serves: (urls: readonly string[]) => void;
+}
+
+/** Disposed of, it lets this process end; so whether the worker served or could not start. */
+export function tieToParent(): WorkerTie {
   const orphaned = (): void => void process.kill(process.pid, "SIGTERM");
-  process.once("disconnect", orphaned);
   return {
+    serves(urls): void {
+      process.send?.({ serves: urls } satisfies WorkerServes);
+      process.once("disconnect", orphaned);
+    },
     [Symbol.dispose](): void {
       process.removeListener("disconnect", orphaned);
       if (process.connected) process.disconnect();

@@ -11,14 +11,28 @@ export interface SignalOptions {
 
 const shortDrain = { windowMs: 0, deadlineMs: 1000 };
 
-/** Drains the server on the first SIGTERM or SIGINT, and ends the process on the second. */
-export function drainOnSignal(server: FanfareServer, { isShort, output }: SignalOptions): Disposable {
+/**
+ * Drains the server on the first SIGTERM or SIGINT, and ends the process on the second. One that still starts is drained as soon as it has started,
+ * so that it does not vanish from a cluster that it has joined.
+ */
+export function drainOnSignal(opening: Promise<FanfareServer>, { isShort, output }: SignalOptions): Disposable {
   let draining = false;
+  let isOpen = false;
+  const opened = opening.then(
+    (server) => {
+      isOpen = true;
+      return server;
+    },
+    () => undefined, // told by whoever waits for it
+  );
   const onSignal = (signal: NodeJS.Signals) => {
     if (draining) process.exit(128 + constants.signals[signal]);
     draining = true;
-    const { told } = server.drain(isShort && signal === "SIGINT" ? shortDrain : {});
-    if (told > 0) output.note(`Sending ${told} ${told === 1 ? "client" : "clients"} away; again to stop at once.`);
+    if (!isOpen && signal === "SIGINT") output.note("Ends as soon as it has started; again to stop at once.");
+    void opened.then((server) => {
+      const told = server?.drain(isShort && signal === "SIGINT" ? shortDrain : {}).told ?? 0;
+      if (told > 0) output.note(`Sending ${told} ${told === 1 ? "client" : "clients"} away; again to stop at once.`);
+    });
   };
   const remove = () => {
     process.removeListener("SIGTERM", onSignal);
