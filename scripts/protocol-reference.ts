@@ -31,7 +31,8 @@ const pages = [
     path: "docs/reference/config.md",
     packageName: "fanfare.config.v1",
     title: "Configuration reference",
-    intro: "Every field of a server's configuration, `fanfare.config.v1.ServerConfig`.",
+    intro:
+      "Every field of a server's configuration, `fanfare.config.v1.ServerConfig`. Values of enums may be written without their prefix and in small letters: `debug` is `LOG_LEVEL_DEBUG`.",
   },
 ] as const;
 

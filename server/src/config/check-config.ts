@@ -1,3 +1,4 @@
+import { create, type DescMessage } from "@bufbuild/protobuf";
 import {
   type App,
   AppSchema,
@@ -6,11 +7,12 @@ import {
   type ServerConfig,
   ServerConfigSchema,
 } from "@fanfare/proto/config/v1";
-import { validatorFor } from "@fanfare/proto/validate";
+import { type Violation, validatorFor } from "@fanfare/proto/validate";
 import type { ChannelBounds } from "./channel-rules.ts";
 import { appProblem, notHexadecimal } from "./check-app.ts";
 import { listenProblem } from "./check-listen.ts";
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
+import { expectedNumber } from "./expected-value.ts";
 import { firstRepeated } from "./first-repeated.ts";
 import { resolveLimits } from "./resolved-limits.ts";
 import { resolveTiming } from "./resolved-timing.ts";
@@ -24,11 +26,10 @@ const violationOfApp = validatorFor(AppSchema);
  * @throws ConfigError for the first one that is broken
  */
 export function checkConfig(config: ServerConfig): void {
-  const violation = violationOf(config);
-  const problem =
-    violation === undefined
-      ? problemBetweenFields(config)
-      : { field: violation.field, problem: violation.message, remedy: "" };
+  // By the schema there is an app; the rule between fields knows when there need be none.
+  const { apps } = config;
+  const violation = violationOf(apps.length > 0 ? config : { ...config, apps: [anyApp] });
+  const problem = violation === undefined ? problemBetweenFields(config) : problemOf(violation, ServerConfigSchema);
   if (problem !== undefined) throw new ConfigError(problem);
 }
 
@@ -41,8 +42,14 @@ export function checkLateApp(app: App, config: ServerConfig, others: Iterable<Ap
   const problem =
     violation === undefined
       ? (appProblem(app, boundsOf(config)) ?? foreignKeyProblem(app, config, others))
-      : { field: violation.field, problem: violation.message, remedy: "" };
+      : problemOf(violation, AppSchema);
   if (problem !== undefined) throw new ConfigError(problem);
+}
+
+const anyApp = create(AppSchema, { id: "any" });
+
+function problemOf({ field, message }: Violation, schema: DescMessage): ConfigProblem {
+  return { field, problem: message, remedy: expectedNumber(schema, field) };
 }
 
 function problemBetweenFields(config: ServerConfig): ConfigProblem | undefined {
@@ -136,6 +143,13 @@ function operatorKeysProblem({ operatorKeys }: ServerConfig): ConfigProblem | un
 
 function appsProblem(config: ServerConfig): ConfigProblem | undefined {
   const { apps, operatorKeys } = config;
+  if (apps.length === 0 && operatorKeys.length === 0) {
+    return {
+      field: "apps",
+      problem: "is empty, and nobody could be served",
+      remedy: "add an app, or operator_keys with which apps are put at run time",
+    };
+  }
   const repeatedId = firstRepeated(apps.map(({ id }) => id));
   if (repeatedId !== undefined) return { field: `apps[${repeatedId.index}].id`, ...repeatedId.problem };
   for (const [i, app] of apps.entries()) {

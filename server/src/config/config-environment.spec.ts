@@ -46,7 +46,7 @@ describe("overlayEnvironment", () => {
 
   it("names the variable that cannot be read", () => {
     expect(() => overlaid({ FANFARE_LISTEN_PORT: "http" })).toThrow(
-      /^FANFARE_LISTEN_PORT cannot be "http": write a whole/,
+      /^FANFARE_LISTEN_PORT cannot be "http": write a whole number from 0 to 65535$/,
     );
     expect(() => overlaid({ FANFARE_DEV: "maybe" })).toThrow(/^FANFARE_DEV cannot be "maybe": write true or false/);
     expect(() => overlaid({ PORT: "-1" })).toThrow(/^PORT cannot be/);
@@ -55,6 +55,13 @@ describe("overlayEnvironment", () => {
   it("refuses unknown variables and names the one most like it", () => {
     expect(() => overlaid({ FANFARE_LISTEN_PROT: "1" })).toThrow(ConfigError);
     expect(() => overlaid({ FANFARE_LISTEN_PROT: "1" })).toThrow(/did you mean FANFARE_LISTEN_PORT\?/);
-    expect(() => overlaid({ FANFARE_APPS: "x" })).toThrow(/lists are set in the file alone|did you mean/);
+  });
+
+  it("says of a list that no variable sets it", () => {
+    expect(() => overlaid({ FANFARE_APPS: "x" })).toThrow(
+      /^FANFARE_APPS sets nothing: apps is a list, and lists are set in the file alone/,
+    );
+    expect(() => overlaid({ FANFARE_VALKEY_ADDRESSES: "a:1" })).toThrow(/valkey.addresses is a list/);
+    expect(() => overlaid({ FANFARE_LISTEN_ADDITIONAL_0_PORT: "1" })).toThrow(/listen.additional is a list/);
   });
 });

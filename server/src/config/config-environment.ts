@@ -3,6 +3,7 @@ import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type ServerConfig, ServerConfigSchema } from "@fanfare/proto/config/v1";
 import { ConfigError } from "./config-error.ts";
 import { valueProblem } from "./config-json.ts";
+import { withFullNames } from "./enum-name.ts";
 import type { Environment } from "./key-material.ts";
 import { nearestName } from "./nearest-name.ts";
 
@@ -51,12 +52,27 @@ export function overlayEnvironment(
   return set;
 }
 
+/** What would be the variables of lists, longest first, so that a list within a message is found before that message. */
+const lists = [...listsOf(ServerConfigSchema, [])].sort((a, b) => b.prefix.length - a.prefix.length);
+
+function* listsOf(schema: DescMessage, before: FieldPath): Iterable<{ prefix: string; path: string }> {
+  for (const field of schema.fields) {
+    const path = [...before, field];
+    if (field.fieldKind === "message") yield* listsOf(field.message, path);
+    else if (field.fieldKind === "list") yield { prefix: variableOf(path), path: pathText(path) };
+  }
+}
+
+function variableOf(path: FieldPath): string {
+  return PREFIX + path.map(({ name }) => name.toUpperCase()).join("_");
+}
+
 function* variablesOf(schema: DescMessage, prefix: FieldPath): Iterable<[string, FieldPath]> {
   for (const field of schema.fields) {
     const path = [...prefix, field];
     if (field.fieldKind === "message") yield* variablesOf(field.message, path);
     else if (field.fieldKind === "scalar" || field.fieldKind === "enum") {
-      yield [PREFIX + path.map(({ name }) => name.toUpperCase()).join("_"), path];
+      yield [variableOf(path), path];
     }
   }
 }
@@ -69,7 +85,7 @@ function assign(root: ReflectMessage, path: FieldPath, text: string, variable: s
     message = message.get(field);
   }
   const field = path.at(-1)!;
-  const json: JsonValue = field.scalar === ScalarType.BOOL ? booleanOf(text) : text;
+  const json = withFullNames(field, field.scalar === ScalarType.BOOL ? booleanOf(text) : text);
   const problem = valueProblem(field, json, variable);
   if (problem !== undefined) throw new ConfigError(problem);
   const parsed = reflect(field.parent, fromJson(field.parent, { [field.name]: json }));
@@ -81,6 +97,14 @@ function booleanOf(text: string): JsonValue {
 }
 
 function unknownVariable(variable: string): ConfigError {
+  const list = lists.find(({ prefix }) => variable === prefix || variable.startsWith(`${prefix}_`));
+  if (list !== undefined) {
+    return new ConfigError({
+      field: variable,
+      problem: `sets nothing: ${list.path} is a list, and lists are set in the file alone`,
+      remedy: "unset it, and write them into the configuration file",
+    });
+  }
   const near = nearestName(variable, configVariables.keys());
   return new ConfigError({
     field: variable,

@@ -1,24 +1,25 @@
 import {
-  type DescEnum,
   type DescField,
   type DescMessage,
   fromJson,
   type JsonObject,
   type JsonValue,
   type MessageShape,
-  ScalarType,
 } from "@bufbuild/protobuf";
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
+import { withFullEnumNames } from "./enum-name.ts";
+import { expectedValue } from "./expected-value.ts";
 import { nearestName } from "./nearest-name.ts";
 
 /**
- * Reads a message from a JSON value by Protobuf's JSON mapping.
+ * Reads a message from a JSON value by Protobuf's JSON mapping; enum values may be written without their prefix, in small letters.
  * @throws ConfigError naming the path of the first field that is unknown or of the wrong type
  */
 export function messageFromJson<Desc extends DescMessage>(schema: Desc, json: JsonValue): MessageShape<Desc> {
-  const problem = messageProblem(schema, json, "");
+  const named = withFullEnumNames(schema, json);
+  const problem = messageProblem(schema, named, "");
   if (problem !== undefined) throw new ConfigError(problem);
-  return fromJson(schema, json);
+  return fromJson(schema, named);
 }
 
 /** What is wrong with the JSON value of one field alone; undefined if nothing is. */
@@ -28,7 +29,7 @@ export function valueProblem(field: DescField, json: JsonValue, path: string): C
     fromJson(parent, { [field.name]: field.fieldKind === "list" ? [json] : json });
     return undefined;
   } catch {
-    return { field: path, problem: `cannot be ${shown(json)}`, remedy: expected(field) };
+    return { field: path, problem: `cannot be ${shown(json)}`, remedy: expectedValue(field) };
   }
 }
 
@@ -75,24 +76,6 @@ function unknownField(schema: DescMessage, key: string, path: string): ConfigPro
 
 function fieldNames(schema: DescMessage): string[] {
   return schema.fields.map((field) => field.name);
-}
-
-function expected(field: DescField): string {
-  if (field.enum !== undefined) return `use one of ${enumNames(field.enum).join(", ")}`;
-  switch (field.scalar) {
-    case ScalarType.STRING:
-      return "write a text, in quotes if it looks like something else";
-    case ScalarType.BOOL:
-      return "write true or false";
-    case ScalarType.UINT32:
-      return "write a whole number from 0 to 4294967295";
-    default:
-      return "write a whole number that is not negative";
-  }
-}
-
-function enumNames(type: DescEnum): string[] {
-  return type.values.filter(({ number }) => number !== 0).map(({ name }) => name);
 }
 
 function shown(json: JsonValue): string {

@@ -1,3 +1,4 @@
+import { Access, Scope } from "@fanfare/proto/config/v1";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "./config-error.ts";
 import { type LoadOptions, loadConfig } from "./load-config.ts";
@@ -93,8 +94,30 @@ describe("loadConfig", () => {
     expect(errorOf({ text: bomb.join("\n") }).message).toMatch(/alias count/);
   });
 
-  it("says that an empty text has no app", () => {
-    expect(errorOf({ text: "" })).toMatchObject({ field: "apps", problem: "needs at least 1 elements" });
+  it("says that an empty text has no app, and what else would do", () => {
+    expect(errorOf({ text: "" }).message).toBe(
+      "apps is empty, and nobody could be served: add an app, or operator_keys with which apps are put at run time",
+    );
+  });
+
+  it("needs no app where operators can put them, and checks the rest as ever", () => {
+    const operator = `operator_keys: [{ id: o, sha256: ${"ab".repeat(32)} }]\n`;
+    expect([...load({ text: operator }).apps]).toEqual([]);
+    expect(errorOf({ text: `${operator}timing: { hello_timeout_ms: 1 }` }).field).toBe("timing.hello_timeout_ms");
+  });
+
+  it("takes enum values without their prefix and in small letters, in texts, lists and variables", () => {
+    const short = text.replace("TOKEN_ALGORITHM_HS256", "hs256").replace("ACCESS_SUBSCRIBERS", "Subscribers");
+    const keys = `    api_keys: [{ id: b, sha256: ${"ab".repeat(32)}, scopes: [publish, SCOPE_READ, scope_admin] }]\n`;
+    const config = load({ text: short + keys, environment: { FANFARE_OBSERVE_LOG_LEVEL: "debug" } });
+    const game = config.apps.get("game");
+    expect(game?.playerAuth.keys[0]?.algorithm).toBe("HS256");
+    expect(game?.namespaces.get("chat")?.publish).toBe(Access.SUBSCRIBERS);
+    expect([...(game?.apiKeys[0]?.scopes ?? [])]).toEqual([Scope.PUBLISH, Scope.READ, Scope.ADMIN]);
+    expect(config.observe.logLevel).toBe("debug");
+    expect(errorOf({ environment: { FANFARE_OBSERVE_LOG_LEVEL: "loud" } }).message).toMatch(
+      /^FANFARE_OBSERVE_LOG_LEVEL cannot be "loud": use one of LOG_LEVEL_DEBUG, /,
+    );
   });
 
   it("puts the environment on top of the text", () => {
@@ -105,7 +128,9 @@ describe("loadConfig", () => {
 
   it("names the variable that breaks a bound", () => {
     const error = errorOf({ environment: { FANFARE_LISTEN_PORT: "70000" } });
-    expect(error.message).toBe("listen.port (FANFARE_LISTEN_PORT) is greater than 65535");
+    expect(error.message).toBe(
+      "listen.port (FANFARE_LISTEN_PORT) is greater than 65535: write a whole number from 0 to 65535",
+    );
   });
 
   it("knows the variables that the configuration names, and those of others", () => {

@@ -17,7 +17,7 @@ export interface ResolvedConfig {
   /** Unique in the cluster; made of the host name and a random part unless configured. */
   readonly nodeId: string;
   readonly listen: ResolvedListen;
-  /** By app id; at least one. */
+  /** By app id; at least one unless there are operator keys. */
   readonly apps: ReadonlyMap<string, ResolvedApp>;
   readonly timing: ResolvedTiming;
   readonly limits: ResolvedLimits;
