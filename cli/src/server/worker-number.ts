@@ -27,7 +27,7 @@ export function checkWorkers(config: ResolvedConfig, workers: number): void {
     throw new CliError(
       "usage",
       `${workers} workers are ${workers} nodes, and what connects nodes is Valkey, which is not configured`,
-      "set valkey.addresses in the configuration (FANFARE_VALKEY_ADDRESSES), or leave out --workers",
+      "set valkey.addresses in the configuration, or leave out --workers",
     );
   }
   if (config.clusterKeys.some(({ id }) => id === randomKeyId)) {

@@ -36,7 +36,7 @@ function playerAuthProblem(auth: PlayerAuth | undefined): ConfigProblem | undefi
 /** What is wrong with the hash of a key. */
 export const notHexadecimal = {
   problem: "is not 64 hexadecimal digits",
-  remedy: 'make it with `printf %s "$KEY" | sha256sum`',
+  remedy: 'write the first word of what `printf %s "$KEY" | sha256sum` prints',
 };
 
 function isTrustworthy(text: string): boolean {

@@ -49,6 +49,7 @@ export function checkLateApp(app: App, config: ServerConfig, others: Iterable<Ap
 const anyApp = create(AppSchema, { id: "any" });
 
 function problemOf({ field, message }: Violation, schema: DescMessage): ConfigProblem {
+  if (/\bsha256$/.test(field)) return { field, ...notHexadecimal };
   return { field, problem: message, remedy: expectedNumber(schema, field) };
 }
 

@@ -106,6 +106,12 @@ describe("loadConfig", () => {
     expect(errorOf({ text: `${operator}timing: { hello_timeout_ms: 1 }` }).field).toBe("timing.hello_timeout_ms");
   });
 
+  it.each(["ab", `${"ab".repeat(32)} -`])("says where the digits of a hash come from, for %s", (sha256) => {
+    const error = errorOf({ text: `operator_keys: [{ id: o, sha256: "${sha256}" }]` });
+    expect(error.field).toBe("operator_keys[0].sha256");
+    expect(error.message).toMatch(/is not 64 hexadecimal digits: write the first word of .* sha256sum` prints$/);
+  });
+
   it("takes enum values without their prefix and in small letters, in texts, lists and variables", () => {
     const short = text.replace("TOKEN_ALGORITHM_HS256", "hs256").replace("ACCESS_SUBSCRIBERS", "Subscribers");
     const keys = `    api_keys: [{ id: b, sha256: ${"ab".repeat(32)}, scopes: [publish, SCOPE_READ, scope_admin] }]\n`;
