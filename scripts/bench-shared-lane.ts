@@ -19,13 +19,12 @@ them together, their Valkey, and it in bytes and commands is told for each messa
   --cluster     a cluster of 3 primaries and 3 replicas instead of one Valkey
   --help        print this`,
   {
-    peers: { type: "string", default: "2,3,5,8" },
-    bytes: { type: "string", default: "200,1000,8000" },
-    seconds: { type: "string", default: "2" },
-    cluster: { type: "boolean", default: false },
+    peers: { type: "numbers", default: [2, 3, 5, 8], max: 100 },
+    bytes: { type: "numbers", default: [200, 1000, 8000], max: 1_000_000 },
+    seconds: { type: "number", default: 2, max: 3_600 },
+    cluster: { type: "boolean" },
   },
 );
-const numbers = (text: string) => text.split(",").map(Number);
 
 interface Load {
   readonly peers: number;
@@ -113,8 +112,7 @@ async function measure(valkey: ValkeyServers, { peers, bytes, perTurn, turnsPerS
   const idle = await spent(valkey, () => run(1_000, { isIdle: true }));
   const sentBefore = sent;
   const receivedBefore = received;
-  const seconds = Number(values.seconds);
-  const busy = await spent(valkey, () => run(seconds * 1000));
+  const busy = await spent(valkey, () => run(values.seconds * 1000));
   const count = sent - sentBefore;
   if (failed > 0) throw new Error(`${failed} were not delivered`);
   if (received - receivedBefore !== count * peers) throw new Error("not all were received");
@@ -159,8 +157,8 @@ async function spent(valkey: ValkeyServers, work: () => Promise<unknown>) {
 
 await using valkey = values.cluster ? await startCluster() : await startStandalone();
 const rows = [];
-for (const peers of numbers(values.peers)) {
-  for (const bytes of numbers(values.bytes)) {
+for (const peers of values.peers) {
+  for (const bytes of values.bytes) {
     for (const perTurn of [1, 20]) {
       const turnsPerSecond = perTurn === 1 ? 100 : 20;
       for (const isShared of [false, true]) {

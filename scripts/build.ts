@@ -2,6 +2,16 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { command } from "./command.ts";
 import { publishedPackages, root } from "./packages.ts";
+import { scriptOptions } from "./script-options.ts";
+
+scriptOptions(
+  `npm run build
+
+Compiles every package into its dist/, as it is published, and bundles the browser pages.
+
+  --help  print this`,
+  {},
+);
 
 // Each package against the dist/ of those before it, as its users will have them.
 for (const folder of publishedPackages) {

@@ -1,6 +1,6 @@
 import { checkSteps } from "./check-steps.ts";
 import { CommandError } from "./command.ts";
-import { scriptOptions } from "./script-options.ts";
+import { refuseUsage, scriptOptions } from "./script-options.ts";
 
 const help = `npm run check -- [options]
 
@@ -12,11 +12,11 @@ Holds the tree to everything but its tests: every step runs, whatever the ones b
 
 Examples:
   npm run check
-  npm run check -- --only lint --only types`;
+  npm run check -- --only biome --only types:scripts`;
 
 const values = scriptOptions(help, {
   only: { type: "string", multiple: true },
-  list: { type: "boolean", default: false },
+  list: { type: "boolean" },
 });
 if (values.list) {
   console.log(checkSteps.map(({ name }) => name).join("\n"));
@@ -24,8 +24,7 @@ if (values.list) {
 }
 const steps = checkSteps.filter(({ name }) => values.only?.includes(name) ?? true);
 if (steps.length === 0 || steps.length < (values.only?.length ?? 0)) {
-  console.error(`--only takes: ${checkSteps.map(({ name }) => name).join(", ")}`);
-  process.exit(2);
+  refuseUsage(`--only takes: ${checkSteps.map(({ name }) => name).join(", ")}.`);
 }
 
 const failures: { name: string; hint: string; report: string }[] = [];

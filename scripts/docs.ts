@@ -3,10 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandError, command } from "./command.ts";
 import { entryPoints, manifest, root } from "./packages.ts";
+import { scriptOptions } from "./script-options.ts";
 
-// npm run docs: the reference of the protocol as pages of docs/reference, and that of the SDKs, each read under its own
-// tsconfig.json and then laid out as one site. typedoc needs the compiler's JavaScript API, so docs/ has a TypeScript of its
-// own. Warnings fail, after all of them have been shown.
+scriptOptions(
+  `npm run docs
+
+Writes the reference of the protocol as pages of docs/reference, and that of the SDKs into docs/reference/site. Exits with 1 at
+a warning, after all of them have been shown.
+
+  --help  print this`,
+  {},
+);
+
+// Each SDK is read under its own tsconfig.json, and then all are laid out as one site. typedoc needs the compiler's JavaScript
+// API, so docs/ has a TypeScript of its own.
 const site = join(root, "docs/reference/site");
 let failed = false;
 

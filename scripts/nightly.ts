@@ -1,5 +1,5 @@
 import { command } from "./command.ts";
-import { scriptOptions } from "./script-options.ts";
+import { refuseUsage, scriptOptions } from "./script-options.ts";
 
 const help = `npm run nightly -- [options]
 
@@ -45,7 +45,7 @@ const runs: readonly (readonly [string, readonly string[]])[] = [
 
 const values = scriptOptions(help, {
   only: { type: "string", multiple: true },
-  list: { type: "boolean", default: false },
+  list: { type: "boolean" },
 });
 if (values.list) {
   console.log(runs.map(([name]) => name).join("\n"));
@@ -53,8 +53,7 @@ if (values.list) {
 }
 const chosen = runs.filter(([name]) => values.only?.includes(name) ?? true);
 if (chosen.length < (values.only?.length ?? 1)) {
-  console.error(`--only takes: ${runs.map(([name]) => name).join(", ")}`);
-  process.exit(2);
+  refuseUsage(`--only takes: ${runs.map(([name]) => name).join(", ")}.`);
 }
 
 /** Random tests begin elsewhere every night. */

@@ -4,8 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { command } from "./command.ts";
 import { root } from "./packages.ts";
+import { scriptOptions } from "./script-options.ts";
 
-/** What `buf breaking` holds the proto files against. Written anew at a release only: it is what v1 has promised so far. */
+scriptOptions(
+  `npm run proto:image
+
+Writes proto/image/v1.json, which \`buf breaking\` holds the proto files against, anew. At a release only: it is what v1 has
+promised so far.
+
+  --help  print this`,
+  {},
+);
+
 const imageFile = join(root, "proto/image/v1.json");
 
 await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-image-"));

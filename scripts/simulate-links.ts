@@ -2,7 +2,7 @@ import { LinksRun } from "../server/src/router/links/testing/links-run.ts";
 import { testSeed } from "../test/test-seed.ts";
 import { scriptOptions } from "./script-options.ts";
 
-const values = scriptOptions(
+const { seeds: count, seed: first } = scriptOptions(
   `npm run simulate:links -- [options]
 
 Runs links between three nodes over lanes that lose, delay, double, refuse and lie, while nodes are cut off, stand still and die, under virtual time. Holds
@@ -11,14 +11,11 @@ each run to order, truthful outcomes, told losses, bounds, and rest in the end. 
   --seeds N  how many runs (default 2000)
   --seed S   the first one (default: FANFARE_SEED, or 1)
   --help     print this`,
-  { seeds: { type: "string", default: "2000" }, seed: { type: "string", default: `${testSeed}` } },
+  {
+    seeds: { type: "number", default: 2_000, max: 1_000_000_000 },
+    seed: { type: "number", min: 0, max: 2 ** 48, default: testSeed },
+  },
 );
-const first = Number(values.seed);
-const count = Number(values.seeds);
-if (!Number.isSafeInteger(first) || !(count > 0)) {
-  console.error("--seeds and --seed are whole numbers");
-  process.exit(2);
-}
 
 let failed = 0;
 const happened: Record<string, number> = {};

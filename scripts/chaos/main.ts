@@ -1,6 +1,6 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { scriptArguments } from "../script-options.ts";
+import { refuseUsage, scriptArguments } from "../script-options.ts";
 import { Balancer } from "./balanced-sockets.ts";
 import { Crowd } from "./crowd.ts";
 import { FaultWindows } from "./fault-windows.ts";
@@ -31,23 +31,17 @@ npm run chaos -- kill-primary
 npm run chaos -- --short --json > chaos.json`;
 
 const { values, positionals } = scriptArguments(help, {
-  short: { type: "boolean", default: false },
-  clients: { type: "string", default: "300" },
-  rate: { type: "string", default: "150" },
-  json: { type: "boolean", default: false },
+  short: { type: "boolean" },
+  clients: { type: "number", min: 12, max: 100_000, default: 300 },
+  rate: { type: "number", max: 100_000, default: 150 },
+  json: { type: "boolean" },
   logs: { type: "string" },
 });
-const [clients, rate] = [Number(values.clients), Number(values.rate)];
+const { clients, rate } = values;
 const wrong = positionals.find((name) => !(name in scenarios));
-if (wrong !== undefined) refuse(`there is no scenario ${wrong}`);
-if (!Number.isSafeInteger(clients) || clients < 12) refuse("--clients is a whole number from 12 on");
-if (!(rate > 0)) refuse("--rate is a number above 0");
+if (wrong !== undefined) refuseUsage(`There is no scenario ${wrong}.`);
+if (values.logs !== undefined) mkdirSync(values.logs, { recursive: true });
 const say = (text: string): void => console.error(`  ${text}`);
-
-function refuse(text: string): never {
-  console.error(`${text}\n\n${help}`);
-  process.exit(2);
-}
 
 async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ...stage }: StageView): Promise<Judged> {
   const size = { clients, groups: 20, durableGroups: 10, broadcastEvery: 50, rate, ...scenario.crowd?.(clients) };
@@ -129,5 +123,6 @@ for (const name of positionals.length === 0 ? Object.keys(scenarios) : positiona
 await kept?.stage[Symbol.asyncDispose]();
 if (values.json) console.log(JSON.stringify(outcomes, null, 2));
 else printTables(outcomes);
-say(`${outcomes.length} scenarios took ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+const count = outcomes.length === 1 ? "1 scenario" : `${outcomes.length} scenarios`;
+say(`${count} took ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
 process.exitCode = outcomes.every(({ broken }) => broken.length === 0) ? 0 : 1;

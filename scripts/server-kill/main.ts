@@ -14,20 +14,14 @@ not stored exactly once, or was not brought to each player exactly once and in o
 
 npm run chaos:server-kill -- --kills 20`;
 
-const values = scriptOptions(help, {
-  kills: { type: "string", default: `${fullServerKill.kills}` },
-  seconds: { type: "string", default: `${fullServerKill.maxSeconds}` },
-  json: { type: "boolean", default: false },
+const { kills, seconds, json } = scriptOptions(help, {
+  kills: { type: "number", default: fullServerKill.kills },
+  seconds: { type: "number", default: fullServerKill.maxSeconds },
+  json: { type: "boolean" },
 });
-const [kills, maxSeconds] = [Number(values.kills), Number(values.seconds)];
-for (const [name, value] of Object.entries({ kills, seconds: maxSeconds })) {
-  if (Number.isSafeInteger(value) && value >= 1) continue;
-  console.error(`--${name} is a whole number from 1 on\n\n${help}`);
-  process.exit(2);
-}
 const startedMs = performance.now();
-const report = await runServerKills({ ...fullServerKill, kills, maxSeconds }, (line) => {
-  if (!values.json) console.log(`${((performance.now() - startedMs) / 1000).toFixed(0).padStart(4)} s  ${line}`);
+const report = await runServerKills({ ...fullServerKill, kills, maxSeconds: seconds }, (line) => {
+  if (!json) console.log(`${((performance.now() - startedMs) / 1000).toFixed(0).padStart(4)} s  ${line}`);
 });
-console.log(values.json ? JSON.stringify(report) : report);
+console.log(json ? JSON.stringify(report) : report);
 process.exit(isRight(report) ? 0 : 1);

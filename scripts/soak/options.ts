@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import type { ScriptOption, ScriptValues } from "../script-options.ts";
 
 /** How large a soak test is. */
 export interface SoakOptions {
@@ -47,39 +47,25 @@ Exits with 1 if a message was lost, doubled or out of order, or a publish failed
   --json           print the figures alone, as JSON
   --help           print this`;
 
-/** Reads the command line. @throws RangeError */
-export function soakOptions(args: readonly string[]): SoakOptions & { json: boolean; help: boolean } {
-  const text = { type: "string" } as const;
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      clients: text,
-      seconds: text,
-      rate: text,
-      groups: text,
-      "cut-after": text,
-      processes: text,
-      valkey: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  const number = (name: Exclude<keyof typeof values, "valkey" | "json" | "help">, otherwise: number): number => {
-    const value = values[name] === undefined ? otherwise : Number(values[name]);
-    if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`--${name} is a whole number from 1 on`);
-    return value;
-  };
-  const groups = number("groups", fullSoak.groups);
+/** The command line. */
+export const soakCommandLine = {
+  clients: { type: "number", default: fullSoak.clients },
+  seconds: { type: "number", default: fullSoak.seconds },
+  rate: { type: "number", default: fullSoak.messagesPerSecond },
+  groups: { type: "number", default: fullSoak.groups },
+  "cut-after": { type: "number", default: fullSoak.cutAfterMs },
+  processes: { type: "number", default: fullSoak.processes, max: 1_000 },
+  valkey: { type: "boolean" },
+  json: { type: "boolean" },
+} as const satisfies Record<string, ScriptOption>;
+
+/** What a command line asks for. */
+export function soakOptions(values: ScriptValues<typeof soakCommandLine>): SoakOptions {
+  const { clients, seconds, groups, processes, valkey } = values;
   return {
-    clients: number("clients", fullSoak.clients),
-    seconds: number("seconds", fullSoak.seconds),
-    messagesPerSecond: number("rate", fullSoak.messagesPerSecond),
-    groups,
+    ...{ clients, seconds, groups, processes, valkey },
+    messagesPerSecond: values.rate,
     groupsPerClient: Math.min(groups, fullSoak.groupsPerClient),
-    cutAfterMs: number("cut-after", fullSoak.cutAfterMs),
-    processes: number("processes", fullSoak.processes),
-    valkey: values.valkey,
-    json: values.json,
-    help: values.help,
+    cutAfterMs: values["cut-after"],
   };
 }

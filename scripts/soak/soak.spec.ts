@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { fullSoak, soakOptions } from "./options.ts";
+import { readScriptOptions } from "../script-options.ts";
+import { fullSoak, soakCommandLine, soakOptions } from "./options.ts";
 import { runSoak } from "./soak-run.ts";
 
 it("brings every message once and in order to 100 clients that are cut off every second", {
@@ -11,7 +12,14 @@ it("brings every message once and in order to 100 clients that are cut off every
   expect(report.resumes).toBeGreaterThan(300);
 });
 
-it("refuses numbers that are none", () => {
-  expect(() => soakOptions(["--clients", "many"])).toThrow("--clients is a whole number from 1 on");
-  expect(soakOptions(["--clients", "5", "--json"])).toMatchObject({ clients: 5, seconds: 60, json: true });
+it("is as large as the command line asks for, and in full without one", () => {
+  const asked = (...args: string[]) => soakOptions(readScriptOptions(soakCommandLine, args).values);
+  expect(asked()).toEqual(fullSoak);
+  const groupsPerClient = 1;
+  expect(asked("--groups", "1", "--rate", "7")).toEqual({
+    ...fullSoak,
+    groups: 1,
+    groupsPerClient,
+    messagesPerSecond: 7,
+  });
 });
