@@ -1,65 +1,15 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
-import { type Plan, type Setting, settings } from "../test/simulator/plan.ts";
-import { planOf } from "../test/simulator/plan-generator.ts";
+import type { Plan } from "../test/simulator/plan.ts";
 import { runPlan } from "../test/simulator/run-plan.ts";
-import { sabotages } from "../test/simulator/sabotage.ts";
 import { type PoolResult, runSeeds } from "../test/simulator/seed-pool.ts";
 import { shrink } from "../test/simulator/shrink.ts";
 import { describe } from "../test/simulator/simulated-run.ts";
 import type { FailedSeed } from "../test/simulator/worker.ts";
-import { scriptOptions } from "./script-options.ts";
+import { savePlan } from "./plan-file.ts";
+import { orRefuseUsage, scriptOptions } from "./script-options.ts";
+import { help, simulateCommandLine, simulationOf } from "./simulate-options.ts";
 
-const help = `npm run simulate -- [options]
-
-Runs clusters of nodes, their clients and a model of Valkey in virtual time, one run a seed, with faults of every kind, and
-holds what clients see against the guarantees of the protocol. Exits with 1 if a seed fails; the first one that does is
-made as small as it can be and shown with everything that happens in it. A seed gives the same run always, with the same settings
-chosen. docs/guide/simulator.md says what is simulated, what is checked, and what is not.
-
-  --seeds <n>        how many seeds to run; 1000 by default
-  --from <seed>      the first of them; 1 by default
-  --seed <seed>      run this one alone
-  --plan <file>      run the plan in this file, as --save has written it
-  --trace            show everything that happens (with --seed or --plan)
-  --setting <name>   only runs of this setting; may be repeated: ${settings.join(", ")}
-  --sabotage <name>  let something go wrong on purpose, which the checks have to find: ${sabotages.join(", ")}
-  --workers <n>      processes side by side; as many as there are processors by default
-  --failures <n>     begin no more seeds when so many have failed; 10 by default
-  --no-shrink        show the first seed that fails as it is
-  --save <file>      write the plan that is shown to a file
-  --json             print the result as JSON
-  --help             print this
-
-npm run simulate -- --seeds 10000
-npm run simulate -- --seed 4711 --trace
-npm run simulate -- --seeds 500 --setting valkey-cluster`;
-
-const values = scriptOptions(help, {
-  seeds: { type: "string", default: "1000" },
-  from: { type: "string", default: "1" },
-  seed: { type: "string" },
-  plan: { type: "string" },
-  trace: { type: "boolean", default: false },
-  setting: { type: "string", multiple: true },
-  sabotage: { type: "string" },
-  workers: { type: "string", default: `${availableParallelism()}` },
-  failures: { type: "string", default: "10" },
-  "no-shrink": { type: "boolean", default: false },
-  save: { type: "string" },
-  json: { type: "boolean", default: false },
-});
-const chosen = (values.setting ?? settings) as readonly Setting[];
-const wrong = chosen.find((name) => !settings.includes(name));
-if (wrong !== undefined) {
-  console.error(`--setting takes: ${settings.join(", ")}`);
-  process.exit(2);
-}
-const sabotage = sabotages.find((name) => name === values.sabotage);
-if (values.sabotage !== undefined && sabotage === undefined) {
-  console.error(`--sabotage takes: ${sabotages.join(", ")}`);
-  process.exit(2);
-}
+const values = scriptOptions(help, simulateCommandLine);
+const { plan: only, range, settings, sabotage } = orRefuseUsage(() => simulationOf(values));
 /** Time between two lines about how far it is, in milliseconds. */
 const progressMs = 12_000;
 const beganMs = performance.now();
@@ -67,12 +17,10 @@ const print = (line: string): void => {
   if (!values.json) console.log(line);
 };
 
-if (values.plan !== undefined) await runOne(JSON.parse(readFileSync(values.plan, "utf8")) as Plan);
-else if (values.seed !== undefined) await runOne(planOf(Number(values.seed), chosen));
-else await runMany();
+await (only === undefined ? runMany() : runOne(only));
 
 async function runOne(plan: Plan): Promise<void> {
-  if (values.save !== undefined) save(plan);
+  save(plan);
   const { faults, tally } = await runPlan(plan, { sabotage, ...(values.trace && { trace: print }) });
   if (values.json) console.log(JSON.stringify({ seed: plan.seed, faults, tally }));
   for (const fault of faults) print(`FAULT: ${fault}`);
@@ -83,21 +31,17 @@ async function runOne(plan: Plan): Promise<void> {
 async function runMany(): Promise<void> {
   let shownMs = beganMs;
   let told = 0;
-  const count = Number(values.seeds);
   const result = await runSeeds({
-    from: Number(values.from),
-    count,
-    settings: chosen,
+    ...range,
+    settings,
     sabotage,
-    workers: Number(values.workers),
-    maxFailed: Number(values.failures),
     onProgress: ({ seeds, failed }) => {
       if (values.json) return;
       for (const one of failed.slice(told)) console.error(firstFault(one));
       told = failed.length;
       if (performance.now() - shownMs < progressMs) return;
       shownMs = performance.now();
-      console.error(`${seeds} of ${count} seeds, ${failed.length} failed, ${secondsSince(beganMs)} s`);
+      console.error(`${seeds} of ${range.count} seeds, ${failed.length} failed, ${secondsSince(beganMs)} s`);
     },
   });
   const [first] = result.failed;
@@ -113,7 +57,7 @@ function shrunk({ plan, faults }: FailedSeed) {
 }
 
 async function show({ plan, runs }: FailedSeed & { readonly runs: number }): Promise<void> {
-  if (values.save !== undefined) save(plan);
+  save(plan);
   const left = plan.steps.length;
   print(
     `\nseed ${plan.seed}, ${plan.setting}, ${plan.nodes} nodes, ${plan.players} players; ${left} steps, after ${runs} runs to find them:`,
@@ -153,7 +97,8 @@ function report({ seeds, tally, failed }: PoolResult, shown: FailedSeed | undefi
 }
 
 function save(plan: Plan): void {
-  writeFileSync(values.save as string, `${JSON.stringify(plan, null, 2)}\n`);
+  const { save: file } = values;
+  if (file !== undefined) orRefuseUsage(() => savePlan(file, plan));
 }
 
 function tallyText(tally: Readonly<Record<string, number>>): string {
