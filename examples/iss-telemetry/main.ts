@@ -1,23 +1,34 @@
-// node main.ts [--seconds 30] [--at 2026-08-26T00:00:00Z] [--json]: a development server, the publisher, a subscriber and the page, until
-// Ctrl-C or so many seconds.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { devConfig, loadConfig, startServer } from "@fanfare/server";
+import { refuseUsage, scriptOptions } from "../../scripts/script-options.ts";
 import { developmentCredentials } from "./development-credentials.ts";
 import { servePage } from "./page-server.ts";
 import { processSignal } from "./process-signal.ts";
 
-const { values } = parseArgs({
-  options: { seconds: { type: "string" }, at: { type: "string" }, json: { type: "boolean", default: false } },
-});
+const values = scriptOptions(
+  `npm run example:iss -- [options]
+
+Runs a development server, the publisher, a subscriber and the page, until Ctrl-C.
+
+  --seconds <n>  end after so many
+  --at <time>    begin at another time, such as 2026-08-26T00:00:00Z
+  --json         print a line of JSON for each position
+  --help         print this
+
+npm run example:iss -- --seconds 30`,
+  { seconds: { type: "number", max: 86_400 }, at: { type: "string" }, json: { type: "boolean" } },
+);
+if (values.at !== undefined && Number.isNaN(Date.parse(values.at))) {
+  refuseUsage(`--at takes a time such as 2026-08-26T00:00:00Z, and not "${values.at}".`);
+}
 const told = processSignal();
 const ended = new AbortController();
 const stop = AbortSignal.any([
   told,
   ended.signal,
-  ...(values.seconds === undefined ? [] : [AbortSignal.timeout(Number(values.seconds) * 1000)]),
+  ...(values.seconds === undefined ? [] : [AbortSignal.timeout(values.seconds * 1000)]),
 ]);
 
 const { config, tokenSecret, apiKey } = devConfig();

@@ -1,22 +1,35 @@
 import { Worker } from "node:worker_threads";
+import { Command } from "commander";
 import { loadSuites } from "../cases/load-suites.ts";
 import { readRequirements } from "../cases/requirements.ts";
+import { usageExitCode } from "../command/exit-code.ts";
 import { type ClientMutant, clientMutants } from "./client-mutants.ts";
 import type { ClientWorkerMessage } from "./client-worker.ts";
 import { type Mutant, mutants } from "./mutants.ts";
 import { type Proof, proofLine } from "./proof.ts";
 import { proveServerCases } from "./prove-server-cases.ts";
 
-// Proves the suite: the reference server and the reference client pass everything, and each of their mutants is caught by a case that proves the
-// requirement it breaks. Arguments name the mutants to run; none: all of them.
-const wanted = process.argv.slice(2);
+const names = [...Object.keys(mutants), ...Object.keys(clientMutants)];
+const command = new Command("npm run conformance:mutants --")
+  .description(
+    "Proves the suite: the reference server and the reference client pass everything, and each of their mutants is caught by a case that proves the requirement it breaks. Exits with 1 when one is not.",
+  )
+  .argument("[mutant...]", "only these; all of them by default")
+  .option("--list", "print the names of the mutants")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : usageExitCode))
+  .showHelpAfterError("Run it with --help for what it takes.")
+  .parse();
+if (command.opts<{ list?: true }>().list) {
+  console.log(names.join("\n"));
+  process.exit(0);
+}
+const wanted = command.args;
 const ofServer = (Object.keys(mutants) as Mutant[]).filter(isWanted);
 const ofClient = (Object.keys(clientMutants) as ClientMutant[]).filter(isWanted);
 const unknown = wanted.filter((name) => !(name in mutants) && !(name in clientMutants));
 if (unknown.length > 0) {
-  const names = [...Object.keys(mutants), ...Object.keys(clientMutants)];
-  console.error(`there is no mutant ${unknown.join(", ")}; there are ${names.join(", ")}`);
-  process.exit(2);
+  console.error(`there is no mutant ${unknown.join(", ")}; --list names those there are`);
+  process.exit(usageExitCode);
 }
 
 const proofs = await Promise.all([
