@@ -81,34 +81,6 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
       }
     });
 
-    it("brings no message before the answer that opens its subscription (FF-OR-005)", async () => {
-      const subscriber = await join(one, fresh("s"));
-      const publishers = [await join(one, fresh("near")), await join(two, fresh("far"))];
-      for (let i = 0; i < 50; i++) {
-        const group = fresh("early");
-        subscriber.forgetFrames();
-        for (const publisher of publishers) publisher.tell(group, "a");
-        const subscribed = subscriber.subscribe(group);
-        while (!subscriber.kinds.includes("reply")) await Promise.all(publishers.map((one) => one.publish(group, "b")));
-        await subscribed;
-        expect(subscriber.kinds.find((kind) => kind === "reply" || kind === "message")).toBe("reply");
-      }
-    });
-
-    it("brings no message before the word that the server opened its subscription (FF-OR-005)", async () => {
-      const player = fresh("member");
-      const member = await join(two, player);
-      const publisher = await join(two, fresh("p"));
-      for (let i = 0; i < 20; i++) {
-        const group = fresh("early");
-        member.forgetFrames();
-        const joined = one.control().joinGroup({ playerId: player, group });
-        while (!member.kinds.includes("subscription")) await publisher.publish(group, "a");
-        await joined;
-        expect(member.kinds.find((kind) => kind === "subscription" || kind === "message")).toBe("subscription");
-      }
-    });
-
     it("stores a message once, and serves it to subscribers on every node in one order", async () => {
       const group = `durable:${fresh("g")}`;
       const readers = await Promise.all([one, two].map((server) => join(server, fresh("reader"))));

@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { requireTool } from "../../test/require-tool.ts";
 import { type ClusterUnderTest, clusterContract, contractLimits } from "./cluster.contract.ts";
+import { clusterRacesContract } from "./cluster-races.contract.ts";
 import { startTestServer } from "./testing/test-server.ts";
 import { startCluster, startStandalone, type ValkeyServers } from "./testing/valkey-processes.ts";
 
@@ -23,10 +24,13 @@ async function onValkey(start: () => Promise<ValkeyServers>, sharedLanePeers = 0
 }
 
 clusterContract("the embedded broker", embedded);
+clusterRacesContract("the embedded broker", embedded);
 
 describe.skipIf(requireTool("valkey-server") === undefined)("with real servers", () => {
   clusterContract("one Valkey", () => onValkey(startStandalone));
   clusterContract("one Valkey, with everything over the lane of all", () => onValkey(startStandalone, 1));
   clusterContract("a Valkey cluster, 3 + 3", () => onValkey(startCluster));
+  clusterRacesContract("one Valkey", () => onValkey(startStandalone));
+  clusterRacesContract("a Valkey cluster, 3 + 3", () => onValkey(startCluster));
   clusterContract("a Valkey cluster, 3 + 3, with everything over the lane of all", () => onValkey(startCluster, 1));
 });

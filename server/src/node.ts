@@ -153,6 +153,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
   /** Writes the cursors that wait to be written, and says farewell. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.settings?.close();
+    for (const { presence } of this.apps.values()) presence?.close();
     await this.cursors[Symbol.asyncDispose]();
     await this.cluster?.[Symbol.asyncDispose]();
   }
@@ -258,14 +259,14 @@ function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, NodeApp>)
     question.case === "releaseSession" ? sessionsOf(appId).onRelease(question.value) : nothing,
   );
   cluster.answer("finishHandOver", (_from, { appId, question }) =>
-    question.case === "finishHandOver" ? sessionsOf(appId).onFinish(question.value.sessionId) : nothing,
+    question.case === "finishHandOver" ? sessionsOf(appId).onFinish(question.value) : nothing,
   );
   cluster.answer("playerConnections", (_from, { appId, question }) => {
     const playerId = question.case === "playerConnections" ? question.value.playerId : "";
     return { case: "playerConnections", value: sessionsOf(appId).connectionsOf(playerId) };
   });
-  cluster.answer("membership", (_from, { appId, question }) => {
-    if (question.case === "membership") sessionsOf(appId).applyMembership(question.value);
+  cluster.answer("membership", async (_from, { appId, question }) => {
+    if (question.case === "membership") await sessionsOf(appId).applyMembership(question.value);
     return nothing;
   });
 }

@@ -1,5 +1,5 @@
-import type { ChannelGap, LogPosition } from "@fanfare/sdk-core";
-import { GapReason, type Outcome } from "@fanfare/sdk-core";
+import type { ChannelGap, LogPosition, RosterEvent } from "@fanfare/sdk-core";
+import { GapReason, LeaveReason, type Outcome } from "@fanfare/sdk-core";
 
 /** Takes what happens in a run, a line each; undefined: nobody reads it, and no line is made. */
 export type Trace = ((line: string) => void) | undefined;
@@ -15,6 +15,8 @@ export interface Published {
   readonly channel: string;
   readonly isVolatile: boolean;
   readonly excludeSelf: boolean;
+  /** A newer one of the same key may take its place. */
+  readonly conflate: string | undefined;
   readonly beganMs: number;
   answeredMs: number | undefined;
   /** Undefined: not answered, or volatile. */
@@ -47,6 +49,13 @@ export type Received =
       readonly to: LogPosition | undefined;
     };
 
+/** Somebody whom a subscriber saw go. */
+export interface SeenLeaving {
+  readonly atMs: number;
+  readonly origin: bigint;
+  readonly reason: LeaveReason;
+}
+
 /** One client's subscription of one channel, from *opened* to its end, over reconnects. */
 export interface Subscriber {
   /** The run of the client. */
@@ -59,12 +68,16 @@ export interface Subscriber {
   /** Left, or closed by the server or with its client. */
   endedMs: number | undefined;
   readonly received: Received[];
+  /** Where presence is watched. */
+  readonly seenLeaving: SeenLeaving[];
 }
 
 /** What clients saw of a run: what they did, and what they were told. */
 export class Ledger {
   readonly published = new Map<string, Published>();
   readonly subscribers: Subscriber[] = [];
+  /** Which run of a client each session is of, by its origin. */
+  readonly runs = new Map<bigint, string>();
   /** What went wrong at once, as against what is found at the end. */
   readonly faults: string[] = [];
   readonly #nowMs: () => number;
@@ -108,6 +121,7 @@ export class Ledger {
       begin,
       endedMs: undefined,
       received: [],
+      seenLeaving: [],
     };
     this.subscribers.push(entry);
     this.#trace?.(`${by} has opened ${channel}${begin === undefined ? "" : ` at ${placeOf(begin)}`}`);
@@ -131,6 +145,18 @@ export class Ledger {
     subscriber.received.push({ type: "gap", atMs: this.#nowMs(), reason: name, from, to });
     const places = from && to ? ` from ${placeOf(from)} to ${placeOf(to)}` : "";
     this.#trace?.(`${subscriber.by} is told a gap in ${subscriber.channel}: ${name}${places}`);
+  }
+
+  roster(subscriber: Subscriber, event: RosterEvent): void {
+    const { by, channel, seenLeaving } = subscriber;
+    if (event.type === "left") {
+      seenLeaving.push({ atMs: this.#nowMs(), origin: event.member.origin, reason: event.reason });
+    }
+    if (this.#trace === undefined || !("member" in event)) return;
+    const { playerId, origin, data } = event.member;
+    const who = this.runs.get(origin) ?? `${playerId}, ${origin.toString(16)}`;
+    const how = event.type === "left" ? ` (${LeaveReason[event.reason]})` : ` with ${JSON.stringify(data)}`;
+    this.#trace(`${by} sees in ${channel} that ${who} has ${event.type}${how}`);
   }
 
   fault(text: string): void {

@@ -72,7 +72,10 @@ export class Network {
     this.#sockets.add(socket);
     up.send(() => {
       if (node.isOver) return socket.cut(true);
-      node.process.run(() => node.accept(socket, subprotocols[0] ?? "", client.name));
+      node.process.run(() => {
+        // What was lost on the way here is no connection to the node.
+        if (!socket.isSevered) node.accept(socket, subprotocols[0] ?? "", client.name);
+      });
     });
     return socket.clientSocket;
   }

@@ -1,11 +1,14 @@
 import { Random } from "../../server/src/testing/random.ts";
 import { outputBufferFor } from "./node-links.ts";
 import {
+  type BackendStep,
   durableGroups,
   liveGroups,
+  memberGroups,
   type NodeStep,
   type Plan,
   type PlayerStep,
+  presenceGroup,
   roomyQueueBytes,
   type Setting,
   type Step,
@@ -41,6 +44,7 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
   }
   const count = 20 + random.below(60);
   for (let i = 0; i < count; i++) steps.push({ atMs: random.between(0, lengthMs), ...draw.playerStep() });
+  steps.push(...ofBackend(Random.named(seed, "backend"), players, nodes, lengthMs));
   const mood = random.below(100);
   if (mood >= quietShare + plannedShare) {
     const faults = 1 + random.below(4);
@@ -72,6 +76,29 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
     maxMessages: random.pick([5, 1000, 1000]),
     steps,
   };
+}
+
+/** What a backend does, and players do with it. Who was sent away comes back, as a rule. */
+function ofBackend(random: Random, players: number, nodes: number, lengthMs: number): Step[] {
+  const count = random.below(12);
+  return Array.from({ length: count }, (): Step[] => {
+    const atMs = random.between(500, lengthMs);
+    const of = { node: random.below(nodes), target: random.below(players) };
+    const kind = random.below(100);
+    const group = random.pick(memberGroups);
+    const step = (what: BackendStep | PlayerStep): Step => ({ atMs, ...what });
+    if (kind < 30) return [step({ do: "add-member", ...of, group })];
+    if (kind < 45) return [step({ do: "remove-member", ...of, group })];
+    if (kind < 60) return [step({ do: "call", ...of })];
+    if (kind < 75) return [step({ do: "show", player: of.target, group: presenceGroup })];
+    if (kind < 90) {
+      const more = { to: group, count: 1 + random.below(3), size: 0, excludeSelf: false };
+      return [step({ do: "publish", player: of.target, ...more })];
+    }
+    const back: Step = { atMs: atMs + random.between(50, 6_000), do: "connect", player: of.target };
+    if (kind < 97) return [step({ do: "kick", ...of }), back];
+    return [step({ do: "ban", ...of, forMs: 1_000 + random.below(4_000) }), back];
+  }).flat();
 }
 
 /** Draws steps for so many players and nodes. */
@@ -207,7 +234,9 @@ class StepGenerator {
     const size = random.chance(0.85) ? 0 : random.below(16_000);
     const live = [...liveGroups, "broadcast", `player/p${random.below(this.#players)}`];
     const to = what === "send" ? random.pick(live) : random.pick([...live, ...durableGroups, ...durableGroups]);
-    return { do: what, player, to, count, size, excludeSelf: random.chance(0.1) };
+    const excludeSelf = random.chance(0.1);
+    if (what === "send" && random.chance(0.3)) return { do: what, player, to, count, size, excludeSelf, conflate: "k" };
+    return { do: what, player, to, count, size, excludeSelf };
   }
 
   #group(): string {

@@ -18,13 +18,32 @@ export type PlayerStep =
       /** Bytes of each. */
       readonly size: number;
       readonly excludeSelf: boolean;
+      /** Of a volatile message: it may be replaced by a newer one of the same key. */
+      readonly conflate?: string;
     }
+  /** Changes what others see of the player in the group. */
+  | { readonly do: "show"; readonly player: number; readonly group: string }
   /** The connection is lost: told to both ends, or to neither. */
   | { readonly do: "cut"; readonly player: number; readonly isTold: boolean }
   /** The player's machine does not read what comes. */
   | { readonly do: "stop-reading"; readonly player: number; readonly forMs: number }
   /** The player's program stands still. */
   | { readonly do: "freeze-player"; readonly player: number; readonly forMs: number };
+
+/** Something that the game's backend asks of a node, by the control API. `node` and `target`, the player, count from 0. */
+export type BackendStep =
+  | {
+      readonly do: "add-member" | "remove-member";
+      readonly node: number;
+      readonly target: number;
+      readonly group: string;
+    }
+  /** All sessions of the player end. */
+  | { readonly do: "kick"; readonly node: number; readonly target: number }
+  /** They end, and none begins for so long. */
+  | { readonly do: "ban"; readonly node: number; readonly target: number; readonly forMs: number }
+  /** Calls a method of the player's client. */
+  | { readonly do: "call"; readonly node: number; readonly target: number };
 
 /** Something that is done to a node, or its successor in the same place. `node` counts from 0. */
 export type NodeStep =
@@ -69,7 +88,7 @@ export type LinkBounds = "roomy" | "tight";
 export const roomyQueueBytes = 1_048_576;
 
 /** What happens, and when. */
-export type Step = { readonly atMs: number } & (PlayerStep | NodeStep | ValkeyStep);
+export type Step = { readonly atMs: number } & (PlayerStep | BackendStep | NodeStep | ValkeyStep);
 
 /** Everything that a run depends on. The same plan makes the same run. */
 export interface Plan {
@@ -102,6 +121,10 @@ export interface Plan {
 /** The groups of a run by the class of their namespace. */
 export const liveGroups = ["live:a", "live:b"];
 export const durableGroups = ["log:a", "log:b"];
+/** In this one of them players see each other. */
+export const presenceGroup = "live:a";
+/** Groups that players receive because a backend has made them members. */
+export const memberGroups = ["team:a", "team:b"];
 
 /** Whether a channel keeps its messages. */
 export function isDurable(to: string): boolean {

@@ -28,6 +28,7 @@ export function nodeConfig(
           playerAuth: { keys: [{ id: "k", algorithm: 1, material: secret }] },
           namespaces: [
             { name: "live", rules: open },
+            { name: "team", rules: { publish: Access.ANYONE } },
             {
               name: "log",
               rules: { ...open, deliveryClass: DeliveryClass.DURABLE, maxRewind: 10_000, retention: { maxMessages } },

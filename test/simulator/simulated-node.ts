@@ -2,6 +2,7 @@ import { NodeState } from "@fanfare/proto/control/v1";
 import { CloseCode, ErrorCode } from "@fanfare/proto/v1";
 import type { VerifiedToken } from "../../server/src/auth/player-token.ts";
 import type { ResolvedConfig } from "../../server/src/config/resolved-config.ts";
+import { type ControlCalls, controlCalls } from "../../server/src/control/control-calls.ts";
 import { FanfareError } from "../../server/src/fanfare-error.ts";
 import { Connections } from "../../server/src/gateway/connections.ts";
 import { drain } from "../../server/src/gateway/drain.ts";
@@ -31,6 +32,7 @@ const rejoinMs = 500;
 interface NodeRun {
   readonly node: FanfareNode;
   readonly connections: Connections;
+  readonly calls: ControlCalls;
 }
 
 /** A server that runs in a simulation, from its start to its end. A restart is another one. */
@@ -59,6 +61,11 @@ export class SimulatedNode {
 
   get connections(): Connections {
     return this.#run.connections;
+  }
+
+  /** What its control API does. */
+  get calls(): ControlCalls {
+    return this.#run.calls;
   }
 
   /** Its links with others; undefined: it is alone. */
@@ -129,7 +136,9 @@ export class SimulatedNode {
       ...(backend?.cluster && { cluster: backend.cluster }),
     });
     void node.isolated.then(() => this.#reincarnate(node));
-    return { node, connections: new Connections(node) };
+    // Who deploys drains a node, and nobody rebalances.
+    const actions = { beginDrain: () => ({ told: 0 }), sendAway: () => ({ told: 0 }) };
+    return { node, connections: new Connections(node), calls: controlCalls(node, actions) };
   }
 
   /** The others count it as dead: its clients go, and it comes back as another incarnation. */

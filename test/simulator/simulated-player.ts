@@ -4,7 +4,7 @@ import { epochMs, SimulatedProcess } from "../../server/src/testing/simulation/s
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import type { Ledger, Subscriber, Trace } from "./ledger.ts";
 import type { Network } from "./network.ts";
-import { isDurable } from "./plan.ts";
+import { isDurable, memberGroups, presenceGroup } from "./plan.ts";
 import { simulatedToken } from "./simulated-node.ts";
 
 /** What players of a run share. */
@@ -13,7 +13,12 @@ export interface PlayerSurroundings {
   readonly network: Network;
   readonly ledger: Ledger;
   readonly trace: Trace;
+  /** Whether a client may be told by this error that its session is over. */
+  readonly mayEnd: (playerId: string, error: FanfareError | undefined) => boolean;
 }
+
+/** The method that a backend calls, with the call's name, which is also the answer. */
+export const echoMethod = "echo";
 
 /** The app of every run. */
 export const appId = "game";
@@ -35,6 +40,9 @@ export class SimulatedPlayer {
   #published = 0;
   #openAnswers = 0;
   #sessions = 0;
+  #openedMs = 0;
+  #shown = 0;
+  readonly #handled = new Map<string, number>();
 
   constructor(around: PlayerSurroundings, playerId: string, name: string) {
     const { simulation, ledger, network } = around;
@@ -56,9 +64,12 @@ export class SimulatedPlayer {
       onStatus: (event) => {
         if (event.type === "open") {
           around.trace?.(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
+          this.#openedMs = simulation.nowMs;
+          this.#nameSession();
           if (event.resumed) ledger.resumed(name);
           else this.#sessions++;
-        } else if (event.type === "waiting") around.trace?.(`${name} waits: ${event.error?.message ?? "no reason"}`);
+        } else if (event.type === "channel-opened") this.#watchGroup(event.channel);
+        else if (event.type === "waiting") around.trace?.(`${name} waits: ${event.error?.message ?? "no reason"}`);
         else if (event.type === "moving") around.trace?.(`${name} moves`);
         else if (event.type === "closed" && !this.#isClosed) this.#endedByItself(event.error);
         else if (event.type === "error" && event.source !== "server") {
@@ -87,6 +98,43 @@ export class SimulatedPlayer {
     return this.#isClosed;
   }
 
+  /** Sessions that it has had; the last one is still there while it is not closed. */
+  get sessions(): number {
+    return this.#sessions;
+  }
+
+  /** When it was connected the last time. */
+  get openedMs(): number {
+    return this.#openedMs;
+  }
+
+  /** Whose session it is, in messages and presence. */
+  get origin(): bigint {
+    return this.#client?.origin ?? 0n;
+  }
+
+  /** What it wanted others to see of it the last time. */
+  get shown(): number {
+    return this.#shown;
+  }
+
+  /** How often it was called by a name. */
+  timesCalled(name: string): number {
+    return this.#handled.get(name) ?? 0;
+  }
+
+  /** Groups that the server has opened for it. */
+  get memberOf(): string[] {
+    return memberGroups.filter((group) => this.#channels.has(group));
+  }
+
+  /** Who is in the group of presence by what it was told, and what they show; undefined: that is not known yet. */
+  get present(): Map<bigint, unknown> | undefined {
+    const roster = this.#channels.get(presenceGroup)?.roster;
+    if (roster === undefined || !roster.complete || roster.countsOnly) return undefined;
+    return new Map(Array.from(roster, ({ origin, data }) => [origin, data]));
+  }
+
   /** Publishes without an answer. */
   get openAnswers(): number {
     return this.#openAnswers;
@@ -94,7 +142,7 @@ export class SimulatedPlayer {
 
   /** Groups that it has joined. */
   get groups(): string[] {
-    return [...this.#channels.keys()].filter((channel) => channel.includes(":"));
+    return [...this.#channels.keys()].filter((channel) => channel.includes(":") && !memberGroups.includes(channel));
   }
 
   /** It has read every durable channel up to its head. */
@@ -111,7 +159,8 @@ export class SimulatedPlayer {
   join(group: string, from?: { readonly rewind: number }): void {
     if (this.#channels.has(group)) return;
     this.run((client) => {
-      client.join(group, from === undefined ? {} : { from }).then(
+      const presence = group === presenceGroup ? { presence: ++this.#shown } : {};
+      client.join(group, from === undefined ? presence : { from }).then(
         (channel) => this.#watch(group, channel),
         (reason: unknown) => this.#around.trace?.(`${this.name} could not join ${group}: ${String(reason)}`),
       );
@@ -129,18 +178,32 @@ export class SimulatedPlayer {
     });
   }
 
-  /** @returns the id of the message; undefined: there is no client to publish it */
-  publish(to: string, { isVolatile = false, excludeSelf = false, size = 0 } = {}): void {
+  /** Changes what others see. */
+  show(group: string): void {
+    const channel = this.#channels.get(group);
+    if (channel === undefined) return;
+    this.run(() => {
+      channel
+        .updatePresence(++this.#shown)
+        .catch((reason: unknown) => this.#around.trace?.(`${this.name} could not show: ${String(reason)}`));
+    });
+  }
+
+  publish(
+    to: string,
+    options: { isVolatile?: boolean; excludeSelf?: boolean; size?: number; conflate?: string | undefined } = {},
+  ): void {
+    const { isVolatile = false, excludeSelf = false, size = 0, conflate } = options;
     this.run((client) => {
       const id = `${this.name}.${++this.#published}`;
       const entry = this.#around.ledger.began({
         ...{ id, by: this.name, session: this.#sessions },
-        ...{ channel: to, isVolatile, excludeSelf },
+        ...{ channel: to, isVolatile, excludeSelf, conflate },
       });
       const value = id.padEnd(size, " ");
       const destination = client.to(targetOf(to));
       if (isVolatile) {
-        if (!destination.send(words, value, { excludeSelf })) entry.error = "dropped by the client";
+        if (!destination.send(words, value, { excludeSelf, conflate })) entry.error = "dropped by the client";
         return;
       }
       this.#openAnswers++;
@@ -188,9 +251,26 @@ export class SimulatedPlayer {
     };
   }
 
+  #nameSession(): void {
+    if (this.#client !== undefined) this.#around.ledger.runs.set(this.#client.origin, this.name);
+  }
+
   #connected(client: Client): void {
+    this.#nameSession();
     this.#watch("broadcast", client.broadcast);
     this.#watch(`player/${this.playerId}`, client.player);
+    for (const channel of client.channels) this.#watchGroup(channel);
+    client.handle(echoMethod, { request: words, response: words }, (name) => {
+      this.#handled.set(name, this.timesCalled(name) + 1);
+      return name;
+    });
+  }
+
+  /** Of a group that the server has opened. */
+  #watchGroup(channel: Channel): void {
+    const { target } = channel;
+    const name = target !== "broadcast" && "group" in target ? target.group : "";
+    if (memberGroups.includes(name)) this.#watch(name, channel);
   }
 
   #watch(name: string, channel: Channel): void {
@@ -199,6 +279,7 @@ export class SimulatedPlayer {
     this.#channels.set(name, channel);
     const subscriber = ledger.opened(this.name, name, isDurable(name) ? channel.position : undefined);
     this.#subscribers.set(name, subscriber);
+    if (name === presenceGroup) channel.roster.on("change", (event) => ledger.roster(subscriber, event));
     channel.on("gap", (gap) => ledger.gap(subscriber, gap));
     channel.on("closed", ({ reason }) => this.#end(name, `closed by the server, ${reason}`));
     channel.on(words, (value, { origin, seq, volatile: isVolatile, position }) => {
@@ -215,7 +296,10 @@ export class SimulatedPlayer {
   }
 
   #endedByItself(error: FanfareError | undefined): void {
-    this.#around.ledger.fault(`the client of ${this.name} gave up: ${error?.code} ${error?.message}`);
+    const { ledger, trace, mayEnd } = this.#around;
+    const why = `the client of ${this.name} gave up: ${error?.code} ${error?.message}`;
+    if (mayEnd(this.playerId, error)) trace?.(why);
+    else ledger.fault(why);
     this.#isClosed = true;
     for (const channel of [...this.#subscribers.keys()]) this.#end(channel, "the client gave up");
   }

@@ -2,15 +2,27 @@ import { Outcome } from "@fanfare/sdk-core";
 import type { Random } from "../../server/src/testing/random.ts";
 import { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import { type Backbone, EmbeddedBackbone } from "./backbone.ts";
+import { checkBackend, membershipFaults } from "./checks/backend.ts";
 import { excessOf } from "./checks/bounds.ts";
 import { checkCalm } from "./checks/calm.ts";
 import { checkGuarantees } from "./checks/guarantees.ts";
 import { leaksOf } from "./checks/leaks.ts";
 import { checkLogs } from "./checks/logs.ts";
+import { rosterFaults } from "./checks/presence.ts";
+import { GameBackend } from "./game-backend.ts";
 import { Ledger, type Trace } from "./ledger.ts";
 import { Network } from "./network.ts";
 import { NodePlace } from "./node-place.ts";
-import { durableGroups, isDurable, liveGroups, type NodeStep, type Plan, type PlayerStep, type Step } from "./plan.ts";
+import {
+  durableGroups,
+  isDurable,
+  liveGroups,
+  type NodeStep,
+  type Plan,
+  type PlayerStep,
+  presenceGroup,
+  type Step,
+} from "./plan.ts";
 import type { Sabotage } from "./sabotage.ts";
 import { SimulatedPlayer } from "./simulated-player.ts";
 import { type Tally, tally } from "./tally.ts";
@@ -59,6 +71,7 @@ export class SimulatedRun {
   readonly #places: NodePlace[];
   readonly #players: (SimulatedPlayer | undefined)[] = [];
   readonly #everyPlayer: SimulatedPlayer[] = [];
+  readonly #backend: GameBackend;
   readonly #trace: Trace;
   readonly #looks: Random;
   /** Bounds that were exceeded, without their figures. */
@@ -73,6 +86,10 @@ export class SimulatedRun {
     this.#ledger = new Ledger(() => simulation.nowMs, this.#trace);
     this.#network = new Network(simulation, sabotage === "swap-messages");
     const around = { simulation, ledger: this.#ledger, network: this.#network, trace: this.#trace, plan, sabotage };
+    this.#backend = new GameBackend({
+      ...{ simulation, ledger: this.#ledger, trace: this.#trace },
+      players: this.#everyPlayer,
+    });
     const { setting } = plan;
     this.#backbone = setting === "embedded" ? new EmbeddedBackbone() : new ValkeyBackbone(around, setting);
     this.#places = Array.from({ length: plan.nodes }, (_, i) => new NodePlace(around, this.#backbone, `n${i}`));
@@ -95,11 +112,12 @@ export class SimulatedRun {
       this.#carryOut(step);
     }
     await this.#settle(beganMs);
+    this.#ledger.faults.push(...checkBackend(this.#backend, this.#everyPlayer, this.#backbone.losses));
     await this.#probe();
     await this.#audit();
     this.#ledger.faults.push(
       ...checkGuarantees(this.#ledger, this.#backbone.losses),
-      ...checkCalm(this.#plan, this.#ledger),
+      ...checkCalm(this.#plan, this.#ledger, this.#backend.calls),
     );
     await this.#endAll(idle);
     return { faults: this.#ledger.faults, tally: tally(this.#ledger, simulation) };
@@ -120,6 +138,7 @@ export class SimulatedRun {
   #carryOut(step: Step): void {
     this.#trace?.(`* ${describe(step)}`);
     if ("player" in step) this.#ofPlayer(step);
+    else if ("target" in step) this.#backend.carryOut(step, this.#place(step.node));
     else if (isNodeStep(step)) this.#place(step.node).carryOut(step);
     else this.#backbone.carryOut(step, (node) => this.#place(node).process);
   }
@@ -148,9 +167,12 @@ export class SimulatedRun {
       case "publish":
       case "send":
         for (let i = 0; i < step.count; i++) {
-          player.publish(step.to, { isVolatile: step.do === "send", excludeSelf: step.excludeSelf, size: step.size });
+          const { excludeSelf, size, conflate } = step;
+          player.publish(step.to, { isVolatile: step.do === "send", excludeSelf, size, conflate });
         }
         return;
+      case "show":
+        return player.show(step.group);
       case "cut":
         for (const socket of sockets) socket.cut(step.isTold);
         return;
@@ -167,7 +189,10 @@ export class SimulatedRun {
   }
 
   #connect(index: number): SimulatedPlayer {
-    const around = { simulation: this.#simulation, network: this.#network, ledger: this.#ledger, trace: this.#trace };
+    const around = {
+      ...{ simulation: this.#simulation, network: this.#network, ledger: this.#ledger, trace: this.#trace },
+      mayEnd: this.#backend.mayEnd,
+    };
     const runs = this.#everyPlayer.filter(({ playerId }) => playerId === `p${index}`).length;
     const player = new SimulatedPlayer(around, `p${index}`, `p${index}#${runs + 1}`);
     this.#players[index] = player;
@@ -209,6 +234,11 @@ export class SimulatedRun {
     const groups = liveGroups.length + durableGroups.length;
     const haveJoined = () => players().every((player) => player.groups.length === groups);
     await this.#until("every player has joined every group", settleMs, haveJoined);
+    for (const player of players()) player.show(presenceGroup);
+    await this.#untilNone(settleMs, () => [
+      ...rosterFaults(players()),
+      ...membershipFaults(this.#backend, players(), this.#backbone.losses),
+    ]);
     const before = this.#ledger.published.size;
     for (const [index, player] of players().entries()) {
       const next = `player/p${(index + 1) % this.#plan.players}`;
@@ -260,6 +290,12 @@ export class SimulatedRun {
     await this.#waitFor(closeMs, () => leftovers().length === 0);
     for (const leftover of leftovers()) this.#ledger.fault(leftover);
     for (const breach of this.#backbone.breaches()) this.#ledger.fault(breach);
+  }
+
+  /** Waits until nothing is wrong any more, and otherwise says what is. */
+  async #untilNone(withinMs: number, faults: () => readonly string[]): Promise<void> {
+    if (await this.#waitFor(withinMs, () => faults().length === 0)) return;
+    for (const fault of faults()) this.#ledger.fault(`after ${withinMs} ms ${fault}`);
   }
 
   async #until(what: string, withinMs: number, isSo: () => boolean): Promise<void> {

@@ -65,6 +65,11 @@ export class SimulatedSocket {
     return this.#clientIsOver && this.#serverIsOver;
   }
 
+  /** The network between them is gone. */
+  get isSevered(): boolean {
+    return this.#isSevered;
+  }
+
   /** What the node writes to. */
   get writable(): WritableSocket {
     const waiting = () => this.#waitingBytes;

@@ -89,6 +89,24 @@ export function describeSessionStore(under: () => BrokerUnderTest): void {
       expect(await resume(buried, 4, other)).toEqual({ outcome: "unknown" });
     });
 
+    it("are ended by a claim that knows of a kick since they began, and not by one that knows of none", async () => {
+      const [before, after] = [newName("session"), newName("session")];
+      const kicked = { atMs: 50, code: 4007, lifeMs: 300 };
+      await store().claim(claimOf(before));
+      await store().claim(claimOf(after, { kicked }));
+      for (const id of [before, after]) expect(await resume(id, 2, other)).toMatchObject({ outcome: "claimed" });
+      expect(await resume(before, 2, one, { kicked })).toMatchObject({ outcome: "stale" });
+      expect(await resume(before, 3, one, { kicked })).toEqual({ outcome: "ended", code: 4007 });
+      expect(await resume(before, 4, other)).toEqual({ outcome: "ended", code: 4007 });
+      expect(await resume(after, 3, one, { kicked })).toMatchObject({ outcome: "claimed" });
+      expect(await resume(after, 4, one, { kicked: { ...kicked, atMs: 51 } })).toEqual({
+        outcome: "ended",
+        code: 4007,
+      });
+      await under().elapse(350);
+      expect(await resume(before, 5, other)).toEqual({ outcome: "unknown" });
+    });
+
     it("live as long as they were claimed or extended for, by their owner", async () => {
       const [short, long, others] = [newName("session"), newName("session"), newName("session")];
       for (const id of [short, long, others]) await store().claim(claimOf(id, { lifeMs: 300 }));

@@ -10,6 +10,11 @@ export interface SessionClaim {
   readonly record: Uint8Array;
   /** For how long the entry is kept without another claim or `extend`, in milliseconds. */
   readonly lifeMs: number;
+  /**
+   * `atMs`: `kickedAtMs` of the player's standing as the claimer knows it. A session that began when it was lower is ended, and leaves a tombstone
+   * of that close code and life in milliseconds. Default: nobody was kicked.
+   */
+  readonly kicked?: { readonly atMs: number; readonly code: number; readonly lifeMs: number };
   /** A session that must exist already; `new`: one that must not. */
   readonly expects: "existing" | "new";
 }

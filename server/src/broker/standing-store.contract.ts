@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type BrokerUnderTest, newName } from "../testing/broker-under-test.ts";
 import type { StandingStore } from "./standing-store.ts";
 
-const nothing = { bannedUntilMs: undefined, banReason: "", revokedBeforeMs: 0 };
+const nothing = { bannedUntilMs: undefined, banReason: "", revokedBeforeMs: 0, kickedAtMs: 0 };
 
 /** The contract of {@link StandingStore}. */
 export function describeStandingStore(under: () => BrokerUnderTest): void {
@@ -45,6 +45,27 @@ export function describeStandingStore(under: () => BrokerUnderTest): void {
       await one.ban("game", player, under().nowMs() + 60_000, "");
       await one.unban("game", player);
       expect(await other.get("game", player)).toEqual({ ...nothing, revokedBeforeMs: 5000 });
+    });
+
+    it("tells each kick from those before, beside a ban and void tokens, and forgets it after its life", async () => {
+      const [one, other] = stores();
+      const player = newName("player");
+      const kicks: number[] = [];
+      for (const store of [one, other, one]) {
+        await store.kick("game", player, 60_000);
+        kicks.push((await other.get("game", player)).kickedAtMs);
+      }
+      expect(kicks[0]).toBeGreaterThan(0);
+      expect(kicks[1]).toBeGreaterThan(kicks[0] ?? 0);
+      expect(kicks[2]).toBeGreaterThan(kicks[1] ?? 0);
+      await one.ban("game", player, under().nowMs() + 60_000, "");
+      await other.revoke("game", player, 5000, 60_000);
+      await one.unban("game", player);
+      expect(await one.get("game", player)).toEqual({ ...nothing, revokedBeforeMs: 5000, kickedAtMs: kicks[2] });
+      const brief = newName("player");
+      await one.kick("game", brief, 200);
+      await under().elapse(250);
+      expect(await other.get("game", brief)).toEqual(nothing);
     });
 
     it("forgets void tokens after their life, and keeps a ban beside them", async () => {

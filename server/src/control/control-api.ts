@@ -2,21 +2,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { ControlService } from "@fanfare/proto/control/v1";
-import type { Cluster } from "../router/cluster/cluster.ts";
 import { appOf, callerKey, callerOf } from "./caller-context.ts";
-import { clusterCalls } from "./cluster/cluster-calls.ts";
 import { EventFeeds } from "./cluster/event-feeds.ts";
 import { RemoteEvents } from "./cluster/remote-events.ts";
-import { Scatter } from "./cluster/scatter.ts";
-import type { ControlNode, NodeActions, SendAway } from "./control-context.ts";
-import { groupCalls } from "./group-calls.ts";
+import { controlCalls } from "./control-calls.ts";
+import type { ControlNode, NodeActions } from "./control-context.ts";
 import { guard } from "./guard.ts";
-import { logCalls } from "./log-calls.ts";
-import { nodeCalls } from "./node-calls.ts";
-import { playerCalls } from "./player-calls.ts";
 import { Publisher } from "./publisher.ts";
-import { rebalanceAlone, rebalanceCalls } from "./rebalance.ts";
-import { sessionCalls } from "./session-calls.ts";
 import { EventWatchers } from "./watch-events.ts";
 
 /** The largest request, uncompressed. */
@@ -38,25 +30,16 @@ export class ControlApi {
   readonly #underWay = new Set<ServerResponse>();
   #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(node: ControlNode, { beginDrain, sendAway }: NodeActions) {
+  constructor(node: ControlNode, actions: NodeActions) {
     const { cluster } = node;
     this.#watchers = new EventWatchers(node, cluster && new RemoteEvents(node, cluster));
     this.#feeds = cluster && new EventFeeds(node, cluster);
     this.#node = node;
     const publisher = new Publisher(node);
-    const local = {
-      ...groupCalls(node),
-      ...playerCalls(node),
-      ...sessionCalls(node),
-      ...nodeCalls(node, beginDrain),
-      ...logCalls(node),
-      ...rebalanceAlone,
-    };
-    const ofCluster = cluster && callsOfCluster(node, cluster, new Scatter(cluster, local), sendAway);
+    const calls = controlCalls(node, actions);
     const routes = (router: ConnectRouter): void => {
       router.service(ControlService, {
-        ...local,
-        ...ofCluster,
+        ...calls,
         publish: async ({ publications }, context) => {
           const app = appOf(node, context);
           const results = await publisher.publish(app, callerOf(context), publications, context.signal);
@@ -107,8 +90,4 @@ export class ControlApi {
     this.#idle ??= Promise.withResolvers<void>();
     return this.#idle.promise;
   }
-}
-
-function callsOfCluster(node: ControlNode, cluster: Cluster, scatter: Scatter, sendAway: SendAway) {
-  return { ...clusterCalls(node, cluster, scatter), ...rebalanceCalls(node, cluster, scatter, sendAway) };
 }

@@ -8,6 +8,7 @@ import type { AppHub } from "../hub/app-hub.ts";
 import type { ClusterPresence } from "../hub/cluster-presence.ts";
 import type { ClusterSessions } from "../hub/cluster-sessions.ts";
 import type { Session } from "../hub/session.ts";
+import type { SettingsSync } from "../hub/settings-sync.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { Log } from "../observe/log.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
@@ -38,6 +39,8 @@ export interface ControlNode {
   readonly producer: Producer;
   /** Undefined: this node is alone. */
   readonly cluster: Cluster | undefined;
+  /** What was set at run time; undefined: this node is alone. */
+  readonly settings: SettingsSync | undefined;
   /** The node as it is now. */
   describe(): Node;
 }

@@ -16,17 +16,17 @@ export function playerCalls(node: ControlNode): PlayerCalls {
   return {
     disconnect({ target, reason }, context) {
       const app = appOf(node, context);
-      const sessions =
-        target.case === "sessionId"
-          ? [app.hub.sessions.get(target.value)].filter((session) => session !== undefined)
-          : app.hub.sessionsOf(target.value ?? "");
-      return { sessions: end(app, sessions, CloseCode.KICKED, reason) };
+      const ending = endingOf(CloseCode.KICKED, reason);
+      if (target.case !== "sessionId") return { sessions: endAll(app, target.value ?? "", ending) };
+      app.sessions?.kickMoving({ sessionId: target.value }, ending);
+      const session = app.hub.sessions.get(target.value);
+      return { sessions: end(app, session === undefined ? [] : [session], ending) };
     },
 
     ban({ playerId, durationS, reason }, context) {
       const app = appOf(node, context);
       node.bans.ban(callerOf(context).appId, playerId, durationS, reason);
-      return { sessions: end(app, app.hub.sessionsOf(playerId), CloseCode.BANNED, reason) };
+      return { sessions: endAll(app, playerId, endingOf(CloseCode.BANNED, reason)) };
     },
 
     unban({ playerId }, context) {
@@ -48,7 +48,7 @@ export function playerCalls(node: ControlNode): PlayerCalls {
 
     erasePlayer({ playerId }, context) {
       const app = appOf(node, context);
-      const sessions = end(app, app.hub.sessionsOf(playerId), CloseCode.KICKED, "");
+      const sessions = endAll(app, playerId, endingOf(CloseCode.KICKED, ""));
       const memberships = app.hub.memberships.groupsOf(playerId).filter((group) => app.hub.leave(playerId, group));
       node.bans.unban(callerOf(context).appId, playerId);
       return { sessions, memberships: memberships.length };
@@ -61,14 +61,18 @@ const messages = {
   [CloseCode.BANNED]: "banned by the game",
 } as const;
 
+function endingOf(code: CloseCode.KICKED | CloseCode.BANNED, reason: string): Ending {
+  return { reason: "kicked", code, message: reason || messages[code], tombstone: code };
+}
+
+/** Ends all that a player has here, or is about to have; returns how many there were. */
+function endAll(app: ControlApp, playerId: string, ending: Ending): number {
+  app.sessions?.kickMoving({ playerId }, ending);
+  return end(app, app.hub.sessionsOf(playerId), ending);
+}
+
 /** Ends sessions for good; returns how many. */
-function end(
-  { hub }: ControlApp,
-  sessions: Iterable<Session>,
-  code: CloseCode.KICKED | CloseCode.BANNED,
-  reason: string,
-): number {
-  const ending: Ending = { reason: "kicked", code, message: reason || messages[code], tombstone: code };
+function end({ hub }: ControlApp, sessions: Iterable<Session>, ending: Ending): number {
   const all = [...sessions];
   for (const session of all) hub.end(session, ending);
   return all.length;

@@ -5,7 +5,7 @@ import type { ResolvedConfig } from "../config/resolved-config.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { ClusterSessions, SessionArrival } from "../hub/cluster-sessions.ts";
 import type { Credentials, Session } from "../hub/session.ts";
-import type { Arrival, SessionName } from "../hub/session-life.ts";
+import type { Arrival, Ending, SessionName } from "../hub/session-life.ts";
 import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
 import type { Connection } from "./connection.ts";
 import { planStarts, type StartPlans, startDurable } from "./durable-start.ts";
@@ -109,13 +109,18 @@ async function admitInCluster(
   } catch (reason) {
     return connection.refuse(FanfareError.from(reason));
   }
-  const { arrival: found, done } = arrived;
+  const { arrival: found, done, kick } = arrived;
   try {
     if (found.kind === "refused") return refuse(connection, ErrorCode.SESSION_ENDED, found.code, found.message);
     const plans = await planStarts(app.hub, { credentials, features, hello, resumed: knownChannels(found) });
     const elsewhere = found.kind === "new" ? await sessions.connectedElsewhere(credentials.playerId) : 0;
     const arrival: Arrival = { credentials, features, attempt, link: connection };
-    if (found.kind === "moved") return takeOver(connection, hello, app, arrival, plans, found);
+    if (found.kind === "moved") return takeOver(connection, hello, app, arrival, plans, found, kick());
+    const ended = kick();
+    if (ended !== undefined) {
+      sessions.abandon(found);
+      return refuseEnded(connection, ended);
+    }
     const isHere = found.kind === "here" && app.hub.sessions.get(found.session.id) === found.session;
     try {
       checkStanding(credentials);
@@ -142,9 +147,9 @@ function knownChannels(arrival: SessionArrival): Iterable<ChannelKey> | undefine
 /** What the client has unsubscribed of the server's own stays closed (FF-SB-013). */
 function closeUnsubscribed({ hub }: GatewayApp, session: Session, released: ReleasedSession | undefined): void {
   if (released === undefined) return;
-  const kept = new Set(released.subscriptions.map((subscription) => subscription.channelKey));
-  for (const subscription of [...session.subscriptions.values()]) {
-    if (!kept.has(subscription.channel.key)) hub.subscriptions.close(subscription, LeaveReason.LEFT);
+  for (const key of released.unsubscribed) {
+    const subscription = session.subscriptions.get(key);
+    if (subscription !== undefined) hub.subscriptions.close(subscription, LeaveReason.LEFT);
   }
 }
 
@@ -156,13 +161,20 @@ function takeOver(
   arrival: Arrival,
   plans: StartPlans,
   { name, released, finish }: Extract<SessionArrival, { kind: "moved" }>,
+  kick: Ending | undefined,
 ): void {
   const { counters, config, checkStanding } = connection.context;
   if (app.sessions?.isSuperseded(name, arrival.attempt) === true) {
     const message = "a newer attempt of this session has come to another node";
+    finish(false);
     return refuse(connection, ErrorCode.SESSION_ENDED, CloseCode.STALE_ATTEMPT, message);
   }
   const session = app.hub.open(arrival, name, true);
+  if (kick !== undefined) {
+    app.hub.end(session, kick);
+    finish(false);
+    return refuseEnded(connection, kick);
+  }
   app.sessions?.seed(session, released);
   closeUnsubscribed(app, session, released);
   const known = released && new Set(released.subscriptions.map((subscription) => subscription.channelKey));
@@ -174,15 +186,19 @@ function takeOver(
     checkStanding(arrival.credentials);
   } catch (reason) {
     app.hub.openWindow(session);
+    finish(false);
     return connection.refuse(FanfareError.from(reason));
   }
-  if (!connection.isAlive) return app.hub.openWindow(session);
+  if (!connection.isAlive) {
+    app.hub.openWindow(session);
+    return finish(false);
+  }
   if (isSeamless) counters.handshakesHandedOver++;
   else counters.handshakesResumed++;
   welcome(connection, hello, app, session, true, results);
   startDurable(app.hub, session, plans);
   if (isSeamless) app.sessions?.movedIn(session);
-  finish();
+  finish(true);
 }
 
 function open(
@@ -208,6 +224,7 @@ function open(
   try {
     session = app.hub.open(arrival, name);
   } catch (reason) {
+    if (name !== undefined) app.sessions?.abandon({ kind: "new", name });
     return connection.refuse(FanfareError.from(reason));
   }
   connection.context.counters.handshakesNew++;
@@ -215,6 +232,12 @@ function open(
   const results = openSubscriptions(app, session, hello.subscriptions, maxPresenceDataBytes, plans, () => undefined);
   welcome(connection, hello, app, session, false, results);
   startDurable(app.hub, session, plans);
+}
+
+/** The backend has ended the player's sessions while this one arrived. */
+function refuseEnded(connection: Connection, { code, message }: Ending): void {
+  const error = code === CloseCode.BANNED ? ErrorCode.BANNED : ErrorCode.SESSION_ENDED;
+  refuse(connection, error, code, message);
 }
 
 /** The session that a resume names; undefined to begin a new one. `refused`: the connection was closed. */

@@ -1,4 +1,4 @@
-import { ErrorCode, LeaveReason, type Subscribe } from "@fanfare/proto/v1";
+import { ErrorCode, LeaveReason, type Subscribe, SubscriptionCloseReason } from "@fanfare/proto/v1";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Session } from "../hub/session.ts";
 import type { Subscription } from "../hub/subscription.ts";
@@ -31,17 +31,20 @@ export function subscribe(requester: Requester, id: number, request: Subscribe):
   connection.gates.close(subscription.channel.key, answered);
 }
 
-/** A subscription whose channel's route cannot be written is none. */
+/** A subscription whose channel's route cannot be written is none, unless its client was told of it before. */
 async function routedOrClosed(routed: Promise<unknown>, { app }: Requester, subscription: Subscription): Promise<void> {
   try {
     await routed;
   } catch (reason) {
-    app.hub.subscriptions.close(subscription, LeaveReason.LEFT);
+    if (subscription.pending) app.hub.subscriptions.close(subscription, LeaveReason.LEFT);
     throw reason;
   }
 }
 
-/** Answers a durable `subscribe` when the log has said where it begins. What was served before ends at once (FF-DU-023). */
+/**
+ * Answers a durable `subscribe` when the log has said where it begins. What was served before ends at once (FF-DU-023), and goes on where it was
+ * if the request is refused.
+ */
 function startSubscription(
   requester: Requester,
   id: number,
@@ -51,6 +54,7 @@ function startSubscription(
   const { connection, session, app } = requester;
   const { starts, durable, subscriptions } = app.hub;
   const { channel } = subscription.channel;
+  const former = subscription.reader;
   durable.stop(subscription);
   const turn = ++subscription.startTurn;
   const { playerId, features } = session;
@@ -64,7 +68,12 @@ function startSubscription(
       subscriptions.told(subscription);
       if (isCurrent) durable.start(subscription, plan);
     } catch (reason) {
-      if (subscription.startTurn === turn) subscriptions.close(subscription, LeaveReason.LEFT);
+      if (subscription.active && subscription.startTurn === turn) {
+        if (subscription.pending) subscriptions.close(subscription, LeaveReason.LEFT);
+        else if (session.link === connection && former !== undefined) durable.goOn(subscription, former);
+        else if (session.link === connection)
+          subscriptions.closeByServer(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);
+      }
       throw reason;
     }
   });

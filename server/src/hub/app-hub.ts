@@ -156,9 +156,8 @@ export class AppHub implements LocalDelivery<Session> {
   open(arrival: Arrival, name = this.newName(), moved = false): Session {
     const { clock, limits, counters } = this.#options;
     if (this.#closed) throw new FanfareError(ErrorCode.UNAUTHENTICATED, `the app "${this.appId}" was deleted`);
-    if (counters.sessions >= limits.maxSessions) {
-      throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "this node has as many sessions as limits.max_sessions allows");
-    }
+    // What was taken from another node is nowhere else; there was room when it was claimed.
+    if (!moved) this.requireRoom();
     const session = new Session({
       ...name,
       startedAtMs: clock.nowMs(),
@@ -180,6 +179,13 @@ export class AppHub implements LocalDelivery<Session> {
     this.events.emit({ type, sessionId: session.id, playerId: session.playerId });
     for (const key of this.serverChannels(session.credentials)) this.subscriptions.openByServer(session, key);
     return session;
+  }
+
+  /** @throws FanfareError LIMIT_EXCEEDED if the node has as many sessions as it may have */
+  requireRoom(): void {
+    const { counters, limits } = this.#options;
+    if (counters.sessions < limits.maxSessions) return;
+    throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, "this node has as many sessions as limits.max_sessions allows");
   }
 
   /**
@@ -237,7 +243,12 @@ export class AppHub implements LocalDelivery<Session> {
   /** Ends a session: its subscriptions, its presence, and its connection. */
   end(session: Session, ending: Ending): void {
     if (session.ended) return;
-    if (session.departed) return this.closeDeparted(session);
+    if (session.departed) {
+      const { link } = session;
+      this.closeDeparted(session);
+      link?.close(ending.code, ending.message);
+      return;
+    }
     session.ended = true;
     session.cancelWindow?.();
     session.cancelWindow = undefined;

@@ -1,10 +1,17 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { PresenceMode } from "@fanfare/proto/config/v1";
-import { ChannelSchema, LeaveReason, PayloadSchema, type PresenceEvent, ServerFramesSchema } from "@fanfare/proto/v1";
+import {
+  ChannelSchema,
+  LeaveReason,
+  PayloadSchema,
+  type PresenceEvent,
+  PresenceEventSchema,
+  ServerFramesSchema,
+} from "@fanfare/proto/v1";
 import { beforeEach, describe, expect, it } from "vitest";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
-import { ChannelPresence } from "./channel-presence.ts";
+import { ChannelPresence, type PresencePeers } from "./channel-presence.ts";
 import type { Subscription } from "./subscription.ts";
 
 const channel = create(ChannelSchema, { kind: { case: "group", value: "g" } });
@@ -19,7 +26,7 @@ beforeEach(() => {
   presence = make();
 });
 
-function make(options: { mode?: PresenceMode; maxMembers?: number } = {}): ChannelPresence {
+function make(options: { mode?: PresenceMode; maxMembers?: number; peers?: PresencePeers } = {}): ChannelPresence {
   return new ChannelPresence({
     channel,
     mode: PresenceMode.MEMBERS,
@@ -275,6 +282,54 @@ describe("ChannelPresence", () => {
     joined(1);
     presence.dispose();
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  describe("of several nodes", () => {
+    /** What another node tells of its section. */
+    const sectionOf = (...origins: bigint[]) =>
+      create(PresenceEventSchema, {
+        event: {
+          case: "snapshot",
+          value: { section: 8n, number: 1n, first: true, last: true, members: origins.map((origin) => ({ origin })) },
+        },
+      });
+    const asks = (...nodes: bigint[]): PresencePeers => ({ send: () => {}, want: () => Promise.resolve(nodes) });
+    const settled = () => Promise.resolve().then(() => {});
+
+    it("shows the first who watches nobody until it can show all, and then all at once", async () => {
+      presence = make({ peers: asks(20n, 21n) });
+      const watcher = watching(1n);
+      await settled();
+      clock.advance(tickMs);
+      presence.receive(20n, sectionOf(5n));
+      clock.advance(tickMs);
+      expect(watcher.events).toEqual([]);
+      presence.receive(21n, sectionOf());
+      clock.advance(0);
+      expect([...watcher.members.keys()]).toEqual([1n, 5n]);
+      expect(watcher.events.map((event) => event.case)).toEqual(["snapshot"]);
+    });
+
+    it("does not wait for a node that is gone, or does not answer", async () => {
+      for (const endWait of [() => presence.forget(20n), () => clock.advance(500)]) {
+        presence = make({ peers: asks(20n) });
+        const watcher = watching(1n);
+        await settled();
+        clock.advance(tickMs);
+        expect(watcher.events).toEqual([]);
+        endWait();
+        clock.advance(tickMs);
+        expect([...watcher.members.keys()]).toEqual([1n]);
+      }
+    });
+
+    it("shows at once where no other node has the channel", async () => {
+      presence = make({ peers: asks() });
+      const watcher = watching(1n);
+      await settled();
+      clock.advance(0);
+      expect(watcher.events.length).toBe(1);
+    });
   });
 
   it("shows the same as the truth after any sequence of changes", () => {

@@ -24,8 +24,11 @@ import type { Subscription } from "./subscription.ts";
 export interface PresencePeers {
   /** Tells another node, which watches. */
   send(peer: bigint, word: PresenceWord): void;
-  /** The first here watches, or the last has ceased to: other nodes' sections are wanted, or no more. */
-  want(wanted: boolean): void;
+  /**
+   * The first here watches, or the last has ceased to: other nodes' sections are wanted, or no more.
+   * @returns the nodes that were told so
+   */
+  want(wanted: boolean): Promise<readonly bigint[]>;
 }
 
 /** What a channel's presence needs from outside. */
@@ -43,6 +46,15 @@ export interface ChannelPresenceOptions {
   readonly peers?: PresencePeers | undefined;
 }
 
+/** What the first watcher waits for. */
+interface Awaited {
+  /** Nodes whose sections have not come; undefined: it is not known yet which there are. */
+  nodes: Set<bigint> | undefined;
+  readonly timer: Timer;
+}
+
+/** How long whoever watches first waits for what other nodes tell, in milliseconds. */
+const sectionsMs = 500;
 /** How long the entry of a session that goes on at another node stays, at the least and in ticks: until the other's is known. */
 const minLingerMs = 1_000;
 const lingerTicks = 5;
@@ -53,7 +65,8 @@ const lingerTicks = 5;
  *
  * Changes are gathered and told in ticks: first the diff to those who watch already, then one shared snapshot to those who began to
  * since the last tick. A tick without changes and newcomers does not happen. The first change after a rest is told at once. Other nodes watch as
- * sessions do.
+ * sessions do. Where nobody watched before, the snapshot waits for what other nodes tell: who comes back to a channel at this node is not to see those
+ * go who are at others.
  */
 export class ChannelPresence {
   readonly #options: ChannelPresenceOptions;
@@ -65,6 +78,7 @@ export class ChannelPresence {
   readonly #peers: PresenceAudience<bigint>;
   readonly #remote: RemoteSections;
   readonly #lingering = new Map<bigint, Timer>();
+  #awaited: Awaited | undefined;
   #timer: Timer | undefined;
   #lastTickMs = Number.NEGATIVE_INFINITY;
   #countsChanged = false;
@@ -110,16 +124,46 @@ export class ChannelPresence {
   watch(subscription: Subscription): void {
     const isFirst = this.#here.size === 0;
     this.#here.add(subscription);
+    if (isFirst) this.#awaitSections();
+    if (this.#awaited === undefined) this.#schedule();
+  }
+
+  #awaitSections(): void {
+    const { peers, clock } = this.#options;
+    if (peers === undefined) return;
+    this.#cancelWait();
+    const awaited: Awaited = { nodes: undefined, timer: clock.setTimer(sectionsMs, () => this.#endWait()) };
+    this.#awaited = awaited;
+    void peers.want(true).then((nodes) => {
+      if (this.#awaited !== awaited) return;
+      awaited.nodes = new Set(nodes.filter((node) => !this.#remote.isKnown(node)));
+      if (awaited.nodes.size === 0) this.#endWait();
+    });
+  }
+
+  /** What is awaited of a node has come, or does not come any more. */
+  #arrived(node: bigint): void {
+    const nodes = this.#awaited?.nodes;
+    if (nodes?.delete(node) === true && nodes.size === 0) this.#endWait();
+  }
+
+  #endWait(): void {
+    this.#cancelWait();
     this.#schedule();
-    if (isFirst) this.#options.peers?.want(true);
+  }
+
+  #cancelWait(): void {
+    this.#awaited?.timer.cancel();
+    this.#awaited = undefined;
   }
 
   unwatch(subscription: Subscription): void {
     const before = this.#here.size;
     this.#here.delete(subscription);
     if (before === 0 || this.#here.size > 0) return;
+    this.#cancelWait();
     this.#remote.clear();
-    this.#options.peers?.want(false);
+    void this.#options.peers?.want(false);
   }
 
   /** Another node watches, or has lost what it was told: it gets a snapshot at the next tick. */
@@ -146,6 +190,7 @@ export class ChannelPresence {
   receive(peer: bigint, event: PresenceEvent): void {
     if (!this.isWatched) return;
     this.#remote.apply(peer, event);
+    if (this.#remote.isKnown(peer)) this.#arrived(peer);
     this.#changed();
   }
 
@@ -153,6 +198,7 @@ export class ChannelPresence {
   forget(peer: bigint): void {
     this.#peers.delete(peer);
     this.#remote.forget(peer);
+    this.#arrived(peer);
     this.#changed();
   }
 
@@ -166,6 +212,7 @@ export class ChannelPresence {
     if (this.#peers.size > 0 && this.#timer !== undefined) this.#tick();
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#cancelWait();
     for (const timer of this.#lingering.values()) timer.cancel();
     this.#lingering.clear();
   }
@@ -238,6 +285,7 @@ export class ChannelPresence {
     const { sessions, players } = this.#view.counts;
     const all = { sessions: sessions + hidden.sessions, players: players + hidden.players };
     this.#here.tell({
+      newcomersWait: this.#awaited !== undefined,
       countsChanged,
       diffs: this.#view.takeDiffs(),
       tellsMembers: hidden.sessions === 0 && this.#tellsMembers(all.sessions),
@@ -247,6 +295,7 @@ export class ChannelPresence {
     if (this.#own === this.#view) return;
     const { counts } = this.#own;
     this.#peers.tell({
+      newcomersWait: false,
       countsChanged,
       diffs: this.#own.takeDiffs(),
       // To nodes lists are told also where sessions are told counts: players on two nodes are to be counted once.

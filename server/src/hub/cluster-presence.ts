@@ -3,7 +3,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import type { PresenceSection, PresenceWatch } from "@fanfare/proto/cluster/v1alpha";
 import { GetPresenceRequestSchema, GetPresenceResponseSchema } from "@fanfare/proto/control/v1";
 import { type Channel, PresenceEventSchema, PresencePageSchema, type PresenceQuery } from "@fanfare/proto/v1";
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import { recordBytes } from "../router/cluster/asks.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
 import { type ChannelKey, channelKey, channelOf } from "../wire/channel-key.ts";
@@ -13,6 +13,12 @@ import { mergePresence } from "./merged-presence.ts";
 import type { PresenceWord } from "./presence-audience.ts";
 
 type PageQuery = Pick<PresenceQuery, "pageSize" | "pageToken" | "countsOnly">;
+
+/** What a node tells another of a channel: whether it watches, or that it has come on the route. */
+type Told = { readonly watching: boolean } | { readonly announcing: true };
+
+/** When what another node has not got is told again, in milliseconds. */
+const retryMs = 500;
 
 /** What the presence of one app in a cluster is made of. */
 export interface ClusterPresenceOptions {
@@ -32,6 +38,8 @@ export interface ClusterPresenceOptions {
 export class ClusterPresence {
   readonly #options: ClusterPresenceOptions;
   readonly #unlisten: () => void;
+  readonly #retries = new Set<Timer>();
+  #isClosed = false;
   /** Set by the hub that it belongs to. */
   channels: ChannelTable | undefined;
 
@@ -40,9 +48,12 @@ export class ClusterPresence {
     this.#unlisten = options.cluster.onDeath((peer) => this.#lost(peer));
   }
 
-  /** The app is gone. */
+  /** The app is gone, or the node. */
   close(): void {
+    this.#isClosed = true;
     this.#unlisten();
+    for (const timer of this.#retries) timer.cancel();
+    this.#retries.clear();
   }
 
   /** Sections that other nodes have told, of all channels. */
@@ -59,7 +70,7 @@ export class ClusterPresence {
     void this.#tellRoute(key, { announcing: true });
     return {
       send: (peer, word) => this.#send(peer, key, word),
-      want: (watching) => void this.#tellRoute(key, { watching }),
+      want: (watching) => this.#tellRoute(key, { watching }),
     };
   }
 
@@ -123,24 +134,48 @@ export class ClusterPresence {
     else this.#tell(from, key, { watching: false });
   }
 
-  async #tellRoute(key: ChannelKey, what: { watching: boolean } | { announcing: true }): Promise<void> {
+  /** @returns the nodes that were told */
+  async #tellRoute(key: ChannelKey, what: Told): Promise<readonly bigint[]> {
     const { cluster, appId } = this.#options;
     try {
       await this.channels?.routed(key);
     } catch {
-      return; // the channel closes, and with it this
+      return []; // the channel closes, and with it this
     }
     const nodes = await cluster.broker.routes.read({ appId, key }).catch(() => cluster.peers);
-    const presence = this.channels?.get(key)?.presence;
     // What was wanted may have changed meanwhile; whoever is told the newest last is right.
-    if ("watching" in what && (presence?.isWatched ?? false) !== what.watching) return;
-    for (const node of cluster.othersOf(nodes)) this.#tell(node, key, what);
+    if ("watching" in what && !this.#isSo(key, what)) return [];
+    const others = cluster.othersOf(nodes);
+    for (const node of others) this.#tell(node, key, what);
+    return others;
   }
 
-  #tell(peer: bigint, channelKey: ChannelKey, what: { watching: boolean } | { announcing: true }): void {
+  /** Until the other node has it, as long as it is the case. */
+  #tell(peer: bigint, channelKey: ChannelKey, what: Told): void {
     const { cluster, appId } = this.#options;
     const bytes = recordBytes({ case: "presenceWatch", value: { appId, channelKey, ...what } });
-    cluster.links.send(peer, { class: "control", bytes });
+    cluster.links.send(peer, { class: "control", bytes }, (outcome) => {
+      if (outcome === "delivered") return;
+      this.#later(peer, () => {
+        if (this.#isSo(channelKey, what)) this.#tell(peer, channelKey, what);
+      });
+    });
+  }
+
+  /** Unless the other node is gone by then. */
+  #later(peer: bigint, action: () => void): void {
+    if (this.#isClosed) return;
+    const { cluster, clock } = this.#options;
+    const timer = clock.setTimer(retryMs, () => {
+      this.#retries.delete(timer);
+      if (!cluster.nodes.isDead(peer)) action();
+    });
+    this.#retries.add(timer);
+  }
+
+  #isSo(key: ChannelKey, what: Told): boolean {
+    const presence = this.channels?.get(key)?.presence;
+    return "watching" in what ? (presence?.isWatched ?? false) === what.watching : presence !== undefined;
   }
 
   #send(peer: bigint, key: ChannelKey, word: PresenceWord): void {
@@ -148,8 +183,13 @@ export class ClusterPresence {
     const event = create(PresenceEventSchema, { channel: channelOf(key), event: word });
     const bytes = recordBytes({ case: "presence", value: { appId, channelKey: key, event } });
     cluster.links.send(peer, { class: "control", bytes }, (outcome) => {
-      // A word is missing, or may be: the whole section again.
-      if (outcome !== "delivered" && !cluster.nodes.isDead(peer)) this.channels?.get(key)?.presence?.watchPeer(peer);
+      // A word is missing, or may be: the whole section again, or that nobody is in it any more.
+      if (outcome === "delivered") return;
+      this.#later(peer, () => {
+        const presence = this.channels?.get(key)?.presence;
+        if (presence === undefined) this.#send(peer, key, emptySnapshot(cluster.incarnation));
+        else presence.watchPeer(peer);
+      });
     });
   }
 

@@ -25,10 +25,12 @@ function nodeWithSession() {
   const hub = {
     appId: "a",
     sessions,
+    tombstones: { get: () => CloseCode.KICKED },
+    serverChannels: () => [],
     depart: ({ id }: Session) => sessions.delete(id),
     closeDeparted: () => {},
   } as unknown as AppHub;
-  const cluster = { counters: { sessionsOut: 0 }, onDeath: () => () => {} } as unknown as Cluster;
+  const cluster = { counters: { sessionsOut: 0 }, onDeath: () => () => {}, broker: {} } as unknown as Cluster;
   const rest = { clock: new VirtualClock(), log: silentLog, resumeWindowMs: 1000, applyStanding: () => {} };
   const owned = new ClusterSessions({ hub, cluster, ...rest });
   const release = (attempt: number) => owned.onRelease(create(ReleaseSessionSchema, { sessionId: "s", attempt }));
@@ -45,8 +47,14 @@ describe("sessions in a cluster", () => {
   it("stay when they have come back since another node has asked for them", () => {
     const { release, closed, sessions } = nodeWithSession();
     for (const attempt of [4, 5]) {
-      expect(release(attempt)).toEqual({ case: "releasedSession", value: { unknown: true } });
+      expect(release(attempt)).toEqual({ case: "releasedSession", value: { unknown: true, endedCode: 0 } });
     }
     expect([closed, sessions.size]).toEqual([[], 1]);
+  });
+
+  it("that were ended here are so to whoever has claimed them since", () => {
+    const { release, sessions } = nodeWithSession();
+    sessions.clear();
+    expect(release(6)).toEqual({ case: "releasedSession", value: { unknown: true, endedCode: CloseCode.KICKED } });
   });
 });

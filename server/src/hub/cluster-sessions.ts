@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
-  type MembershipChange,
+  type FinishHandOver,
   type ReleasedSession,
   type ReleaseSession,
   SessionRecordSchema,
@@ -13,8 +13,11 @@ import type { AnswerResult } from "../router/cluster/asks.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
 import { type ChannelKey, groupKey, groupOf, playerKey } from "../wire/channel-key.ts";
 import type { AppHub } from "./app-hub.ts";
+import { ClusterMemberships, type MembershipFacts } from "./cluster-memberships.ts";
+import { HandOvers } from "./hand-overs.ts";
 import { MovesNearDeaths } from "./moves-near-deaths.ts";
 import type { Credentials, Session } from "./session.ts";
+import { SessionArrivals } from "./session-arrivals.ts";
 import type { Ending, SessionName, SessionOwnership } from "./session-life.ts";
 
 /** What the sessions of one app in a cluster are made of. */
@@ -27,9 +30,6 @@ export interface ClusterSessionsOptions {
   /** Takes over what stands against a player. */
   readonly applyStanding: (playerId: string, standing: Standing) => void;
 }
-
-/** What is told of a membership. */
-export type MembershipFacts = Pick<MembershipChange, "playerId" | "group" | "member" | "version">;
 
 /** Who knocks. */
 export interface Knock {
@@ -52,15 +52,17 @@ export type SessionArrival =
       readonly kind: "moved";
       readonly name: SessionName;
       readonly released: ReleasedSession | undefined;
-      finish(): void;
+      /** The former owner need not serve the old connection any more: this one is served, or is not. */
+      finish(isServed: boolean): void;
     }
   | { readonly kind: "refused"; readonly code: CloseCode; readonly message: string };
 
 /** How long the former owner of a session is waited for, in milliseconds. */
 const releaseMs = 1_500;
-/** How much longer than its token and its window a session's entry lives in the store, in milliseconds, and how long at most. */
+/** How much longer than its token and its window a session's entry lives in the store, in milliseconds. */
 const slackMs = 60_000;
-const maxLifeMs = 7 * 24 * 60 * 60_000;
+/** How long it lives there at most without a connection, in milliseconds. */
+export const maxSessionLifeMs: number = 7 * 24 * 60 * 60_000;
 
 /**
  * The sessions of one app, as all nodes see them: who owns which is decided by one atomic step in the broker's store, fenced by the attempt.
@@ -71,13 +73,9 @@ const maxLifeMs = 7 * 24 * 60 * 60_000;
 export class ClusterSessions implements SessionOwnership {
   readonly #options: ClusterSessionsOptions;
   readonly #appId: string;
-  /** Players of whom somebody knocks, and what changed in their memberships meanwhile. */
-  readonly #arriving = new Map<string, { count: number; changes: MembershipFacts[] }>();
-  readonly #versions = new Map<string, number>();
-  /** Sessions on their way here, and the highest attempt by which another node has claimed them since. */
-  readonly #claiming = new Map<string, { count: number; supersededBy: number }>();
-  /** Sessions that go on elsewhere and whose old connection is still served. */
-  readonly #handingOver = new Map<string, Session>();
+  readonly #memberships: ClusterMemberships;
+  readonly #arrivals = new SessionArrivals();
+  readonly #handOvers: HandOvers;
   readonly #moves: MovesNearDeaths;
   readonly #unlisten: () => void;
 
@@ -85,6 +83,8 @@ export class ClusterSessions implements SessionOwnership {
     const { hub, cluster, clock, resumeWindowMs } = options;
     this.#options = options;
     this.#appId = hub.appId;
+    this.#handOvers = new HandOvers(hub, clock);
+    this.#memberships = new ClusterMemberships(hub, cluster.broker.memberships);
     const tell = (session: Session): void => hub.subscriptions.tellAllMissed(session);
     this.#moves = new MovesNearDeaths({ clock, resumeWindowMs, tell });
     this.#unlisten = cluster.onDeath((_, hasLeft) => {
@@ -94,30 +94,39 @@ export class ClusterSessions implements SessionOwnership {
   }
 
   /**
-   * Finds out who knocks, and makes everything ready for it. `done` has to be called when the session is in the hub, or is not going to be.
+   * Finds out who knocks, and makes everything ready for it. `done` has to be called when the session is in the hub, or is not going to be: until then
+   * a later attempt of the same session waits.
+   * @returns `kick`: how the backend has ended the player's sessions meanwhile, this one included
    * @throws FanfareError UNAVAILABLE, LIMIT_EXCEEDED
    */
-  async arrive(knock: Knock): Promise<{ readonly arrival: SessionArrival; done(): void }> {
+  async arrive(knock: Knock): Promise<{ readonly arrival: SessionArrival; kick(): Ending | undefined; done(): void }> {
     const { hub } = this.#options;
     const { playerId, groups } = knock.credentials;
     await using undo = new AsyncDisposableStack();
-    const arriving = this.#arriving.get(playerId) ?? { count: 0, changes: [] };
-    arriving.count++;
-    this.#arriving.set(playerId, arriving);
-    undo.defer(() => this.#arrived(playerId));
+    const arriving = this.#arrivals.begin(playerId);
+    undo.defer(() => {
+      arriving.end();
+      if (!hub.isOnline(playerId)) this.playerLeft(playerId);
+    });
     const keys = new Set([playerKey(playerId), ...knock.channels, ...groups.map(groupKey)]);
     const named = hub.channels.hold(keys);
     undo.defer(named.release);
     await named.standing;
-    const memberships = await this.#load(playerId, arriving.changes);
-    const owed = memberships.map(groupKey).filter((key) => !keys.has(key));
+    const turn = knock.resumes && this.#arrivals.claim(knock.resumes.id);
+    if (turn !== undefined) undo.defer(turn.end);
+    await turn?.begun;
+    // Before it is taken from where it is.
+    if (knock.resumes !== undefined && !hub.sessions.has(knock.resumes.id)) hub.requireRoom();
+    const kickedAtMs = await this.#load(playerId, arriving.changes);
+    const memberOf = hub.memberships.groupsOf(playerId);
+    const owed = memberOf.map(groupKey).filter((key) => !keys.has(key));
     const ofMember = hub.channels.hold(owed);
     undo.defer(ofMember.release);
     await ofMember.standing;
-    if (knock.resumes !== undefined) undo.defer(this.#beginClaim(knock.resumes.id));
-    const arrival = await this.#claim(knock);
+    const arrival = await this.#claim(knock, kickedAtMs);
     const resources = undo.move();
-    return { arrival, done: () => void resources.disposeAsync() };
+    const kick = () => arriving.kick() ?? turn?.kick();
+    return { arrival, kick, done: () => void resources.disposeAsync() };
   }
 
   /**
@@ -142,7 +151,15 @@ export class ClusterSessions implements SessionOwnership {
 
   /** Whether another node has claimed the session with a higher attempt since it arrived here. */
   isSuperseded({ id }: SessionName, attempt: number): boolean {
-    return (this.#claiming.get(id)?.supersededBy ?? 0) > attempt;
+    return this.#arrivals.isSuperseded(id, attempt);
+  }
+
+  /** The backend ends sessions: those too that are on their way here, which the hub does not know yet, or elsewhere, which it knows no more. */
+  kickMoving(target: { readonly playerId: string } | { readonly sessionId: string }, ending: Ending): void {
+    this.#arrivals.kick(target, ending);
+    const isMeant = ({ id, playerId }: Session): boolean =>
+      "sessionId" in target ? id === target.sessionId : playerId === target.playerId;
+    this.#handOvers.closeAll(isMeant, ending.code, ending.message);
   }
 
   /** The client has gone before it was welcomed. */
@@ -182,27 +199,27 @@ export class ClusterSessions implements SessionOwnership {
   }
 
   playerLeft(playerId: string): void {
-    if (this.#arriving.has(playerId)) return;
-    this.#versions.delete(playerId);
-    this.#options.hub.memberships.replace(playerId, []);
+    if (!this.#arrivals.has(playerId)) this.#memberships.forget(playerId);
   }
 
   /** Another node is where a session of this one has come back. */
   onRelease({ sessionId, handOver, attempt }: ReleaseSession): AnswerResult {
     const { hub } = this.#options;
-    const claiming = this.#claiming.get(sessionId);
-    if (claiming !== undefined) claiming.supersededBy = Math.max(claiming.supersededBy, attempt);
+    this.#arrivals.supersede(sessionId, attempt);
     const session = hub.sessions.get(sessionId);
     // It may have come back here since, and the question was long on its way.
-    if (session === undefined || session.attempt >= attempt)
-      return { case: "releasedSession", value: { unknown: true } };
+    if (session === undefined || session.attempt >= attempt) {
+      const endedCode = session === undefined ? hub.tombstones.get(sessionId) : undefined;
+      return { case: "releasedSession", value: { unknown: true, endedCode: endedCode ?? 0 } };
+    }
     const { link } = session;
     const isHandedOver = handOver && link?.goingAway === true;
     this.#options.cluster.counters.sessionsOut++;
     const publishTokens = session.publishBucket.level(this.#options.clock.monotonicMs());
-    const value = { ...releasedFrom(session), publishTokens, handedOver: isHandedOver };
+    const unsubscribed = hub.serverChannels(session.credentials).filter((key) => !session.subscriptions.has(key));
+    const value = { ...releasedFrom(session), unsubscribed, publishTokens, handedOver: isHandedOver };
     hub.depart(session);
-    if (isHandedOver) this.#handingOver.set(sessionId, session);
+    if (isHandedOver) this.#handOvers.begin(session);
     else {
       hub.closeDeparted(session);
       link?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
@@ -213,11 +230,7 @@ export class ClusterSessions implements SessionOwnership {
   /** The app is gone: what other nodes have taken over is closed here, too. */
   close(): void {
     this.#unlisten();
-    for (const session of [...this.#handingOver.values()]) {
-      const { link } = session;
-      this.#options.hub.closeDeparted(session);
-      link?.close(CloseCode.PERMISSION_DENIED, "the app was deleted");
-    }
+    this.#handOvers.closeAll(() => true, CloseCode.PERMISSION_DENIED, "the app was deleted");
   }
 
   /** A session that came by hand-over is served here. */
@@ -226,13 +239,15 @@ export class ClusterSessions implements SessionOwnership {
   }
 
   departedClosed(session: Session): void {
-    if (this.#handingOver.get(session.id) === session) this.#handingOver.delete(session.id);
+    this.#handOvers.closed(session);
   }
 
-  /** The session's new connection is served: what is still on its way here has arrived once every node knows the new routes. */
-  async onFinish(sessionId: string): Promise<AnswerResult> {
-    const session = this.#handingOver.get(sessionId);
-    if (session !== undefined) {
+  /** The session's new connection is served: what is still on its way here has arrived once every node knows the new routes. Or it is not. */
+  async onFinish({ sessionId, closeCode }: FinishHandOver): Promise<AnswerResult> {
+    const session = this.#handOvers.get(sessionId);
+    if (session === undefined) return { case: "done", value: {} };
+    if (closeCode !== 0) this.#handOvers.close(session, closeCode, "the session has not moved to its new connection");
+    else {
       await this.#options.cluster.barrier();
       const { link } = session;
       if (!session.ended) this.#options.hub.closeDeparted(session);
@@ -241,57 +256,26 @@ export class ClusterSessions implements SessionOwnership {
     return { case: "done", value: {} };
   }
 
-  /** A player's memberships were changed, somewhere. */
-  applyMembership(change: MembershipFacts): void {
-    this.#arriving.get(change.playerId)?.changes.push(change);
-    this.#apply(change);
+  /** A player's memberships were changed, somewhere. @throws FanfareError UNAVAILABLE: it has to be told again */
+  applyMembership(change: MembershipFacts): Promise<void> {
+    this.#arrivals.changed(change);
+    return this.#memberships.apply(change);
   }
 
-  #apply({ playerId, group, member, version }: MembershipFacts): void {
-    const { hub } = this.#options;
-    const known = this.#versions.get(playerId);
-    if (known === undefined || Number(version) <= known) return;
-    this.#versions.set(playerId, Number(version));
-    if (member) hub.join(playerId, group);
-    else hub.leave(playerId, group);
-  }
-
-  /** Remembers that a session is on its way here. Returns how to forget it. */
-  #beginClaim(sessionId: string): () => void {
-    const claiming = this.#claiming.get(sessionId) ?? { count: 0, supersededBy: 0 };
-    claiming.count++;
-    this.#claiming.set(sessionId, claiming);
-    return () => {
-      if (--claiming.count === 0) this.#claiming.delete(sessionId);
-    };
-  }
-
-  async #load(playerId: string, changes: readonly MembershipFacts[]): Promise<readonly string[]> {
-    const { cluster, hub, applyStanding } = this.#options;
-    const { memberships, standing } = cluster.broker;
-    const [loaded, stands] = await Promise.all([
-      memberships.groupsOf(this.#appId, playerId),
-      standing.get(this.#appId, playerId),
+  /** Finds out what the store has of a player. @returns when the player's sessions were ended for the last time */
+  async #load(playerId: string, changes: readonly MembershipFacts[]): Promise<number> {
+    const { cluster, applyStanding } = this.#options;
+    const [standing] = await Promise.all([
+      cluster.broker.standing.get(this.#appId, playerId),
+      this.#memberships.load(playerId, changes),
     ]);
-    applyStanding(playerId, stands);
-    const known = this.#versions.get(playerId);
-    if (known === undefined) {
-      this.#versions.set(playerId, loaded.version);
-      hub.memberships.replace(playerId, loaded.groups);
-      for (const change of changes) this.#apply(change);
-    }
-    return hub.memberships.groupsOf(playerId);
+    applyStanding(playerId, standing);
+    return standing.kickedAtMs;
   }
 
-  #arrived(playerId: string): void {
-    const arriving = this.#arriving.get(playerId);
-    if (arriving === undefined || --arriving.count > 0) return;
-    this.#arriving.delete(playerId);
-    if (!this.#options.hub.isOnline(playerId)) this.playerLeft(playerId);
-  }
-
-  async #claim({ credentials, attempt, resumes, handOver }: Knock): Promise<SessionArrival> {
-    const { hub, cluster } = this.#options;
+  async #claim(knock: Knock, kickedAtMs: number): Promise<SessionArrival> {
+    const { credentials, attempt, resumes, handOver } = knock;
+    const { hub, cluster, resumeWindowMs } = this.#options;
     const name = resumes ?? hub.newName();
     const claim = {
       appId: this.#appId,
@@ -300,6 +284,7 @@ export class ClusterSessions implements SessionOwnership {
       owner: cluster.incarnation,
       record: this.#record(name, credentials),
       lifeMs: this.#lifeMs(credentials),
+      kicked: { atMs: kickedAtMs, code: CloseCode.KICKED, lifeMs: resumeWindowMs },
     };
     const expects = resumes === undefined ? ("new" as const) : ("existing" as const);
     const result = await cluster.broker.sessions.claim({ ...claim, expects });
@@ -311,17 +296,26 @@ export class ClusterSessions implements SessionOwnership {
       case "ended":
         return { kind: "refused", code: result.code, message: "the session was ended and cannot be resumed" };
       case "unknown":
-        return this.#claim({ credentials, attempt, resumes: undefined, handOver: false, channels: [] });
+        return this.#claim({ ...knock, resumes: undefined, handOver: false }, kickedAtMs);
       case "claimed": {
         if (result.previous === undefined) return { kind: "new", name };
         const here = hub.sessions.get(name.id);
         if (here !== undefined) return { kind: "here", session: here };
         const { owner } = result.previous;
-        const released =
-          owner === cluster.incarnation ? undefined : await this.#askRelease(owner, name, attempt, handOver);
-        if (owner !== cluster.incarnation) this.#count(released);
-        const finish = (): void => {
-          if (released?.handedOver === true) this.#finish(owner, name.id);
+        if (owner === cluster.incarnation) return { kind: "moved", name, released: undefined, finish: () => {} };
+        const answer = await this.#askRelease(owner, name, attempt, handOver);
+        if (answer !== undefined && answer.endedCode !== 0) {
+          await this.#end(name.id, answer.endedCode);
+          return { kind: "refused", code: answer.endedCode, message: "the session was ended and cannot be resumed" };
+        }
+        const released = answer?.unknown === true ? undefined : answer;
+        this.#count(released);
+        const finish = (isServed: boolean): void => {
+          const isHandedOver = released?.handedOver === true;
+          // Who has not answered may do so late, and hand over what goes on here already.
+          if (!isHandedOver && answer !== undefined) return;
+          const otherwise = isServed ? CloseCode.REPLACED : CloseCode.GOING_AWAY;
+          this.#finish(owner, name.id, isServed && isHandedOver ? 0 : otherwise);
         };
         return { kind: "moved", name, released, finish };
       }
@@ -346,23 +340,24 @@ export class ClusterSessions implements SessionOwnership {
     const question = { case: "releaseSession" as const, value: { sessionId: id, attempt, handOver } };
     try {
       const answer = await cluster.ask(owner, question, { appId: this.#appId, deadlineMs: releaseMs });
-      return answer.case === "releasedSession" && !answer.value.unknown ? answer.value : undefined;
+      return answer.case === "releasedSession" ? answer.value : undefined;
     } catch (reason) {
       log.debug("a session's former owner did not release it", { owner: owner.toString(16), reason: String(reason) });
       return undefined;
     }
   }
 
-  #finish(owner: bigint, sessionId: string): void {
+  #finish(owner: bigint, sessionId: string, closeCode: number): void {
     const { cluster, log } = this.#options;
-    const question = { case: "finishHandOver" as const, value: { sessionId } };
+    if (cluster.nodes.isDead(owner)) return;
+    const question = { case: "finishHandOver" as const, value: { sessionId, closeCode } };
     cluster.ask(owner, question, { appId: this.#appId }).catch((reason: unknown) => {
-      // Its goaway deadline closes the old connection then.
+      // Its own time closes the old connection then.
       log.info("a hand-over was not finished by the former owner", { reason: String(reason) });
     });
   }
 
-  async #end(sessionId: string, tombstone: CloseCode | undefined): Promise<void> {
+  async #end(sessionId: string, tombstone: number | undefined): Promise<void> {
     const { cluster, resumeWindowMs, log } = this.#options;
     const mark = tombstone === undefined ? undefined : { code: tombstone, lifeMs: resumeWindowMs };
     try {
@@ -380,7 +375,7 @@ export class ClusterSessions implements SessionOwnership {
   #lifeMs({ expiresAtMs }: Credentials): number {
     const { clock, resumeWindowMs } = this.#options;
     const untilTokenMs = Math.max(0, expiresAtMs - clock.nowMs());
-    return Math.trunc(Math.min(untilTokenMs + resumeWindowMs + slackMs, maxLifeMs));
+    return Math.trunc(Math.min(untilTokenMs + resumeWindowMs + slackMs, maxSessionLifeMs));
   }
 }
 

@@ -6,6 +6,8 @@ export type PresenceWord = MessageInitShape<typeof PresenceEventSchema>["event"]
 
 /** What is told at one tick. */
 export interface PresenceNews {
+  /** All there is, is not known yet: newcomers stay newcomers. */
+  readonly newcomersWait: boolean;
   /** Lists are told; else counts alone. */
   readonly tellsMembers: boolean;
   readonly counts: { readonly sessions: number; readonly players: number };
@@ -46,16 +48,18 @@ export class PresenceAudience<Member> {
   }
 
   /** A tick. */
-  tell({ tellsMembers, counts, countsChanged, diffs, snapshots }: PresenceNews): void {
+  tell({ newcomersWait, tellsMembers, counts, countsChanged, diffs, snapshots }: PresenceNews): void {
+    const isToldNew = () => this.#newcomers.size > 0 && !newcomersWait;
     if (!tellsMembers) {
       this.#toldCounts = true;
       if (countsChanged && this.#watchers.size > 0) this.#send(this.#watchers, { case: "counts", value: counts });
-      if (this.#newcomers.size > 0) this.#send(this.#newcomers, { case: "counts", value: counts });
+      if (isToldNew()) this.#send(this.#newcomers, { case: "counts", value: counts });
     } else {
       if (this.#toldCounts) this.#everybodyAnew();
       else if (this.#watchers.size > 0) for (const diff of diffs) this.#send(this.#watchers, diff);
-      if (this.#newcomers.size > 0) for (const snapshot of snapshots()) this.#send(this.#newcomers, snapshot);
+      if (isToldNew()) for (const snapshot of snapshots()) this.#send(this.#newcomers, snapshot);
     }
+    if (newcomersWait) return;
     for (const member of this.#newcomers) this.#watchers.add(member);
     this.#newcomers.clear();
   }

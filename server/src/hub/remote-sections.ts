@@ -27,6 +27,12 @@ export class RemoteSections {
     return this.#sections.keys();
   }
 
+  /** Whether a node has told all that it has. */
+  isKnown(node: bigint): boolean {
+    const section = this.#sections.get(node);
+    return section !== undefined && (section.members !== undefined || section.counts !== undefined);
+  }
+
   /** What is present on nodes that tell counts alone, and is not in the view. A player on two of them counts twice. */
   get hidden(): { sessions: number; players: number } {
     let sessions = 0;

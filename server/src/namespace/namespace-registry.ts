@@ -69,11 +69,16 @@ export class NamespaceRegistry {
     return [...this.#policies].sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
+  /** Whether there is such a namespace. */
+  has(name: string): boolean {
+    return this.#policies.has(name);
+  }
+
   /**
-   * Creates or replaces a namespace; tells whether it is new. Holds until the process ends.
-   * @throws FanfareError INVALID_ARGUMENT if the rules contradict each other, LIMIT_EXCEEDED at 1000 namespaces
+   * Whether `put` would create a namespace, or replace one.
+   * @throws FanfareError what `put` throws
    */
-  put(name: string, rules: ChannelRules | undefined): boolean {
+  check(name: string, rules: ChannelRules | undefined): boolean {
     const problem = channelRulesProblem(rules, "group", this.#bounds);
     if (problem !== undefined) {
       throw new FanfareError(ErrorCode.INVALID_ARGUMENT, `${problem.problem}: ${problem.remedy}`, {
@@ -84,6 +89,15 @@ export class NamespaceRegistry {
     if (created && this.#policies.size >= MAX_NAMESPACES) {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `the app has ${MAX_NAMESPACES} namespaces; delete one first`);
     }
+    return created;
+  }
+
+  /**
+   * Creates or replaces a namespace; tells whether it is new. Holds until the process ends.
+   * @throws FanfareError INVALID_ARGUMENT if the rules contradict each other, LIMIT_EXCEEDED at 1000 namespaces
+   */
+  put(name: string, rules: ChannelRules | undefined): boolean {
+    const created = this.check(name, rules);
     const policy = resolveChannelPolicy(rules, "group", this.#bounds.maxPayloadBytes);
     const former = this.#policies.get(name) ?? this.#app.fallbackPolicy;
     this.#changes.set(name, policy);

@@ -1,13 +1,18 @@
 import { Outcome } from "@fanfare/sdk-core";
+import type { BackendCall } from "../game-backend.ts";
 import type { Ledger, Subscriber } from "../ledger.ts";
 import { type Plan, roomyQueueBytes, type Step } from "../plan.ts";
 import { isOwed } from "./guarantees.ts";
+import { checkNoFlicker } from "./presence.ts";
 
-const ownWill = new Set<Step["do"]>(["connect", "close", "join", "leave", "publish", "send"]);
+const ownWill = new Set<Step["do"]>([
+  ...(["connect", "close", "join", "leave", "publish", "send", "show"] as const),
+  ...(["add-member", "remove-member", "kick", "ban", "call"] as const),
+]);
 const planned = new Set<Step["do"]>([...ownWill, "drain-node", "fail-over", "migrate"]);
 
 /** What holds beside the guarantees where nothing goes wrong, or only what is planned happens. @returns what is wrong, in sentences */
-export function checkCalm(plan: Plan, ledger: Ledger): string[] {
+export function checkCalm(plan: Plan, ledger: Ledger, calls: readonly BackendCall[]): string[] {
   const isQuiet = plan.steps.every((step) => ownWill.has(step.do));
   const isPlanned = plan.steps.every((step) => planned.has(step.do));
   // Somebody has to take over the clients of a node that is drained, and their sessions.
@@ -18,7 +23,8 @@ export function checkCalm(plan: Plan, ledger: Ledger): string[] {
   return [
     ...ledger.subscribers.flatMap((subscriber) => gapsOf(subscriber, plan)),
     ...outcomesOf(ledger, plan),
-    ...(isQuiet ? volatileOf(ledger) : []),
+    ...checkNoFlicker(ledger),
+    ...(isQuiet ? [...volatileOf(ledger), ...callsOf(calls)] : []),
   ];
 }
 
@@ -47,11 +53,18 @@ function outcomesOf({ published, subscribers }: Ledger, { maxMessages }: Plan): 
   });
 }
 
-/** Volatile messages come too. */
+/** Every call of the backend is carried out; a client may be gone that is called. */
+function callsOf(calls: readonly BackendCall[]): string[] {
+  return calls
+    .filter(({ step, endedMs, error }) => endedMs === undefined || (error !== undefined && step.do !== "call"))
+    .map(({ name, step, playerId, error }) => `${name}, ${step.do} ${playerId}, ${error ?? "is not answered"}`);
+}
+
+/** Volatile messages come too, but for those in whose place a newer one came. */
 function volatileOf({ published, subscribers }: Ledger): string[] {
   return [...published.values()].flatMap((publish) => {
-    const { id, by, channel, isVolatile, excludeSelf, error } = publish;
-    if (!isVolatile || error !== "") return [];
+    const { id, by, channel, isVolatile, excludeSelf, conflate, error } = publish;
+    if (!isVolatile || conflate !== undefined || error !== "") return [];
     return subscribers
       .filter((subscriber) => subscriber.channel === channel && isOwed(publish, subscriber))
       .filter((subscriber) => !(excludeSelf && subscriber.by === by))

@@ -12,7 +12,7 @@ import { standingFunctions } from "./lua/standing.ts";
  * Version of the functions. What is loaded under a version never changes, so nodes of two releases use one Valkey side by side: a change of
  * the code below needs a new version, and must read and write the same keys as the version before it.
  */
-const version = 2;
+const version = 3;
 
 /** Library and function names begin with it. */
 export const brokerFunctionPrefix = `fanfare_broker_${version}`;
@@ -25,7 +25,7 @@ const functions = {
   ],
   refusedWhenFull: [
     ...["route_add", "session_claim", "session_extend", "member_change", "index_change", "standing_ban"],
-    ...["standing_revoke", "registry_renew", "settings_set", "settings_put_app"],
+    ...["standing_revoke", "standing_kick", "registry_renew", "settings_set", "settings_put_app"],
   ],
 };
 

@@ -12,9 +12,18 @@ export class ValkeySessionStore implements SessionStore {
     this.#connections = connections;
   }
 
-  async claim({ appId, sessionId, attempt, owner, record, lifeMs, expects }: SessionClaim): Promise<ClaimResult> {
+  async claim(claim: SessionClaim): Promise<ClaimResult> {
+    const { appId, sessionId, attempt, owner, record, lifeMs, expects, kicked } = claim;
     const mustExist = expects === "existing" ? "1" : "0";
-    const args = [String(attempt), hexOf(owner), record, milliseconds(lifeMs), mustExist];
+    const ending = kicked && [`${kicked.atMs}`, `${kicked.code}`, milliseconds(kicked.lifeMs)];
+    const args = [
+      String(attempt),
+      hexOf(owner),
+      record,
+      milliseconds(lifeMs),
+      mustExist,
+      ...(ending ?? ["0", "", "0"]),
+    ];
     const reply = await this.#change("session_claim", appId, sessionId, args);
     const [outcome, , value = ""] = lineOf(reply);
     switch (outcome) {

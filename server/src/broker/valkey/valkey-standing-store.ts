@@ -12,13 +12,14 @@ export class ValkeyStandingStore implements StandingStore {
 
   async get(appId: string, playerId: string): Promise<Standing> {
     const standing = this.#connections.keys.standing(appId, playerId);
-    const [banned, reason, revoked] = await this.#connections.read("read", standing, ["b", "w", "t"]);
+    const [banned, reason, revoked, kicked] = await this.#connections.read("read", standing, ["b", "w", "t", "k"]);
     const bannedUntilMs = banned === null ? undefined : timeOf(String(banned));
     const isBanned = bannedUntilMs !== undefined && bannedUntilMs > this.#connections.clock.nowMs();
     return {
       bannedUntilMs: isBanned ? bannedUntilMs : undefined,
       banReason: isBanned ? String(reason ?? "") : "",
       revokedBeforeMs: Number(revoked ?? 0),
+      kickedAtMs: Number(kicked ?? 0),
     };
   }
 
@@ -37,6 +38,11 @@ export class ValkeyStandingStore implements StandingStore {
     const standing = this.#connections.keys.standing(appId, playerId);
     const args = [String(Math.ceil(beforeMs)), String(Math.ceil(lifeMs))];
     await this.#connections.change("standing_revoke", standing, args);
+  }
+
+  async kick(appId: string, playerId: string, lifeMs: number): Promise<void> {
+    const standing = this.#connections.keys.standing(appId, playerId);
+    await this.#connections.change("standing_kick", standing, [String(Math.ceil(lifeMs))]);
   }
 }
 

@@ -4,7 +4,9 @@ import { NamespaceSchema } from "@fanfare/proto/config/v1";
 import type { ControlService } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../../fanfare-error.ts";
+import { maxSessionLifeMs } from "../../hub/cluster-sessions.ts";
 import { unknownNamespace } from "../../hub/subscriptions.ts";
+import type { Question } from "../../router/cluster/asks.ts";
 import type { Cluster } from "../../router/cluster/cluster.ts";
 import { channelOf, groupKey, playerKey } from "../../wire/channel-key.ts";
 import { appOf, callerOf } from "../caller-context.ts";
@@ -28,6 +30,11 @@ type Calls = Pick<
 /** How long a withdrawal of tokens is remembered, in milliseconds; tokens that live longer are good again after it. */
 const revocationLifeMs = 24 * 60 * 60_000;
 const maxPageSize = 100;
+/** How long another node may take to be told, in milliseconds: by then it has answered, or counts as gone. */
+const tellMs = 15_000;
+/** How long it has for one answer, and after which it is asked again at the earliest, in milliseconds. */
+const askMs = 2_000;
+const retryMs = 200;
 /** How long a node has to describe itself, in milliseconds. */
 const describeMs = 500;
 
@@ -43,27 +50,64 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     member: boolean,
   ): Promise<{ changed: boolean }> {
     const { appId } = callerOf(context);
+    cluster.requireMember();
     const { changed, version } = member
       ? await broker.memberships.add(appId, playerId, group, node.config.limits.maxMemberships)
       : await broker.memberships.remove(appId, playerId, group);
-    if (!changed) return { changed };
     const type = member ? ("membership-joined" as const) : ("membership-left" as const);
-    appOf(node, context).hub.events.emit({ type, playerId, group });
-    const change = { playerId, group, member, version: BigInt(version) };
+    if (changed) appOf(node, context).hub.events.emit({ type, playerId, group });
+    // Also what was so before: whoever made it so may not have got as far as telling it.
+    const change = { playerId, group, member, version: BigInt(version), mayLack: !changed };
     const nodes = await broker.routes.read({ appId, key: playerKey(playerId) }).catch(() => cluster.peers);
     const question = { case: "membership" as const, value: change };
-    // A node that does not answer has lost the player, or will be told by its next look at the store.
-    await Promise.allSettled(
-      nodes.filter((peer) => peer !== cluster.incarnation).map((peer) => cluster.ask(peer, question, { appId })),
-    );
-    appOf(node, context).sessions?.applyMembership(change);
-    return { changed };
+    const [told] = await Promise.all([
+      Promise.all(cluster.othersOf(nodes).map((peer) => tell(peer, question, appId))),
+      appOf(node, context).sessions?.applyMembership(change),
+    ]);
+    cluster.requireMember();
+    const silent = told.filter((isTold) => !isTold).length;
+    if (silent === 0) return { changed };
+    const message = `the membership is stored, but ${silent} of the player's nodes do not answer; the call can be repeated`;
+    throw new FanfareError(ErrorCode.UNAVAILABLE, message);
   }
 
+  /** Asks again until the other node answers or is gone. False: it does neither in time. */
+  async function tell(peer: bigint, question: Question, appId: string): Promise<boolean> {
+    const untilMs = node.clock.monotonicMs() + tellMs;
+    while (!cluster.nodes.isDead(peer)) {
+      const deadlineMs = Math.min(askMs, untilMs - node.clock.monotonicMs());
+      if (deadlineMs <= 0) return false;
+      const beganMs = node.clock.monotonicMs();
+      try {
+        await cluster.ask(peer, question, { appId, deadlineMs });
+        return true;
+      } catch {
+        const restMs = Math.min(beganMs + retryMs, untilMs) - node.clock.monotonicMs();
+        if (restMs > 0) await new Promise<void>((resolve) => node.clock.setTimer(restMs, resolve));
+      }
+    }
+    return true;
+  }
+
+  /** This node goes by it as the others do: by what is stored. */
   async function changeSettings(appId: string, name: string, namespace: Uint8Array | undefined): Promise<void> {
-    const version = BigInt(await broker.settings.setNamespace(appId, name, namespace));
-    const question = { case: "settings" as const, value: { version } };
-    await Promise.allSettled(cluster.peers.map((peer) => cluster.ask(peer, question)));
+    cluster.requireMember();
+    const version = await broker.settings.setNamespace(appId, name, namespace);
+    const question = { case: "settings" as const, value: { version: BigInt(version) } };
+    await Promise.allSettled([
+      node.settings?.atLeast(version),
+      ...cluster.peers.map((peer) => cluster.ask(peer, question)),
+    ]);
+  }
+
+  /** First in the store, for those that are between two nodes or whose node is gone. What nodes can end is ended in any case. */
+  async function endingSessions<T>(context: HandlerContext, playerId: string, end: () => Promise<T>): Promise<T> {
+    const [stored] = await Promise.allSettled([
+      broker.standing.kick(callerOf(context).appId, playerId, maxSessionLifeMs),
+    ]);
+    const ended = await end();
+    if (stored.status === "rejected") throw stored.reason;
+    return ended;
   }
 
   return {
@@ -120,14 +164,18 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     },
 
     async disconnect(request, context) {
-      return { sessions: sum(await scatter.everywhere("disconnect", request, context), ({ sessions }) => sessions) };
+      const { target } = request;
+      const end = () => scatter.everywhere("disconnect", request, context);
+      const all = await (target.case === "playerId" ? endingSessions(context, target.value, end) : end());
+      return { sessions: sum(all, ({ sessions }) => sessions) };
     },
 
     async ban(request, context) {
       const { playerId, durationS, reason } = request;
       const untilMs = durationS === 0 ? Number.POSITIVE_INFINITY : node.clock.nowMs() + durationS * 1000;
       await broker.standing.ban(callerOf(context).appId, playerId, untilMs, reason);
-      return { sessions: sum(await scatter.everywhere("ban", request, context), ({ sessions }) => sessions) };
+      const end = () => scatter.everywhere("ban", request, context);
+      return { sessions: sum(await endingSessions(context, playerId, end), ({ sessions }) => sessions) };
     },
 
     async unban({ playerId }, context) {
@@ -148,7 +196,8 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     async erasePlayer(request, context) {
       const { playerId } = request;
       const { appId } = callerOf(context);
-      const all = await scatter.everywhere("erasePlayer", request, context);
+      const end = () => scatter.everywhere("erasePlayer", request, context);
+      const all = await endingSessions(context, playerId, end);
       const { groups } = await broker.memberships.groupsOf(appId, playerId);
       for (const group of groups) await changeMembership(context, playerId, group, false);
       await broker.standing.unban(appId, playerId);
@@ -196,7 +245,7 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     async putNamespace({ namespace }, context) {
       const { appId } = callerOf(context);
       const { namespaces } = appOf(node, context).hub;
-      const created = namespaces.put(namespace?.name ?? "", namespace?.rules);
+      const created = namespaces.check(namespace?.name ?? "", namespace?.rules);
       if (namespace !== undefined) {
         await changeSettings(appId, namespace.name, toBinary(NamespaceSchema, namespace));
       }
@@ -204,7 +253,7 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     },
 
     async deleteNamespace({ name }, context) {
-      const changed = appOf(node, context).hub.namespaces.delete(name);
+      const changed = appOf(node, context).hub.namespaces.has(name);
       await changeSettings(callerOf(context).appId, name, undefined);
       return { changed };
     },

@@ -84,6 +84,7 @@ export class Scatter {
     request: Request<Name>,
     context: HandlerContext,
   ): Promise<Response<Name>[]> {
+    this.#cluster.requireMember();
     const here = this.here(name, request, context);
     const others = this.#cluster.peers.map((peer) => this.at(peer, name, request, context));
     const [own, ...rest] = await Promise.allSettled([here, ...others]);
@@ -93,6 +94,7 @@ export class Scatter {
       const message = `${silent.length} of ${others.length + 1} nodes did not answer; the call can be repeated`;
       throw new FanfareError(ErrorCode.UNAVAILABLE, message, { cause: silent[0] });
     }
+    this.#cluster.requireMember(); // there may be others than it knew
     return [own, ...rest].flatMap((one) => (one?.status === "fulfilled" ? [one.value] : []));
   }
 

@@ -53,8 +53,17 @@ export class DurableDelivery {
 
   /** Serves a subscription of a connected session from where the plan says; ends what served it before. */
   start(subscription: Subscription, { position, head }: StartPlan): void {
+    this.#begin(subscription, new DurableReader(position, head.offset > position.offset));
+  }
+
+  /** Serves a subscription of a connected session again, from where it was stopped. */
+  goOn(subscription: Subscription, { position, announces }: DurableReader): void {
+    this.#begin(subscription, new DurableReader(position, announces));
+  }
+
+  #begin(subscription: Subscription, reader: DurableReader): void {
     this.stop(subscription);
-    const reader = new DurableReader(position, head.offset > position.offset);
+    subscription.startTurn++;
     subscription.reader = reader;
     this.#read(subscription, reader);
   }

@@ -48,13 +48,21 @@ export async function readHistory(
 ): Promise<HistoryPage> {
   const logChannel: LogChannel = { appId, key: channelKey(channel) };
   const isForward = query.direction === HistoryDirection.FORWARD;
-  const { position: floor, ...ends } = await log.rewind(logChannel, policy, maxRewind ?? Number.MAX_SAFE_INTEGER);
+  const { position, ...ends } = await log.rewind(logChannel, policy, maxRewind ?? Number.MAX_SAFE_INTEGER);
+  let floor = position;
   const asked = query.from && fromWirePosition(query.from);
   const isBelowFloor = asked !== undefined && asked.epoch === floor.epoch && asked.offset < floor.offset;
   const from = isForward && (asked === undefined || isBelowFloor) ? floor : asked;
   const direction = isForward ? "forward" : "backward";
   const limit = query.limit || defaultLimit;
-  const page = await log.read({ channel: logChannel, policy, direction, from, limit, maxBytes: maxPageBytes, ends });
+  const read = { channel: logChannel, policy, limit, maxBytes: maxPageBytes };
+  let page = await log.read({ ...read, direction, from, ends });
+  // What was below the floor, or at it, can have gone since: the log begins where it begins now.
+  const isOvertaken = isForward && (page.verdict === "trimmed" || (asked === undefined && page.verdict !== "ok"));
+  if (isOvertaken) {
+    page = await log.read({ ...read, direction: "forward", from: undefined });
+    floor = page.tail;
+  }
   const readable = { head: toWirePosition(page.head), tail: toWirePosition(floor) };
   if (page.verdict === "trimmed") return create(HistoryPageSchema, readable); // backward, from where nothing older is left
   if (page.verdict !== "ok") throw positionInvalid();

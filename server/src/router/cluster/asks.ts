@@ -45,6 +45,7 @@ export class Asks {
   ask(to: bigint, question: Question, { appId = "", deadlineMs = defaultDeadlineMs } = {}): Promise<Answer["result"]> {
     if (this.#pending.size >= maxPending) return Promise.reject(unavailable("too many questions to other nodes wait"));
     const id = this.#freeId();
+    const bytes = recordBytes({ case: "ask", value: { id, appId, deadlineMs: Math.ceil(deadlineMs), question } });
     const { promise, resolve, reject } = Promise.withResolvers<Answer["result"]>();
     const timer = this.#clock.setTimer(deadlineMs, () => this.#settle(id, noAnswer()));
     const settle = (answer: Answer["result"] | FanfareError): void => {
@@ -53,7 +54,6 @@ export class Asks {
       else resolve(answer);
     };
     this.#pending.set(id, { to, settle });
-    const bytes = recordBytes({ case: "ask", value: { id, appId, deadlineMs, question } });
     this.#links.send(to, { class: "control", bytes }, (outcome) => {
       if (outcome === "failed") this.#settle(id, unavailable("the other node cannot be reached"));
       if (outcome === "unknown") this.#settle(id, noAnswer());

@@ -192,6 +192,12 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     return this.#asks.ask(...args);
   }
 
+  /** @throws FanfareError UNAVAILABLE while the others do not know this node, or it does not know them: nothing that concerns all can be done here */
+  requireMember(): void {
+    if (this.nodes.isMember) return;
+    throw new FanfareError(ErrorCode.UNAVAILABLE, "this node is not in its cluster now; try again, or at another node");
+  }
+
   /** Makes this node known to all others, after which it may accept clients. @throws FanfareError UNAVAILABLE */
   async join(): Promise<void> {
     const { clock, log } = this.#options;

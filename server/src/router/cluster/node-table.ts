@@ -90,6 +90,12 @@ export class NodeTable {
     return this.#reachable;
   }
 
+  /** The others know this node, as far as it can tell, and it knows them. False before it has joined, and when its lease has ended. */
+  get isMember(): boolean {
+    const sinceMs = this.#options.clock.monotonicMs() - this.#renewedAtMs;
+    return this.#state !== NodeState.JOINING && !this.#lapsed && sinceMs <= this.leaseMs;
+  }
+
   isDead(incarnation: bigint): boolean {
     return this.#dead.has(incarnation);
   }

@@ -747,6 +747,13 @@ export declare type MembershipChange = Message<"fanfare.cluster.v1alpha.Membersh
    * @generated from field: uint64 version = 4;
    */
   version: bigint;
+
+  /**
+   * Nothing was changed now, and whoever changed it may not have told: who does not know this version asks the store.
+   *
+   * @generated from field: bool may_lack = 5;
+   */
+  mayLack: boolean;
 };
 
 /**

@@ -104,6 +104,20 @@ export declare type ReleasedSession = Message<"fanfare.cluster.v1alpha.ReleasedS
    * @generated from field: double publish_tokens = 8;
    */
   publishTokens: number;
+
+  /**
+   * Keys of channels that the server had opened for it, and its client has unsubscribed.
+   *
+   * @generated from field: repeated string unsubscribed = 9;
+   */
+  unsubscribed: string[];
+
+  /**
+   * It was ended here, and refuses to be resumed with this close code. 0: it was not.
+   *
+   * @generated from field: uint32 ended_code = 10;
+   */
+  endedCode: number;
 };
 
 /**
@@ -122,6 +136,13 @@ export declare type FinishHandOver = Message<"fanfare.cluster.v1alpha.FinishHand
    * @generated from field: string session_id = 1;
    */
   sessionId: string;
+
+  /**
+   * It did not come to a hand-over: the old connection is closed with this code. 0: it is flushed and handed over.
+   *
+   * @generated from field: uint32 close_code = 2;
+   */
+  closeCode: number;
 };
 
 /**

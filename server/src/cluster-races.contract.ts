@@ -1,0 +1,163 @@
+import { Access } from "@fanfare/proto/config/v1";
+import { CloseCode, DeliveryClass } from "@fanfare/proto/v1";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ClusterUnderTest } from "./cluster.contract.ts";
+import type { TestClient } from "./testing/test-client.ts";
+import { type TestServer, tokenFor } from "./testing/test-server.ts";
+
+const features = ["resume", "hand_over", "presence", "report", "durable", "history", "cursor", "server_rpc"];
+
+/** What a client sees of a cluster in which two things are done at the same time, at two nodes. */
+export function clusterRacesContract(name: string, open: () => Promise<ClusterUnderTest>): void {
+  describe(`races in a cluster over ${name}`, () => {
+    let cluster: ClusterUnderTest;
+    let one: TestServer;
+    let two: TestServer;
+    let count = 0;
+
+    beforeAll(async () => {
+      cluster = await open();
+      [one, two] = cluster.nodes;
+    }, 60_000);
+    afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+    const fresh = (prefix: string) => `${prefix}${++count}`;
+    const join = (server: TestServer, player: string) => server.join(player, { hello: { features } });
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+    /** Comes back at another node; what becomes of that is for the caller to see. */
+    async function comeBack(client: TestClient, player: string, server: TestServer, handOver = false) {
+      const { sessionId = "", resumeSecret = "" } = client.welcome ?? {};
+      const second = await server.dial();
+      const resume = { sessionId, secret: resumeSecret, handOver };
+      return { second, hello: () => second.sayHello({ token: tokenFor(player), features, attempt: 2, resume }) };
+    }
+
+    /** Welcomed, or closed. */
+    async function answered(client: TestClient): Promise<void> {
+      while (client.closedWith === undefined && !client.kinds.includes("welcome")) await turn();
+    }
+
+    it("brings no message before the answer that opens its subscription (FF-OR-005)", async () => {
+      const subscriber = await join(one, fresh("s"));
+      const publishers = [await join(one, fresh("near")), await join(two, fresh("far"))];
+      for (let i = 0; i < 50; i++) {
+        const group = fresh("early");
+        subscriber.forgetFrames();
+        for (const publisher of publishers) publisher.tell(group, "a");
+        const subscribed = subscriber.subscribe(group);
+        while (!subscriber.kinds.includes("reply")) await Promise.all(publishers.map((one) => one.publish(group, "b")));
+        await subscribed;
+        expect(subscriber.kinds.find((kind) => kind === "reply" || kind === "message")).toBe("reply");
+      }
+    });
+
+    it("brings no message before the word that the server opened its subscription (FF-OR-005)", async () => {
+      const player = fresh("member");
+      const member = await join(two, player);
+      const publisher = await join(two, fresh("p"));
+      for (let i = 0; i < 20; i++) {
+        const group = fresh("early");
+        member.forgetFrames();
+        const joined = one.control().joinGroup({ playerId: player, group });
+        while (!member.kinds.includes("subscription")) await publisher.publish(group, "a");
+        await joined;
+        expect(member.kinds.find((kind) => kind === "subscription" || kind === "message")).toBe("subscription");
+      }
+    });
+
+    it("opens and closes all of a player's groups that are changed at two nodes", async () => {
+      for (let i = 0; i < 40; i++) {
+        const player = fresh("player");
+        const [old, a, b] = ["old", "a", "b"].map((group) => `members-only:${fresh(group)}`) as [
+          string,
+          string,
+          string,
+        ];
+        await one.control().joinGroup({ playerId: player, group: old });
+        const client = await join(two, player);
+        const [first, second] = [one.control(), two.control()];
+        await Promise.all([
+          first.joinGroup({ playerId: player, group: a }),
+          second.joinGroup({ playerId: player, group: b }),
+        ]);
+        for (const group of [a, b]) await client.frame("subscription", ofGroup(group, "opened"));
+        await Promise.all([
+          first.leaveGroup({ playerId: player, group: old }),
+          second.leaveGroup({ playerId: player, group: b }),
+        ]);
+        for (const group of [old, b]) await client.frame("subscription", ofGroup(group, "closed"));
+        client.cut();
+      }
+    });
+
+    it("opens a group to a player who is made a member while the session moves", async () => {
+      for (let i = 0; i < 40; i++) {
+        const [player, group] = [fresh("player"), fresh("group")];
+        const first = await join(one, player);
+        const { second, hello } = await comeBack(first, player, two);
+        const joined = (async () => {
+          for (let turns = 0; turns < i; turns++) await turn();
+          await one.control().joinGroup({ playerId: player, group });
+        })();
+        hello();
+        const { subscriptions } = await second.frame("welcome");
+        await joined;
+        if (!subscriptions.some(({ channel }) => channel?.kind.value === group)) {
+          await second.frame("subscription", ofGroup(group, "opened"));
+        }
+        second.cut();
+      }
+    });
+
+    for (const kind of ["playerId", "sessionId"] as const) {
+      it(`does not let a session go on that is ended by its ${kind} while it moves`, async () => {
+        for (let i = 0; i < 40; i++) {
+          const player = fresh("player");
+          const first = await join(one, player);
+          const { second, hello } = await comeBack(first, player, two);
+          const value = kind === "playerId" ? player : (first.welcome?.sessionId ?? "");
+          const ended = (async () => {
+            for (let turns = 0; turns < i; turns++) await turn();
+            return await two.control().disconnect({ target: { case: kind, value }, reason: "" });
+          })();
+          hello();
+          const { sessions } = await ended;
+          await answered(second);
+          // By its own name it may have been nowhere at that moment, which the caller is told.
+          if (kind === "playerId" || sessions > 0) expect((await second.ended()).code).toBe(CloseCode.KICKED);
+          second.cut();
+        }
+      });
+    }
+
+    it("has one set of rules on every node when a namespace is changed at one and back at another", async () => {
+      const group = fresh("back");
+      const put = (server: TestServer, deliveryClass: DeliveryClass) => {
+        const durable = { maxRewind: 100, retention: { maxMessages: 1000 } };
+        const open = { subscribe: Access.ANYONE, publish: Access.ANYONE, deliveryClass };
+        const rules = deliveryClass === DeliveryClass.DURABLE ? { ...open, ...durable } : open;
+        return server.control().putNamespace({ namespace: { name: group, rules } });
+      };
+      const classes = () =>
+        Promise.all(
+          [one, two].map(async (server) => {
+            const { namespaces } = await server.control().listNamespaces({});
+            return namespaces.find((namespace) => namespace.name === group)?.rules?.deliveryClass;
+          }),
+        );
+      await put(two, DeliveryClass.LIVE);
+      await put(one, DeliveryClass.DURABLE);
+      await put(two, DeliveryClass.LIVE);
+      await expect.poll(classes).toEqual([DeliveryClass.LIVE, DeliveryClass.LIVE]);
+      await one.control().deleteNamespace({ name: group });
+      await put(two, DeliveryClass.LIVE);
+      await expect.poll(classes).toEqual([DeliveryClass.LIVE, DeliveryClass.LIVE]);
+    });
+  });
+}
+
+function ofGroup(group: string, event: "opened" | "closed") {
+  return (value: { channel?: { kind: { value?: unknown } }; event: { case?: string | undefined } }): boolean =>
+    value.channel?.kind.value === group && value.event.case === event;
+}

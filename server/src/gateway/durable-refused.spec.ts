@@ -1,0 +1,111 @@
+import { ErrorCode, HistoryDirection } from "@fanfare/proto/v1";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../clock.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import { MemoryCursorStore } from "../log/memory/memory-cursor-store.ts";
+import { MemoryMessageLog } from "../log/memory/memory-message-log.ts";
+import type { MessageLog } from "../log/message-log.ts";
+import { randomTag, systemRandom } from "../random.ts";
+import { expectResult, type TestClient, until } from "../testing/test-client.ts";
+import { startTestServer, type TestServer } from "../testing/test-server.ts";
+
+const group = "durable:log";
+const channel = { kind: { case: "group" as const, value: group } };
+const features = ["resume", "durable", "history", "report"];
+const head = { case: "head" as const, value: true };
+
+/** A log in memory of which a test decides what happens before each call. */
+class TroubledLog {
+  before: (call: keyof MessageLog) => void | Promise<void> = () => {};
+  readonly log: MessageLog;
+
+  constructor() {
+    const memory = new MemoryMessageLog({ clock: systemClock, randomTag: () => randomTag(systemRandom) });
+    this.log = new Proxy<MessageLog>(memory, {
+      get: (target, name: keyof MessageLog) => {
+        const member: unknown = Reflect.get(target, name);
+        if (typeof member !== "function") return member;
+        return async (...args: unknown[]) => {
+          await this.before(name);
+          return await (member as (...args: unknown[]) => unknown).apply(target, args);
+        };
+      },
+    });
+  }
+
+  /** Every look at the log is refused. */
+  fail(): void {
+    this.before = (call) => {
+      if (call !== "append") throw new FanfareError(ErrorCode.UNAVAILABLE, "the log is out of reach");
+    };
+  }
+}
+
+describe("a durable channel whose log is in trouble", () => {
+  let troubled: TroubledLog;
+  let server: TestServer;
+
+  beforeEach(async () => {
+    troubled = new TroubledLog();
+    server = await startTestServer({
+      stores: { messageLog: troubled.log, cursorStore: new MemoryCursorStore(systemClock) },
+    });
+  });
+  afterEach(() => server?.[Symbol.asyncDispose]());
+
+  const join = (player: string, hello: object = {}) => server.join(player, { hello: { features, ...hello } });
+  const reached = async (publisher: TestClient, text: string) =>
+    (await publisher.publish(group, text, { wantReport: true })).report?.reached;
+
+  it("goes on as it was for a subscriber whose next subscribe is refused (FF-FR-011)", async () => {
+    const [subscriber, publisher] = [await join("ann"), await join("bob")];
+    await subscriber.subscribe(group);
+    expect(await reached(publisher, "1")).toBe(1);
+    troubled.fail();
+    const refused = await subscriber.request({ case: "subscribe", value: { channel, start: head } });
+    expect(refused).toMatchObject({ case: "error", value: { code: ErrorCode.UNAVAILABLE } });
+    troubled.before = () => {};
+    await publisher.publish(group, "2");
+    await subscriber.received(2);
+    while ((await reached(publisher, "3")) !== 1);
+    expect(subscriber.kinds).not.toContain("subscription");
+    const texts = (await subscriber.received(3)).map(({ payload }) => payload?.data.value);
+    expect(texts.slice(0, 3)).toEqual(["1", "2", "3"]);
+  });
+
+  it("stays open to whoever came back, when an older subscribe of the session is refused late", async () => {
+    const late = Promise.withResolvers<void>();
+    let isFirst = true;
+    troubled.before = () => {
+      if (!isFirst) return;
+      isFirst = false;
+      return late.promise;
+    };
+    const first = await join("ann");
+    const { sessionId = "", resumeSecret = "" } = first.welcome ?? {};
+    first.send({ id: 77, kind: { case: "subscribe", value: { channel, start: head } } });
+    await until(() => !isFirst, "the log is asked");
+    first.cut();
+    const resume = { sessionId, secret: resumeSecret };
+    const second = await join("ann", { attempt: 2, resume, subscriptions: [{ channel, start: head }] });
+    late.reject(new FanfareError(ErrorCode.UNAVAILABLE, "no answer in time"));
+    const publisher = await join("bob");
+    while ((await reached(publisher, "x")) !== 1);
+    expect(second.kinds).not.toContain("subscription");
+  });
+
+  it("fills a page of history from where the log begins, also if that has just moved on (FF-HI-003, FF-HI-004)", async () => {
+    const [reader, publisher] = [await join("ann"), await join("bob")];
+    for (let i = 1; i <= 100; i++) await publisher.publish(group, `${i}`);
+    // The log is full: each message that is stored between the two looks takes the oldest with it.
+    troubled.before = async (call) => {
+      if (call !== "read") return;
+      troubled.before = () => {};
+      await publisher.publish(group, "one more");
+    };
+    const query = { channel, direction: HistoryDirection.FORWARD, limit: 20 };
+    const page = expectResult(await reader.request({ case: "history", value: query }), "historyPage");
+    expect(page.messages.map(({ log }) => log?.offset)).toEqual(Array.from({ length: 20 }, (_, i) => BigInt(i + 2)));
+    expect(page.next?.offset).toBe(21n);
+  });
+});

@@ -1,0 +1,72 @@
+import type { BackendCall, GameBackend } from "../game-backend.ts";
+import { memberGroups } from "../plan.ts";
+import type { SimulatedPlayer } from "../simulated-player.ts";
+import type { Losses } from "./guarantees.ts";
+
+/** How far the clocks of two nodes may be apart, in milliseconds, and how long a welcome may be on its way. */
+const clocksMs = 1_000;
+
+/** Holds a run against what its backend was told, once everybody is back. @returns what is wrong, in sentences */
+export function checkBackend(
+  { calls }: GameBackend,
+  everyPlayer: readonly SimulatedPlayer[],
+  { logsAreLost }: Losses,
+): string[] {
+  return calls.flatMap((call) => {
+    if (call.step.do === "call") return checkCalled(call, everyPlayer);
+    if (call.endedMs === undefined || call.error !== undefined) return [];
+    if (call.step.do === "kick") return checkEnded(call);
+    if (call.step.do !== "ban") return [];
+    return [...checkEnded(call), ...(logsAreLost ? [] : checkBanned(call, everyPlayer))];
+  });
+}
+
+/** No session is left that the player had when the call began. */
+function checkEnded({ name, playerId, step, sessions }: BackendCall): string[] {
+  return [...sessions]
+    .filter(([player, count]) => count > 0 && !player.isClosed && player.sessions === count)
+    .map(([player]) => `${player.name} goes on with a session that ${name} has ended (${step.do} ${playerId})`);
+}
+
+/** Nobody came in meanwhile. */
+function checkBanned(
+  { name, playerId, step, beganMs, endedMs }: BackendCall,
+  all: readonly SimulatedPlayer[],
+): string[] {
+  if (step.do !== "ban" || endedMs === undefined) return [];
+  const untilMs = beganMs + Math.ceil(step.forMs / 1000) * 1000 - clocksMs;
+  return all
+    .filter((player) => player.playerId === playerId && !player.isClosed)
+    .filter(({ openedMs }) => openedMs > endedMs && openedMs < untilMs)
+    .map((player) => `${player.name} came in while ${name} had banned ${playerId}`);
+}
+
+/** A client is called once at most, and it was if the answer says so. */
+function checkCalled(
+  { name, playerId, answer, endedMs, error }: BackendCall,
+  all: readonly SimulatedPlayer[],
+): string[] {
+  const times = all
+    .filter((player) => player.playerId === playerId)
+    .reduce((sum, player) => sum + player.timesCalled(name), 0);
+  if (times > 1) return [`${playerId} is called ${times} times by ${name}`];
+  const isAnswered = endedMs !== undefined && error === undefined;
+  if (isAnswered && (times !== 1 || answer !== name))
+    return [`${name} is answered with ${answer}, after ${times} calls`];
+  return [];
+}
+
+/** What a player's groups are, against what its backend was told, and against one another. */
+export function membershipFaults(
+  backend: GameBackend,
+  players: readonly SimulatedPlayer[],
+  { logsAreLost }: Losses,
+): string[] {
+  return players.flatMap((player) =>
+    memberGroups.flatMap((group) => {
+      const isMember = player.memberOf.includes(group);
+      if (logsAreLost || backend.mayBe(isMember, player.playerId, group)) return [];
+      return [`${player.name} is ${isMember ? "" : "not "}in ${group}, against what the backend was told`];
+    }),
+  );
+}

@@ -1,0 +1,153 @@
+import { create } from "@bufbuild/protobuf";
+import { createContextValues, type HandlerContext } from "@connectrpc/connect";
+import {
+  BanRequestSchema,
+  CallPlayerRequestSchema,
+  DisconnectRequestSchema,
+  JoinGroupRequestSchema,
+  LeaveGroupRequestSchema,
+} from "@fanfare/proto/control/v1";
+import { ErrorCode, type FanfareError } from "@fanfare/sdk-core";
+import { callerKey } from "../../server/src/control/caller-context.ts";
+import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
+import type { Ledger, Trace } from "./ledger.ts";
+import type { NodePlace } from "./node-place.ts";
+import type { BackendStep } from "./plan.ts";
+import type { SimulatedNode } from "./simulated-node.ts";
+import { appId, echoMethod, type SimulatedPlayer } from "./simulated-player.ts";
+
+/** What the backend of a run shares with the rest of it. */
+export interface BackendSurroundings {
+  readonly simulation: Simulation;
+  readonly ledger: Ledger;
+  readonly trace: Trace;
+  /** All runs of clients that there have been. */
+  readonly players: readonly SimulatedPlayer[];
+}
+
+/** A call of the control API and what came of it. */
+export interface BackendCall {
+  readonly name: string;
+  readonly step: BackendStep;
+  readonly playerId: string;
+  readonly beganMs: number;
+  /** The clients of the player that had a session then, and how many they had had. */
+  readonly sessions: ReadonlyMap<SimulatedPlayer, number>;
+  /** Undefined: not answered. */
+  endedMs: number | undefined;
+  /** Undefined, once it is answered: it did what it was to do. */
+  error: string | undefined;
+  /** What a call of the player's client brought. */
+  answer: string | undefined;
+}
+
+const context = {
+  values: createContextValues().set(callerKey, { appId, keyId: "backend", scopes: new Set<number>() }),
+} as HandlerContext;
+
+/** The backend of the game: it calls the control API of nodes, and keeps what it was told. */
+export class GameBackend {
+  readonly calls: BackendCall[] = [];
+  readonly #around: BackendSurroundings;
+  /** By player and group: whether the player may be a member, after what the backend was told. */
+  readonly #memberships = new Map<string, { values: Set<boolean>; readonly open: Set<{ isAlone: boolean }> }>();
+
+  constructor(around: BackendSurroundings) {
+    this.#around = around;
+  }
+
+  /** Whether a client may be told by this error that its session is over. */
+  readonly mayEnd = (playerId: string, error: FanfareError | undefined): boolean =>
+    this.calls.some(({ step, ...call }) => {
+      if (call.playerId !== playerId) return false;
+      if (step.do === "ban") return error?.code === ErrorCode.BANNED || error?.code === ErrorCode.SESSION_ENDED;
+      return step.do === "kick" && error?.code === ErrorCode.SESSION_ENDED;
+    });
+
+  /** Has a node do something; one that is gone is not called. */
+  carryOut(step: BackendStep, { node }: NodePlace): void {
+    if (node === undefined || node.isOver || node.isDraining) return;
+    const { simulation, trace, players } = this.#around;
+    const playerId = `p${step.target}`;
+    const call: BackendCall = {
+      name: `c${this.calls.length}`,
+      step,
+      playerId,
+      beganMs: simulation.nowMs,
+      sessions: new Map(
+        players.filter((player) => player.playerId === playerId && !player.isClosed).map((one) => [one, one.sessions]),
+      ),
+      endedMs: undefined,
+      error: undefined,
+      answer: undefined,
+    };
+    this.calls.push(call);
+    const settle = this.#beginMembership(call);
+    node.process.run(() => {
+      made(call, node).then(
+        (answer) => {
+          call.endedMs = simulation.nowMs;
+          call.answer = answer;
+          settle?.(true);
+          trace?.(`the backend hears that ${call.name}, ${step.do} ${playerId}, is done`);
+        },
+        (reason: unknown) => {
+          call.endedMs = simulation.nowMs;
+          call.error = String(reason);
+          settle?.(false);
+          trace?.(`the backend hears that ${call.name}, ${step.do} ${playerId}, is not done: ${call.error}`);
+        },
+      );
+    });
+  }
+
+  /** Whether what it was told lets a player be a member of a group. */
+  mayBe(isMember: boolean, playerId: string, group: string): boolean {
+    const known = this.#memberships.get(`${playerId} ${group}`);
+    return known === undefined ? !isMember : known.values.has(isMember);
+  }
+
+  /** A call that failed may have been carried out, and of two at the same time either may have been the last. */
+  #beginMembership({ step, playerId }: BackendCall): ((isDone: boolean) => void) | undefined {
+    if (step.do !== "add-member" && step.do !== "remove-member") return undefined;
+    const value = step.do === "add-member";
+    const key = `${playerId} ${step.group}`;
+    const known = this.#memberships.get(key) ?? { values: new Set([false]), open: new Set() };
+    this.#memberships.set(key, known);
+    known.values.add(value);
+    const change = { isAlone: known.open.size === 0 };
+    for (const other of known.open) other.isAlone = false;
+    known.open.add(change);
+    return (isDone) => {
+      known.open.delete(change);
+      if (isDone && change.isAlone) known.values = new Set([value]);
+    };
+  }
+}
+
+async function made({ step, name, playerId }: BackendCall, { calls }: SimulatedNode): Promise<string | undefined> {
+  switch (step.do) {
+    case "add-member":
+      await calls.joinGroup(create(JoinGroupRequestSchema, { playerId, group: step.group }), context);
+      return undefined;
+    case "remove-member":
+      await calls.leaveGroup(create(LeaveGroupRequestSchema, { playerId, group: step.group }), context);
+      return undefined;
+    case "kick": {
+      const target = { case: "playerId" as const, value: playerId };
+      await calls.disconnect(create(DisconnectRequestSchema, { target, reason: "kicked" }), context);
+      return undefined;
+    }
+    case "ban": {
+      const durationS = Math.ceil(step.forMs / 1000);
+      await calls.ban(create(BanRequestSchema, { playerId, durationS, reason: "banned" }), context);
+      return undefined;
+    }
+    case "call": {
+      const rpc = { method: echoMethod, payload: { type: "words", data: { case: "text" as const, value: name } } };
+      const { result } = await calls.callPlayer(create(CallPlayerRequestSchema, { playerId, rpc }), context);
+      if (result?.result?.case !== "payload") throw new Error(`${result?.result?.value?.message}`);
+      return result.result.value.data?.case === "text" ? result.result.value.data.value : "something else";
+    }
+  }
+}
