@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import {
   type ClientCommand,
@@ -11,7 +11,7 @@ import {
 import { readStreamed, type StreamForm, streamed } from "../adapters/report-stream.ts";
 import { HarnessError } from "../run/failure.ts";
 import { toCaseJson } from "../run/frame-form.ts";
-import { killGroup, signalGroup } from "./kill-group.ts";
+import { killGroup, signalGroup, startGroup } from "../run/process-group.ts";
 
 /** How long an adapter may take to be ready, to begin anew, and to end, in milliseconds. */
 const startMs = 20_000;
@@ -44,8 +44,7 @@ export class AdapterProcess implements AsyncDisposable {
   constructor(command: string) {
     this.ready = this.#ready.promise;
     this.ready.catch(() => {});
-    // A process group of its own, so that what the shell has started ends with it.
-    this.#child = spawn(command, { shell: true, stdio: "pipe", detached: true });
+    this.#child = startGroup(command);
     this.#child.stderr.on("data", (data: Buffer) => {
       this.#errors = `${this.#errors}${data.toString()}`.slice(-2_000);
     });

@@ -1,5 +1,5 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { killGroup } from "../client-mode/kill-group.ts";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { killGroup, startGroup } from "../run/process-group.ts";
 
 /** Past this, what the program wrote is not kept: one report is what is looked for. */
 const maxBytes = 1024 * 1024;
@@ -15,8 +15,7 @@ export class AdapterProbe implements AsyncDisposable {
 
   /** @param command as for `--adapter` */
   constructor(command: string) {
-    // A process group of its own, so that what the shell has started can be ended with it.
-    this.#child = spawn(command, { shell: true, stdio: "pipe", detached: true });
+    this.#child = startGroup(command);
     this.#child.stdout.on("data", (data: Buffer) => {
       if (this.output.length < maxBytes) this.output = Buffer.concat([this.output, data]);
       this.#notify();
