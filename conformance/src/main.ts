@@ -16,9 +16,6 @@ try {
   else if (error instanceof FileError) {
     console.error(error.message);
     process.exitCode = usageExitCode;
-  } else if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-    console.error(`there is no file ${(error as NodeJS.ErrnoException).path}`);
-    process.exitCode = usageExitCode;
   } else if (error instanceof HarnessError) {
     console.error(error.message);
     process.exitCode = 3;

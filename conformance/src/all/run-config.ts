@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import {
   type ClientEntry,
@@ -6,6 +5,7 @@ import {
   RunConfigSchema,
   type ServerEntry,
 } from "@fanfare/proto/conformance/v1alpha";
+import { readGivenFile } from "../cases/given-file.ts";
 import { suggestion } from "../cases/nearest-name.ts";
 import { readYamlMessage } from "../cases/yaml-message.ts";
 import { FileError, type FileProblem, YamlSource } from "../cases/yaml-source.ts";
@@ -29,7 +29,7 @@ export interface LoadedConfig {
 
 /** @throws FileError naming each problem with its line, of the targets too */
 export function readRunConfig(file: string): LoadedConfig {
-  const source = new YamlSource(file, readFileSync(file, "utf8"));
+  const source = new YamlSource(file, readGivenFile(file));
   const { servers, clients, pairs } = readYamlMessage(RunConfigSchema, source);
   const folder = dirname(resolve(file));
   const problems: FileProblem[] = [];

@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { exitCodeOf } from "../report/outcome.ts";
-import { collectReports, parseReports, type ReportPaths, writeReports } from "../report/report-files.ts";
+import { collectReports, type ReportPaths, readReports, writeReports } from "../report/report-files.ts";
 import { summaryText } from "../report/summary.ts";
 import { exitCodeHelp } from "./exit-code.ts";
 import { addReportPaths } from "./report-options.ts";
@@ -25,7 +24,7 @@ Examples:
 ${exitCodeHelp}`,
     )
     .action((files: string[], options: ReportPaths & { readonly trace?: boolean }) => {
-      const reports = files.flatMap((file) => parseReports(readFileSync(file, "utf8")));
+      const reports = files.flatMap(readReports);
       writeReports(collectReports(reports), options);
       for (const report of reports) console.log(summaryText(report, { withTrace: options.trace === true }));
       process.exitCode = Math.max(0, ...reports.map(exitCodeOf));

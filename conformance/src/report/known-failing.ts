@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { KnownFailingSchema, type KnownFailure } from "@fanfare/proto/conformance/v1alpha";
+import { readGivenFile } from "../cases/given-file.ts";
 import { suggestion } from "../cases/nearest-name.ts";
 import { readYamlMessage } from "../cases/yaml-message.ts";
 import { FileError, YamlSource } from "../cases/yaml-source.ts";
@@ -14,7 +14,7 @@ export class KnownFailures {
 
   /** @throws FileError when the file cannot be read, or an entry has no reason */
   static read(file: string): KnownFailures {
-    const source = new YamlSource(file, readFileSync(file, "utf8"));
+    const source = new YamlSource(file, readGivenFile(file));
     const { cases } = readYamlMessage(KnownFailingSchema, source);
     const problems = cases.flatMap(({ reason }, i) =>
       reason === "" ? [source.problem(["cases", i], "has no reason")] : [],

@@ -7,7 +7,9 @@ import {
   ReportCollectionSchema,
   ReportSchema,
 } from "@fanfare/proto/conformance/v1alpha";
+import { readGivenFile } from "../cases/given-file.ts";
 import { readRequirements } from "../cases/requirements.ts";
+import { FileError } from "../cases/yaml-source.ts";
 import { reportPage } from "./html/page.ts";
 import { junitXml } from "./junit.ts";
 import { reportMarkdown } from "./markdown.ts";
@@ -42,6 +44,17 @@ export function collectReports(reports: readonly Report[]): ReportCollection {
     durationMs,
     reports: [...reports],
   });
+}
+
+/** Reads a file that `--json` wrote. @throws FileError when it is none, or of a version that this runner does not know */
+export function readReports(file: string): Report[] {
+  const text = readGivenFile(file);
+  try {
+    return parseReports(text);
+  } catch (error) {
+    const problem = `is no report that --json wrote: ${error instanceof Error ? error.message : String(error)}`;
+    throw new FileError([{ file, path: "", problem }]);
+  }
 }
 
 /** Reads what `--json` wrote, of one implementation or of several. @throws when it is none, or of a version that this runner does not know */

@@ -1,9 +1,13 @@
+import { mkdtempDisposableSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { create, toJsonString } from "@bufbuild/protobuf";
 import { CaseStatus, Profile, ReportCollectionSchema, ReportSchema, Subject } from "@fanfare/proto/conformance/v1alpha";
 import { describe, expect, it } from "vitest";
+import { FileError } from "../cases/yaml-source.ts";
 import { junitXml } from "./junit.ts";
 import { reportMarkdown } from "./markdown.ts";
-import { collectReports, parseReports } from "./report-files.ts";
+import { collectReports, parseReports, readReports } from "./report-files.ts";
 import { countByProfile, summaryText } from "./summary.ts";
 
 const report = create(ReportSchema, {
@@ -49,6 +53,22 @@ describe("reports", () => {
     expect(() => parseReports('{"version":2}')).toThrow("version 2");
     expect(() => parseReports('{"version":2,"reports":[]}')).toThrow("version 2");
     expect(parseReports('{"version":1,"later":true}').length).toBe(1);
+  });
+
+  it.each([
+    ["no JSON", "{"],
+    ["no report", "{}"],
+    ["a list", "[]"],
+    ["nothing", "null"],
+    ["a report of nobody knows what", '{"version":1,"results":7}'],
+  ])("are refused by the name of their file when it has %s", (_, text) => {
+    using folder = mkdtempDisposableSync(join(tmpdir(), "fanfare-report-"));
+    const file = join(folder.path, "report.json");
+    expect(() => readReports(file)).toThrow(`${file}: there is no such file`);
+    writeFileSync(file, text);
+    expect(() => readReports(file)).toThrow(FileError);
+    expect(() => readReports(file)).toThrow(`${file}: is no report that --json wrote: `);
+    expect(() => readReports(folder.path)).toThrow(`${folder.path}: cannot be read: EISDIR`);
   });
 
   it("are read one by one and together", () => {

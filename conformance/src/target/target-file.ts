@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Profile, type Target, TargetSchema } from "@fanfare/proto/conformance/v1alpha";
+import { readGivenFile } from "../cases/given-file.ts";
 import { readYamlMessage } from "../cases/yaml-message.ts";
 import { FileError, type FileProblem, YamlSource } from "../cases/yaml-source.ts";
 import { ControlClient } from "./control-client.ts";
@@ -23,7 +23,7 @@ export interface LoadedTarget {
 
 /** @throws FileError naming each problem with its line */
 export function readTarget(file: string): LoadedTarget {
-  const source = new YamlSource(file, readFileSync(file, "utf8"));
+  const source = new YamlSource(file, readGivenFile(file));
   const target = readYamlMessage(TargetSchema, source);
   const problems: FileProblem[] = [];
   if (target.addresses.length === 0 && target.disposable === undefined) {
