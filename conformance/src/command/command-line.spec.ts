@@ -1,0 +1,39 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const folder = fileURLToPath(new URL("../..", import.meta.url));
+
+interface Ended {
+  readonly code: unknown;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `fanfare-conformance` in its package's folder, with these variables besides. */
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  const { INIT_CWD: _, npm_command: __, ...inherited } = process.env;
+  const options = { cwd: folder, env: { ...inherited, ...env }, timeout: 60_000 };
+  return new Promise((resolve) => {
+    const all = [join(folder, "bin/fanfare-conformance.js"), ...args];
+    execFile(process.execPath, all, options, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : (error.code ?? error.signal), stdout, stderr });
+    });
+  });
+}
+
+describe("fanfare-conformance", { timeout: 60_000 }, () => {
+  it.each([
+    ["there", "", {}],
+    ["where npx was called", "examples/", { npm_command: "exec", INIT_CWD: join(folder, "examples") }],
+    ["there, whichever folder npx was called in around it", "", { npm_command: "exec", INIT_CWD: join(folder, "..") }],
+    ["there in a script of a package", "", { npm_command: "run-script", INIT_CWD: join(folder, "examples") }],
+  ])("reads a file %s", async (_, inside, env) => {
+    const { code, stderr } = await run(["all", "--config", "no-such.yaml"], env);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `${join(folder, inside, "no-such.yaml")}: there is no such file\n`,
+    });
+  });
+});
