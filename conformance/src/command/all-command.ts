@@ -11,7 +11,7 @@ import { reportName } from "../report/report-name.ts";
 import { problemsText } from "../report/summary.ts";
 import { exitCodeHelp, usageExitCode } from "./exit-code.ts";
 import { addReportPaths } from "./report-options.ts";
-import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
+import { addSelection, noCaseFits, type SelectionOptions, selectionOf } from "./selection-options.ts";
 import { parseCount } from "./whole-number.ts";
 
 interface Options extends SelectionOptions, ReportPaths {
@@ -70,6 +70,6 @@ async function all(options: Options): Promise<number> {
   if (reports.some(({ results, listProblems }) => results.length + listProblems.length > 0)) {
     return Math.max(...reports.map(exitCodeOf));
   }
-  console.error("no case fits the filters");
+  console.error(noCaseFits);
   return usageExitCode;
 }

@@ -9,7 +9,7 @@ import { summaryText } from "../report/summary.ts";
 import { exitCodeHelp } from "./exit-code.ts";
 import { addReportPaths } from "./report-options.ts";
 import { addRepeat, runRepeatedly } from "./run-repeatedly.ts";
-import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
+import { addSelection, noCaseFits, type SelectionOptions, selectionOf } from "./selection-options.ts";
 import { parseCount } from "./whole-number.ts";
 
 interface Options extends SelectionOptions, ReportPaths {
@@ -69,6 +69,6 @@ async function runClient(options: Options): Promise<number> {
   const report = await runRepeatedly(options.repeat, runOnce);
   writeReports(report, options);
   console.log(summaryText(report, { withTrace: options.trace === true }));
-  if (report.results.length === 0) console.error("no case fits the filters");
+  if (report.results.length === 0) console.error(noCaseFits);
   return report.results.length === 0 ? 2 : exitCodeOf(report);
 }

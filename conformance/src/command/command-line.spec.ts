@@ -36,4 +36,19 @@ describe("fanfare-conformance", { timeout: 60_000 }, () => {
       stderr: `${join(folder, inside, "no-such.yaml")}: there is no such file\n`,
     });
   });
+
+  it.each([["list"], ["server", "--target", "examples/target.yaml"], ["client", "--adapter", "false"]])(
+    "%s says that no case fits",
+    async (...command) => {
+      const { code, stderr } = await run([...command, "--spec", "FF-NO-1"]);
+      expect({ code, stderr }).toEqual({ code: 2, stderr: "no case fits the filters\n" });
+    },
+  );
+
+  it("explains several cases by their titles", async () => {
+    const { code, stdout } = await run(["explain", "core/handshake/"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^core\/handshake\/welcome-is-complete +\S/m);
+    expect(stdout.split("\n").filter((line) => line !== "" && !line.startsWith("core/handshake/"))).toEqual([]);
+  });
 });

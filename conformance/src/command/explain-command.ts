@@ -8,6 +8,7 @@ import { loadSuites, suitesFolder } from "../cases/load-suites.ts";
 import { suggestion } from "../cases/nearest-name.ts";
 import { readRequirements } from "../cases/requirements.ts";
 import { profileName } from "../report/summary.ts";
+import { selectedDefinitions } from "../run/select-cases.ts";
 import { exitCodeHelp, usageExitCode } from "./exit-code.ts";
 
 /** `fanfare-conformance explain`. */
@@ -16,7 +17,7 @@ export function addExplainCommand(program: Command): void {
     .command("explain")
     .summary("say what a case proves and how")
     .description("Shows a case: the requirements in the words of the protocol, and its steps.")
-    .argument("<case>", "its id")
+    .argument("<case>", "its id; of several cases that begin so, the titles are shown")
     .addHelpText(
       "after",
       `\nExample:\n  fanfare-conformance explain core/handshake/welcome-is-complete\n\n${exitCodeHelp}`,
@@ -31,6 +32,11 @@ function explain(name: string): number {
   const all = loadSuites(requirements);
   const id = name.replace(/#json$/, "");
   const found = all.find(({ definition }) => definition.id === id);
+  const inside = selectedDefinitions(all, { cases: [id.replace(/\/$/, "")] });
+  if (found === undefined && inside.length > 0) {
+    for (const { id: one, title } of inside) console.log(`${one.padEnd(52)} ${title}`);
+    return 0;
+  }
   if (found === undefined) {
     console.error(
       `there is no case ${name}${suggestion(

@@ -1,11 +1,12 @@
-import { LevelSchema, type Profile, SubjectSchema } from "@fanfare/proto/conformance/v1alpha";
+import { LevelSchema, SubjectSchema } from "@fanfare/proto/conformance/v1alpha";
 import type { Command } from "commander";
 import { shortEnumName } from "../cases/enum-name.ts";
 import { loadSuites } from "../cases/load-suites.ts";
 import { readRequirements } from "../cases/requirements.ts";
 import { profileName } from "../report/summary.ts";
-import { exitCodeHelp } from "./exit-code.ts";
-import { addSelection, type SelectionOptions } from "./selection-options.ts";
+import { selectedDefinitions } from "../run/select-cases.ts";
+import { exitCodeHelp, usageExitCode } from "./exit-code.ts";
+import { addSelection, noCaseFits, type SelectionOptions, selectionOf } from "./selection-options.ts";
 
 /** `fanfare-conformance list`. */
 export function addListCommand(program: Command): void {
@@ -24,27 +25,13 @@ Examples:
 
 ${exitCodeHelp}`,
     )
-    .action((options: SelectionOptions) => list(options));
+    .action((options: SelectionOptions) => {
+      process.exitCode = list(options);
+    });
 }
 
-function list({ case: cases, spec, profile, level }: SelectionOptions): void {
-  const fits = ({
-    id,
-    specs,
-    profile: own,
-    level: ownLevel,
-  }: {
-    id: string;
-    specs: string[];
-    profile: Profile;
-    level: number;
-  }) =>
-    (cases === undefined || cases.some((name) => id === name || id.startsWith(`${name}/`))) &&
-    (spec === undefined || spec.some((one) => specs.includes(one))) &&
-    (profile === undefined || profile.includes(own)) &&
-    (level === undefined || ownLevel <= level);
-  const all = loadSuites(readRequirements()).map(({ definition }) => definition);
-  const selected = all.filter(fits).sort((a, b) => (a.id < b.id ? -1 : 1));
+function list(options: SelectionOptions): number {
+  const selected = selectedDefinitions(loadSuites(readRequirements()), selectionOf(options));
   for (const { id, subject, profile: own, level: ownLevel, specs } of selected) {
     const levelName = shortEnumName(LevelSchema, LevelSchema.value[ownLevel]?.name ?? "");
     const subjectName = shortEnumName(SubjectSchema, SubjectSchema.value[subject]?.name ?? "").toLowerCase();
@@ -52,5 +39,7 @@ function list({ case: cases, spec, profile, level }: SelectionOptions): void {
       `${id.padEnd(52)} ${subjectName} ${profileName(own).padEnd(9)} ${levelName.padEnd(6)} ${specs.join(" ")}`,
     );
   }
-  console.log(`${selected.length} cases`);
+  if (selected.length > 0) console.log(`${selected.length} ${selected.length === 1 ? "case" : "cases"}`);
+  else console.error(noCaseFits);
+  return selected.length === 0 ? usageExitCode : 0;
 }

@@ -11,7 +11,7 @@ import { reportName } from "../report/report-name.ts";
 import { problemsText } from "../report/summary.ts";
 import { exitCodeHelp, usageExitCode } from "./exit-code.ts";
 import { addReportPaths } from "./report-options.ts";
-import { addSelection, type SelectionOptions, selectionOf } from "./selection-options.ts";
+import { addSelection, noCaseFits, type SelectionOptions, selectionOf } from "./selection-options.ts";
 
 interface Options extends SelectionOptions, ReportPaths {
   readonly config: string;
@@ -61,6 +61,10 @@ async function matrix(options: Options): Promise<number> {
   });
   if (reports.length === 0) {
     console.error("there is no pair of a client and a server");
+    return usageExitCode;
+  }
+  if (reports.every(({ results, listProblems }) => results.length + listProblems.length === 0)) {
+    console.error(noCaseFits);
     return usageExitCode;
   }
   writeReports(collectReports(reports), options);

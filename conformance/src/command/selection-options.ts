@@ -5,6 +5,9 @@ import { enumValueName, shortEnumNames } from "../cases/enum-name.ts";
 import type { Form } from "../run/frame-form.ts";
 import type { Selection } from "../run/select-cases.ts";
 
+/** What is said when filters name nothing. */
+export const noCaseFits = "no case fits the filters";
+
 /** What the filters of a command line hold. */
 export interface SelectionOptions {
   readonly case?: string[];

@@ -29,6 +29,14 @@ export function selectCases(all: readonly LoadedCase[], subject: Subject, select
     .filter((one) => isSelected(one, selection));
 }
 
+/** Cases for whomever, of which a selection names at least one form, in the order of their ids. */
+export function selectedDefinitions(all: readonly LoadedCase[], selection: Selection): Case[] {
+  return all
+    .map(({ definition }) => definition)
+    .filter((definition) => formsOf(definition).some((form) => isSelected({ definition, form }, selection)))
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
 /** A case of the profile JSON is written in JSON; others are written in binary and told again in JSON where that is possible. */
 function formsOf({ profile, binaryOnly }: Case): Form[] {
   if (profile === Profile.JSON) return ["json"];
