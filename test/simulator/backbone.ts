@@ -44,7 +44,7 @@ export interface Backbone {
 
 /** Nothing: nodes keep everything in memory. */
 export class EmbeddedBackbone implements Backbone {
-  readonly losses = { logsAreLost: false, nodesAreLost: false };
+  readonly losses = { logsAreLost: false, changesAreLost: false, nodesAreLost: false };
 
   open(): Promise<undefined> {
     return Promise.resolve(undefined);
@@ -54,6 +54,7 @@ export class EmbeddedBackbone implements Backbone {
 
   processDied(): void {
     this.losses.logsAreLost = true;
+    this.losses.changesAreLost = true;
     this.losses.nodesAreLost = true;
   }
 

@@ -13,6 +13,8 @@ import type { SimulatedLinks } from "./node-links.ts";
  * - `forget-entries`: Valkey says that it has stored a message, and throws it away.
  * - `lie-about-replicas`: `WAIT` confirms what no replica has.
  * - `lose-records`: a link says that another node has a live message, and has not sent it.
+ * - `lose-words`: a link says that another node has what this one told it of presence, or asked it, and has not sent it.
+ * - `forget-players`: Valkey says that it has stored a membership, a kick or a ban, and throws it away with all that it has of the player.
  * - `exceed-bounds`: links keep to no bounds but those by default.
  * - `swap-messages`: the network gives a client two of the node's messages in the wrong order.
  */
@@ -25,6 +27,8 @@ export const sabotages = [
   "forget-entries",
   "lie-about-replicas",
   "lose-records",
+  "lose-words",
+  "forget-players",
   "exceed-bounds",
   "swap-messages",
 ] as const;
@@ -36,7 +40,7 @@ const share = 0.1;
 export function tamperingOf(sabotage: Sabotage | undefined, random: Random): Tampering {
   if (sabotage === "lie-about-replicas") return { waitLies: true };
   if (sabotage === "keep-routes") return { answer: keepRoutes };
-  if (sabotage !== "forget-routes" && sabotage !== "forget-entries") return {};
+  if (sabotage !== "forget-routes" && sabotage !== "forget-entries" && sabotage !== "forget-players") return {};
   return {
     answer(command, carryOut) {
       const [name, called = ""] = command;
@@ -49,6 +53,11 @@ export function tamperingOf(sabotage: Sabotage | undefined, random: Random): Tam
         const reply = carryOut(command);
         const id = String(Array.isArray(reply) ? reply[0] : reply).split(" ")[3] ?? "";
         carryOut(["XDEL", command[3] ?? "", id]);
+        return reply;
+      }
+      if (sabotage === "forget-players" && /_(member_change|standing_kick|standing_ban)$/.test(called)) {
+        const reply = carryOut(command);
+        carryOut(["DEL", command[3] ?? ""]);
         return reply;
       }
       return undefined;
@@ -68,7 +77,8 @@ export function openLinksOf(
   simulated: SimulatedLinks,
   { clock, random }: SimulatedProcess,
 ): (receiver: LinkReceiver) => NodeLinks {
-  if (sabotage !== "lose-records") return (receiver) => simulated.open(receiver, sabotage !== "exceed-bounds");
+  const lost = sabotage === "lose-records" ? "live" : sabotage === "lose-words" ? "control" : undefined;
+  if (lost === undefined) return (receiver) => simulated.open(receiver, sabotage !== "exceed-bounds");
   return (receiver) => {
     const links = simulated.open(receiver);
     return {
@@ -77,7 +87,7 @@ export function openLinksOf(
       removePeer: (...args) => links.removePeer(...args),
       heardAtMs: (peer) => links.heardAtMs(peer),
       send(peer, record, settle) {
-        if (record.class !== "live" || !random.chance(share)) return links.send(peer, record, settle);
+        if (record.class !== lost || !random.chance(share)) return links.send(peer, record, settle);
         clock.defer(() => settle?.("delivered"));
       },
       sendToMany(peers, record, settles = []) {

@@ -12,8 +12,10 @@ const seedsToNotice: Readonly<Record<Sabotage, number>> = {
   "forget-routes": 40,
   "keep-routes": 3,
   "forget-entries": 20,
-  "lie-about-replicas": 120,
+  "lie-about-replicas": 200,
   "lose-records": 40,
+  "lose-words": 10,
+  "forget-players": 10,
   "exceed-bounds": 150,
   "swap-messages": 120,
 };

@@ -1,3 +1,4 @@
+import type { ValkeyBroker } from "../../server/src/broker/valkey/open-valkey-broker.ts";
 import type { ResolvedConfig } from "../../server/src/config/resolved-config.ts";
 import { logKeys } from "../../server/src/log/valkey/log-keys.ts";
 import type { Log } from "../../server/src/observe/log.ts";
@@ -25,6 +26,7 @@ const sizes: Readonly<Record<Exclude<Setting, "embedded">, { shards: number; rep
 export class ValkeyBackbone implements Backbone {
   readonly #model: ValkeyModel;
   readonly #around: RunSurroundings;
+  readonly #brokers: ValkeyBroker[] = [];
 
   constructor(around: RunSurroundings, setting: Exclude<Setting, "embedded">) {
     const { simulation, trace, plan, ledger, sabotage } = around;
@@ -41,8 +43,10 @@ export class ValkeyBackbone implements Backbone {
   }
 
   get losses(): Losses {
-    const nodesAreLost = this.#around.plan.steps.some((step) => !("player" in step));
-    return { logsAreLost: this.#model.hasLostData, nodesAreLost };
+    const nodesAreLost = this.#around.plan.steps.some((step) => !("player" in step || "target" in step));
+    const logsAreLost = this.#model.hasLostData;
+    const changesAreLost = logsAreLost || this.#brokers.some(({ counts }) => counts.lateReplicas > 0);
+    return { logsAreLost, changesAreLost, nodesAreLost };
   }
 
   async open(process: SimulatedProcess, { valkey }: ResolvedConfig, log: Log): Promise<NodeBackend> {
@@ -52,6 +56,7 @@ export class ValkeyBackbone implements Backbone {
     const links = new SimulatedLinks(process, log, plan);
     const connector = this.#model.connectorFor(process);
     const backend = await ValkeyBackend.open({ valkey, clock, log, connector, random });
+    this.#brokers.push(backend.broker);
     return {
       stores: backend.stores,
       links,

@@ -6,6 +6,8 @@ import { checkDurable } from "./durable.ts";
 export interface Losses {
   /** Logs were lost as a whole, because all that held them is gone: what was stored may be missing, and everybody is told. */
   readonly logsAreLost: boolean;
+  /** A replica was late, so that its primary alone had what was acknowledged of memberships, bans and sessions; an election may have lost it. */
+  readonly changesAreLost: boolean;
   /** Nodes died, stood still or were cut off: where a session came back nobody may know what its node had done with its last publishes. */
   readonly nodesAreLost: boolean;
 }
