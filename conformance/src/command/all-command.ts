@@ -21,9 +21,6 @@ interface Options extends SelectionOptions, ReportPaths {
   readonly trace?: boolean;
 }
 
-/** Failures of one implementation that are written out. */
-const mostShown = 20;
-
 /** `fanfare-conformance all`. */
 export function addAllCommand(program: Command): void {
   const command = program
@@ -63,7 +60,7 @@ async function all(options: Options): Promise<number> {
   const collection = collectReports(reports);
   writeReports(collection, options);
   for (const report of reports) {
-    const problems = problemsText(report, { withTrace: options.trace === true, most: mostShown });
+    const problems = problemsText(report, { withTrace: options.trace === true });
     if (problems !== "") console.log(`\n=== ${reportName(report)}\n\n${problems}`);
   }
   console.log(`\n${overviewText(collection)}`);

@@ -1,5 +1,7 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
@@ -44,6 +46,23 @@ describe("fanfare-conformance", { timeout: 60_000 }, () => {
       expect({ code, stderr }).toEqual({ code: 2, stderr: "no case fits the filters\n" });
     },
   );
+
+  it("says while the doctor waits for a program that says nothing", async () => {
+    const args = [join(folder, "bin/fanfare-conformance.js"), "doctor", "--adapter", "cat"];
+    const doctor = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(doctor, "exit");
+    const lines: string[] = [];
+    for await (const line of createInterface(doctor.stdout)) {
+      lines.push(line.trim());
+      if (lines.length === 2) break;
+    }
+    doctor.kill();
+    expect(await ended).toEqual([null, "SIGTERM"]);
+    expect(lines).toEqual([
+      "starting cat; it has 20 s to report that it is ready",
+      expect.stringMatching(/^the next check has taken [3-9] s so far$/),
+    ]);
+  });
 
   it("explains several cases by their titles", async () => {
     const { code, stdout } = await run(["explain", "core/handshake/"]);

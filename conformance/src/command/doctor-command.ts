@@ -10,6 +10,9 @@ interface Options {
   readonly adapter?: string;
 }
 
+/** A check that takes longer than this is said to go on, in milliseconds. It may take up to 20 s. */
+const quietMs = 3_000;
+
 /** `fanfare-conformance doctor`. */
 export function addDoctorCommand(program: Command): void {
   program
@@ -33,7 +36,7 @@ ${exitCodeHelp}`,
       if ((target === undefined) === (adapter === undefined)) {
         command.error("error: doctor takes either --target or --adapter", { exitCode: usageExitCode });
       }
-      const isWell = adapter === undefined ? await checkTarget(target ?? "") : await tell(diagnoseAdapter(adapter));
+      const isWell = adapter === undefined ? await checkTarget(target ?? "") : await checkAdapter(adapter);
       const subject = adapter === undefined ? "target" : "adapter";
       console.log(
         isWell ? `The ${subject} can be run against.` : "Repair this first; the checks behind it were not made.",
@@ -42,19 +45,36 @@ ${exitCodeHelp}`,
     });
 }
 
+async function checkAdapter(command: string): Promise<boolean> {
+  console.log(`      starting ${command}; it has 20 s to report that it is ready`);
+  return await tell(diagnoseAdapter(command));
+}
+
 async function checkTarget(file: string): Promise<boolean> {
   const loaded = readTarget(file);
   console.log(`ok    ${file} can be read`);
+  const isStarted = loaded.target.addresses.length === 0;
+  if (isStarted) console.log("      starting the disposable server; it has 30 s to say where it serves");
   await using environment = await openEnvironment(loaded);
-  if (loaded.target.addresses.length === 0) console.log("ok    the disposable server starts and says where it serves");
+  if (isStarted) console.log("ok    the disposable server starts and says where it serves");
   return await tell(diagnoseServer(environment));
 }
 
 async function tell(findings: AsyncIterable<Finding>): Promise<boolean> {
   let isWell = true;
-  for await (const { name, problem, remedy } of findings) {
-    console.log(problem === undefined ? `ok    ${name}` : `WRONG ${name}\n      ${problem}\n      ${remedy}`);
-    isWell &&= problem === undefined;
+  let toldAtMs = performance.now();
+  const waiting = setInterval(() => {
+    console.log(`      the next check has taken ${((performance.now() - toldAtMs) / 1000).toFixed(0)} s so far`);
+  }, quietMs);
+  try {
+    for await (const { name, problem, remedy } of findings) {
+      console.log(problem === undefined ? `ok    ${name}` : `WRONG ${name}\n      ${problem}\n      ${remedy}`);
+      isWell &&= problem === undefined;
+      toldAtMs = performance.now();
+      waiting.refresh();
+    }
+    return isWell;
+  } finally {
+    clearInterval(waiting);
   }
-  return isWell;
 }

@@ -38,6 +38,22 @@ describe("reports", () => {
     expect(text).not.toContain("core/a");
   });
 
+  it("say as text what many cases have in common once, and where to look", () => {
+    const failing = (id: string, message: string) => ({ id, profile: Profile.CORE, status: CaseStatus.FAIL, message });
+    const alike = Array.from({ length: 30 }, (_, i) => failing(`core/alike-${i}`, "there is no welcome"));
+    const others = Array.from({ length: 29 }, (_, i) => failing(`core/other-${i}`, `message ${i}`));
+    const found = create(ReportSchema, { version: 1, subject: Subject.SERVER, results: [...alike, ...others] });
+    const text = summaryText(found, { withTrace: false });
+    expect(text.match(/there is no welcome/g)?.length).toBe(3);
+    expect(text.match(/^FAILED /gm)?.length).toBe(20);
+    expect(text).toContain("and 39 more: --trace shows them all");
+    expect(text).toContain("30 of 59 say the same");
+    expect(text).toContain("doctor --target");
+    expect(summaryText(found, { withTrace: true }).match(/^FAILED /gm)?.length).toBe(59);
+    const few = create(ReportSchema, { version: 1, subject: Subject.SERVER, results: others });
+    expect(summaryText(few, { withTrace: false })).not.toContain("say the same");
+  });
+
   it("are valid JUnit with failures, errors and skipped cases", () => {
     const xml = junitXml([report]);
     expect(xml).toContain('<testsuite name="x &amp; y core" tests="3" failures="1" errors="0" skipped="1">');

@@ -3,6 +3,7 @@ import {
   type Profile,
   ProfileSchema,
   type Report,
+  Subject,
   TraceKind,
 } from "@fanfare/proto/conformance/v1alpha";
 import { shortEnumName } from "../cases/enum-name.ts";
@@ -54,19 +55,48 @@ export function summaryText(report: Report, options: { readonly withTrace: boole
   return [...(problems === "" ? [] : [problems, ""]), head, "", counts].join("\n");
 }
 
-/** What is wrong with each case that is not as it has to be, and with the list of known failures; empty: nothing. At most so many cases. */
-export function problemsText(
-  report: Report,
-  options: { readonly withTrace: boolean; readonly most?: number | undefined },
-): string {
-  const cases = report.results.flatMap((result) => {
-    const outcome = outcomeOf(result);
-    const isFine = outcome === "passed" || outcome === "unsupported" || outcome === "known failure";
-    return isFine ? [] : [problemLines(result, outcome, options.withTrace).join("\n")];
+/** Problems that are written out where nobody asks for their frames; and how many of them with one message. */
+const mostShown = 20;
+const mostAlike = 3;
+
+/**
+ * What is wrong with each case that is not as it has to be, and with the list of known failures; empty: nothing. Without a trace
+ * not more than a person reads.
+ */
+export function problemsText(report: Report, { withTrace }: { readonly withTrace: boolean }): string {
+  const wrong = report.results.filter((result) => !fine.has(outcomeOf(result)));
+  const shown = withTrace ? wrong : someOf(wrong);
+  const cases = shown.map((result) => problemLines(result, outcomeOf(result), withTrace).join("\n"));
+  const left = wrong.length - shown.length;
+  const rest = left > 0 ? [`and ${left} more: --trace shows them all, --html and --json write them to a file`] : [];
+  const cause = oneCause(report.subject, wrong);
+  return [...cases, ...rest, ...(cause === undefined ? [] : [cause]), ...report.listProblems].join("\n\n");
+}
+
+const fine: ReadonlySet<Outcome> = new Set(["passed", "unsupported", "known failure"]);
+
+/** The first ones, and few that say the same. */
+function someOf(results: readonly CaseResult[]): CaseResult[] {
+  const alike = new Map<string, number>();
+  const telling = results.filter((result) => {
+    const count = (alike.get(saidOf(result)) ?? 0) + 1;
+    alike.set(saidOf(result), count);
+    return count <= mostAlike;
   });
-  const { most = cases.length } = options;
-  const rest = cases.length > most ? [`and ${cases.length - most} more, which the report has`] : [];
-  return [...cases.slice(0, most), ...rest, ...report.listProblems].join("\n\n");
+  return telling.slice(0, mostShown);
+}
+
+/** What a result says of its case; one that passes says nothing, and is like no other. */
+function saidOf({ message, id }: CaseResult): string {
+  return message === "" ? id : message;
+}
+
+/** Where half of many cases fail with one message, what is wrong is with what they all need, and no matter of the cases. */
+function oneCause(subject: Subject, wrong: readonly CaseResult[]): string | undefined {
+  const [most] = [...Map.groupBy(wrong, saidOf).values()].sort((a, b) => b.length - a.length);
+  if (most === undefined || most.length < 10 || most.length < wrong.length / 2) return undefined;
+  const option = subject === Subject.CLIENT ? "--adapter" : "--target";
+  return `${most.length} of ${wrong.length} say the same: look for what is in their way with \`fanfare-conformance doctor ${option} …\``;
 }
 
 /** Names of the columns of counts. */
