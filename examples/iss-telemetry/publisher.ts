@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { createControlClient } from "@fanfare/sdk-node/control";
-import { developmentCredentials } from "./development-credentials.ts";
+import { developmentCredentialsOrExit } from "./development-credentials.ts";
 import { readElementSet } from "./element-set.ts";
 import { GroundTrackSchema, PositionSchema } from "./gen/iss/v1/telemetry_pb.ts";
 import { processSignal } from "./process-signal.ts";
@@ -15,7 +15,7 @@ const { values } = parseArgs({
 });
 const url = values.url;
 const signal = processSignal();
-const control = createControlClient({ url, apiKey: (await developmentCredentials(url, "backend")).apiKey });
+const control = createControlClient({ url, apiKey: (await developmentCredentialsOrExit(url, "backend")).apiKey });
 const elements = readElementSet();
 /** --at begins at another time; from there on it passes as always. */
 const aheadMs = values.at === undefined ? 0 : Date.parse(values.at) - Date.now();

@@ -61,6 +61,22 @@ describe("npm run example:iss", () => {
   });
 });
 
+describe("a part of the example", () => {
+  it.each(["publisher.ts", "subscriber.ts"])("%s says that it needs a server", async (script) => {
+    const file = fileURLToPath(new URL(script, import.meta.url));
+    const args = ["--conditions=@fanfare/source", file, "--url", "http://127.0.0.1:1"];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "inherit", "pipe"] });
+    let said = "";
+    child.stderr?.on("data", (data: Buffer) => {
+      said += data.toString();
+    });
+    expect(await once(child, "close")).toEqual([1, null]);
+    expect(said).toBe(
+      "nothing answers at http://127.0.0.1:1: start `npm start` first, or name another server by --url\n",
+    );
+  });
+});
+
 describe.skipIf(chromium === undefined)("the page of the example", () => {
   let pages: ChromiumPages;
   let example: ReturnType<typeof run>;

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { connect } from "@fanfare/sdk-node";
-import { developmentCredentials } from "./development-credentials.ts";
+import { developmentCredentials, developmentCredentialsOrExit } from "./development-credentials.ts";
 import { PositionSchema } from "./gen/iss/v1/telemetry_pb.ts";
 import { groundDistanceKm } from "./great-circle.ts";
 import { processSignal } from "./process-signal.ts";
@@ -11,6 +11,8 @@ const { values } = parseArgs({
   options: { url: { type: "string", default: "http://127.0.0.1:8080" }, json: { type: "boolean", default: false } },
 });
 const signal = processSignal();
+// A client goes on trying where nobody answers; a person wants to know.
+await developmentCredentialsOrExit(values.url, "mission-control");
 await using client = await connect({
   url: values.url,
   getToken: async () => (await developmentCredentials(values.url, "mission-control")).token,
