@@ -21,7 +21,7 @@ const codes: Partial<Record<Code, ErrorCode>> = {
 /** Codes of the system for a server that cannot be reached, or not any more. Connect knows only some of them. */
 const networkCodes: ReadonlySet<unknown> = new Set([
   ...["ECONNABORTED", "ECONNREFUSED", "ECONNRESET", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "EPIPE"],
-  ...["EAI_AGAIN", "ENOTFOUND", "ETIMEDOUT"],
+  ...["EAI_AGAIN", "ENOTFOUND", "EPROTO", "ETIMEDOUT"],
 ]);
 
 /** What a call of the control API failed with: the server's own error, if the Connect error has it in its details. */

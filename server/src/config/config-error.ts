@@ -25,12 +25,16 @@ export class ConfigError extends Error implements ConfigProblem {
   /** Line of the text, counted from 1; undefined where it is not known. */
   readonly line: number | undefined;
 
+  /** The environment variable that set the field; undefined if none did. */
+  readonly variable: string | undefined;
+
   constructor(problem: ConfigProblem, options: ConfigErrorOptions = {}) {
     super(sentence(problem, options), options);
     this.field = problem.field;
     this.problem = problem.problem;
     this.remedy = problem.remedy;
     this.line = options.line;
+    this.variable = options.variable;
   }
 }
 
