@@ -1,16 +1,35 @@
 #!/usr/bin/env node
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 // In the repository the command runs from its sources, which a published package does not have.
 const source = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 if (existsSync(source)) {
-  process.execve(process.execPath, [
-    process.execPath,
+  // What runs this file may be older than what runs TypeScript: that is installed with the packages.
+  const pinned = fileURLToPath(new URL("../../node_modules/node/bin/node", import.meta.url));
+  become(existsSync(pinned) ? pinned : process.execPath, [
     "--conditions=@fanfare/source",
     source,
     ...process.argv.slice(2),
   ]);
 } else {
   await import("../dist/main.js");
+}
+
+/** Replaces this process where Node can do that, so that signals and the exit code need nobody to pass them on. */
+function become(node, args) {
+  if (typeof process.execve === "function") process.execve(node, [node, ...args]);
+  const child = spawn(node, args, { stdio: "inherit" });
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, () => child.kill(signal));
+  child.on("error", (error) => {
+    console.error(`fanfare: ${node} cannot be run: ${error.message}`);
+    process.exit(1);
+  });
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code);
+    for (const name of signals) process.removeAllListeners(name);
+    process.kill(process.pid, signal);
+  });
 }

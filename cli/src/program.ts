@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { CliError } from "./cli-error.ts";
 import { exitCodeHelp } from "./exit-code.ts";
 import { version } from "./version.ts";
 
@@ -12,6 +13,12 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   drain: async () => (await import("./commands/drain.ts")).addDrain,
   apps: async () => (await import("./commands/apps.ts")).addApps,
 };
+
+/** `fanfare help [command]` is `fanfare [command] --help`. */
+export function withoutHelpCommand(args: readonly string[]): readonly string[] {
+  const [first, ...names] = args;
+  return first === "help" ? [...names, "--help"] : args;
+}
 
 /**
  * The command line: the one command that the arguments begin with, or all of them. Errors of usage are thrown as CommanderError,
@@ -35,7 +42,16 @@ Examples:
 Every command has its own --help with examples. FANFARE_URL says where the server is.
 ${exitCodeHelp}`,
     );
+  checkCommand(args);
   const named = Object.entries(commands).filter(([name]) => name === args[0]);
   for (const [, load] of named.length > 0 ? named : Object.entries(commands)) (await load())(program);
   return program;
+}
+
+/** What is longer or shorter than a command, as `publish` is, and what help is asked for; the rest is told by Commander. */
+function checkCommand([name = "", ...rest]: readonly string[]): void {
+  if (name === "" || name.startsWith("-") || name in commands) return;
+  const near = Object.keys(commands).find((one) => name.startsWith(one) || one.startsWith(name));
+  const remedy = near === undefined ? "fanfare help names all" : `did you mean ${near}?`;
+  if (near !== undefined || rest.includes("--help")) throw new CliError("usage", `unknown command '${name}'`, remedy);
 }

@@ -49,12 +49,19 @@ describe("fanfare apps", () => {
     const typo = await runCli(["apps", "put", "-", ...where], { input: definition.replace("rules", "rule") });
     expect([typo.code, typo.stderr]).toEqual([
       2,
-      expect.stringMatching(/-: line 8: .*rule is not known: did you mean rules/),
+      expect.stringMatching(/standard input: line 8: .*rule is not known: did you mean rules/),
     ]);
     const short = await runCli(["apps", "put", "-", ...where], {
       input: definition.replace(/secret: .*/, "secret: short"),
     });
-    expect([short.code, short.stderr]).toEqual([1, expect.stringMatching(/-: line 5: .*secret/)]);
+    expect([short.code, short.stderr]).toEqual([1, expect.stringMatching(/standard input: line 5: .*secret/)]);
+    const hash = `${"ab".repeat(32)}  -`;
+    const keys = `${definition}apiKeys: [{ id: k, sha256: "${hash}" }]\n`;
+    const hashed = await runCli(["apps", "put", "-", ...where], { input: keys });
+    expect([hashed.code, hashed.stderr]).toEqual([
+      1,
+      expect.stringMatching(/line 9: .*\n {2}write 64 hex digits: only the first word of sha256sum's output/),
+    ]);
     const ofFile = await runCli(["apps", "delete", "dev", ...where]);
     expect([ofFile.code, ofFile.stderr]).toEqual([1, expect.stringContaining("in the configuration file")]);
     expect((await runCli(["apps", "put", "/no/such/file", ...where])).code).toBe(2);
@@ -64,7 +71,9 @@ describe("fanfare apps", () => {
     const wrong = await runCli(["apps", "list", "--operator-key", "wrong", ...where]);
     expect([wrong.code, wrong.stderr]).toEqual([
       4,
-      expect.stringContaining("no operator key, or one that is not known"),
+      expect.stringMatching(
+        /does not know this operator key\n {2}pass another one with --operator-key or FANFARE_OPERATOR/,
+      ),
     ]);
     const env = { FANFARE_OPERATOR_KEY: server.apiKey };
     const ofApp = await runCli(["apps", "list", ...where], { env });
@@ -72,9 +81,10 @@ describe("fanfare apps", () => {
   });
 
   it("has help with examples for each", async () => {
-    for (const name of ["list", "put", "delete"]) {
-      const { code, stdout } = await runCli(["apps", name, "--help"]);
+    for (const names of [[], ["list"], ["put"], ["delete"]]) {
+      const { code, stdout } = await runCli(["apps", ...names, "--help"]);
       expect([code, stdout]).toEqual([0, expect.stringMatching(/Examples:\n {2}fanfare apps/)]);
+      expect(stdout).toContain("Exit codes:");
     }
   });
 });

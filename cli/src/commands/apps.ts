@@ -23,6 +23,15 @@ export function addApps(program: Command): void {
     .summary("list, add, change and delete apps at run time")
     .description("Shows and changes which apps there are, on every node and without a restart. Needs an operator key.")
     .helpCommand(false);
+  apps.addHelpText(
+    "after",
+    `
+Examples:
+  fanfare apps list
+  fanfare apps put my-game.yaml
+  fanfare apps delete my-game
+${exitCodeHelp}`,
+  );
   const add = (name: string, summary: string, description: string, help: string): Command =>
     withOperatorKey(withServerOptions(apps.command(name).summary(summary).description(description))).addHelpText(
       "after",
@@ -134,9 +143,10 @@ async function read(file: string): Promise<{ app: App; lineOf(path: string): num
   try {
     return readAppText(file === "-" ? await textOf(process.stdin) : readFileSync(file, "utf8"));
   } catch (error) {
-    if (error instanceof ConfigError) throw new CliError("usage", `${file}: ${error.message}`, "", { cause: error });
+    if (error instanceof ConfigError)
+      throw new CliError("usage", `${nameOf(file)}: ${error.message}`, "", { cause: error });
     const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : (error as Error).message;
-    throw new CliError("usage", `${file} cannot be read: ${reason}`, "", { cause: error });
+    throw new CliError("usage", `${nameOf(file)} cannot be read: ${reason}`, "", { cause: error });
   }
 }
 
@@ -145,7 +155,12 @@ function located(error: unknown, file: string, lineOf: (path: string) => number 
   const { field, message } = FanfareError.from(error);
   if (!field?.startsWith("app.")) return undefined;
   const line = lineOf(field.slice("app.".length));
-  return new CliError("failed", `${file}${line === undefined ? "" : `: line ${line}`}: ${message}`, "", {
+  const remedy = field.endsWith("sha256") ? "write 64 hex digits: only the first word of sha256sum's output" : "";
+  return new CliError("failed", `${nameOf(file)}${line === undefined ? "" : `: line ${line}`}: ${message}`, remedy, {
     cause: error,
   });
+}
+
+function nameOf(file: string): string {
+  return file === "-" ? "standard input" : file;
 }

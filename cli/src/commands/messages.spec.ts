@@ -23,7 +23,7 @@ describe("fanfare pub and fanfare sub", () => {
     await using sub = await subscribed("--group", "lobby", "--count", "1");
     expect(await cli("pub", "--group", "lobby", "hello")).toEqual({
       code: 0,
-      stdout: "delivered to group lobby\n",
+      stdout: "delivered to group lobby: reached 1 session\n",
       stderr: "",
     });
     const { code, stdout } = await sub.ended();
@@ -67,6 +67,31 @@ describe("fanfare pub and fanfare sub", () => {
     expect(ended.stdout.trim().split("\n")).toHaveLength(4);
   });
 
+  it("say when nobody is there", async () => {
+    const { code, stdout } = await cli("pub", "--group", "loby", "--group", "loby", "hello");
+    expect([code, stdout]).toEqual([0, "sent to group loby: reached nobody\n"]);
+    const json = await cli("pub", "--group", "loby", "--json", "hello");
+    expect(JSON.parse(json.stdout)).toEqual({ channel: { group: "loby" }, outcome: "DELIVERED", repeated: false });
+  });
+
+  it("name the line of standard input that is no JSON, and say what went before it", async () => {
+    const args = ["pub", "--group", "g", "--json-payload", "-", "--url", server.url];
+    const late = await runCli(args, { input: '{"n": 1}\n\n{"n": 2}\n{n: 3}\n' });
+    expect(late.code).toBe(1);
+    expect(late.stdout.trim().split("\n")).toHaveLength(2);
+    expect(late.stderr).toMatch(/standard input: line 4 is no JSON: .*\n {2}2 before it were sent\n$/);
+    const first = await runCli(args, { input: "hello\n" });
+    expect([first.code, first.stderr]).toEqual([
+      2,
+      expect.stringMatching(/line 1 is no JSON: .*\n {2}nothing was sent/),
+    ]);
+  });
+
+  it("receive a group once that is named twice", async () => {
+    await using sub = new CliProcess(["sub", "--group", "lobby", "--group", "lobby", "--url", server.url]);
+    expect(await sub.line("stderr", /receiving/)).toBe("receiving group lobby");
+  });
+
   it("send each line of standard input", async () => {
     await using sub = await subscribed("--group", "lines", "--count", "2", "--json");
     const { code } = await runCli(["pub", "--group", "lines", "-", "--url", server.url], { input: "one\n\ntwo\n" });
@@ -94,7 +119,8 @@ describe("fanfare pub and fanfare sub", () => {
 
   it("fail for a player who is offline, and say so", async () => {
     const { code, stdout, stderr } = await cli("pub", "--player", "nobody", "--broadcast", "hello");
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "delivered to everybody\n" });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^(sent|delivered) to everybody: reached .*\n$/);
     expect(stderr).toBe("not delivered: player nobody is offline\nfanfare: 1 of 2 were not delivered\n");
   });
 
@@ -153,7 +179,52 @@ describe("exit codes", () => {
     expect((await cli("sub", "--group", "g", "--token", "wrong")).code).toBe(4);
   });
 
+  it("4 with the option and the variable that it came from, in no other terms", async () => {
+    const refused = await cli("nodes", "--api-key", "wrong");
+    expect(refused.stderr).toBe(
+      `fanfare: ${server.url} does not know this API key\n  pass another one with --api-key or FANFARE_API_KEY\n`,
+    );
+    const env = { FANFARE_TOKEN: "ey J…" };
+    const illegal = await runCli(["sub", "--group", "g", "--url", server.url], { env });
+    expect(illegal.code).toBe(4);
+    expect(illegal.stderr).toBe(
+      "fanfare: the token has blanks or characters that no token has\n  copy it anew into --token or FANFARE_TOKEN\n",
+    );
+  });
+
+  it("0 with empty variables, which count as not set", async () => {
+    const env = { FANFARE_API_KEY: "", FANFARE_TOKEN: "", FANFARE_URL: server.url };
+    expect((await runCli(["nodes"], { env })).code).toBe(0);
+    await using sub = new CliProcess(["sub", "--group", "g"], { env });
+    await sub.line("stderr", /receiving group g/);
+  });
+
+  it("3 with a hint where a server speaks no TLS", async () => {
+    const url = server.url.replace("http", "https");
+    for (const args of [["nodes"], ["nodes", "--api-key", "k"]]) {
+      const { code, stderr } = await runCli([...args, "--url", url]);
+      expect([code, stderr]).toEqual([3, expect.stringContaining(`does not speak TLS: try --url ${server.url}\n`)]);
+    }
+  });
+
+  it("2 for the variable of an address that is none", async () => {
+    const { code, stderr } = await runCli(["nodes"], { env: { FANFARE_URL: "junk" } });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('FANFARE_URL: "junk" is no address of a server')]);
+  });
+
   it.each([
+    [["pub", "--group", "a b", "x"], /^fanfare: the group's name has a character that is not allowed/],
+    [["sub", "--group", "a b"], /^fanfare: the group's name has a character that is not allowed/],
+    [["pub", "--player", "a b", "x"], /^fanfare: the player's name has a character that is not allowed/],
+    [["sub", "--player", "a b"], /^fanfare: the player's name has a character that is not allowed/],
+    [["subscribe"], /unknown command 'subscribe'\n {2}did you mean sub\?/],
+    [["pbu"], /unknown command 'pbu'\n\(Did you mean pub\?\)/],
+    [["help", "nope"], /unknown command 'nope'\n {2}fanfare help names all/],
+    [["token", "--player", "p", "--app", "a", "--secret", "s"], /shorter than 32 bytes.*\n {2}make a longer one/],
+    [["token", "--player", "p", "--cap", "fly:x"], /'fly:x' is invalid. Write <verb>:<pattern>/],
+    [["token", "--player", "p", "--cap", "publish"], /'publish' is invalid/],
+    [["token", "--player", "p", "--cap", "publish:a*b"], /'publish:a\*b' is invalid/],
+    [["token", "--player", "p", "--expires", "0s"], /good for a second at least/],
     [["pub", "hello"], /nobody to send to/],
     [["pub", "--group", "g"], /missing required argument 'message'/],
     [["pub", "--group", "g", "--json-payload", "{"], /the message is no JSON/],
@@ -178,6 +249,14 @@ describe("exit codes", () => {
       expect(code).toBe(0);
       expect(stdout).toContain(`Examples:\n  fanfare ${commands[i]}`);
       expect(stdout).toContain("3  the server cannot be reached");
+    }
+  });
+
+  it("0 for help in the other order", async () => {
+    for (const args of [[], ["pub"], ["apps", "put"]]) {
+      const asked = await runCli(["help", ...args]);
+      expect(asked).toEqual(await runCli([...args, "--help"]));
+      expect(asked.code).toBe(0);
     }
   });
 });

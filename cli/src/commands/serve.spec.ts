@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +67,18 @@ describe("fanfare serve --dev", () => {
     expect(url).not.toMatch(/:8080$/);
   });
 
+  it("blames the option that was given", async () => {
+    const { code, stderr } = await runCli(["serve", "--dev", "--host", "10.1.2.3"]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^fanfare: --host is 10.1.2.3, and development mode/)]);
+  });
+
+  it("says that npm keeps an option for itself", async () => {
+    const env = { npm_lifecycle_event: "start", npm_config_port: "9000", PORT: "0" };
+    await using server = new CliProcess(["serve", "--dev", "--json"], { env });
+    expect(await server.line("stderr", /npm/)).toBe("npm took --port for its own: write npm start -- --port 9000");
+    await server.line("stdout", /"serving"/);
+  });
+
   it("refuses to listen anywhere but on this machine", async () => {
     const { code, stderr } = await runCli(["serve", "--dev"], { env: { HOST: "0.0.0.0", PORT: "0" } });
     expect(code).toBe(2);
@@ -103,6 +116,20 @@ apps:
     expect(refused.stderr).toContain("pass a player's token with --token");
   });
 
+  it("serves no app but those that operators put", async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
+    const file = join(folder.path, "fanfare.yaml");
+    const sha256 = createHash("sha256").update("key-of-the-operator").digest("hex");
+    await writeFile(file, `listen: {port: 0}\noperator_keys: [{ id: o, sha256: ${sha256} }]\n`);
+    const env = { FANFARE_OBSERVE_LOG_LEVEL: "debug" };
+    await using server = new CliProcess(["serve", "--config", file, "--json"], { env });
+    const { url } = JSON.parse(await server.line("stdout", /"serving"/)) as { url: string };
+    const where = ["--url", url, "--operator-key", "key-of-the-operator"];
+    const input = "id: late\nplayerAuth: { jwksUrl: 'https://late.example/keys' }\n";
+    expect((await runCli(["apps", "put", "-", ...where], { input })).stdout).toBe("late is there\n");
+    expect((await runCli(["apps", "list", ...where])).stdout).toMatch(/^late +run time/m);
+  });
+
   it("names the line that is wrong", async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
     const file = join(folder.path, "fanfare.yaml");
@@ -114,7 +141,7 @@ apps:
 
   it.each([
     [["serve"], /nothing says what to serve/],
-    [["serve", "--dev", "--config", "x.yaml"], /leave out --config/],
+    [["serve", "--dev", "--config", "x.yaml"], /leave out --config for .*, or leave out --dev to serve what the file/],
     [["serve", "--config", "no-such-file.yaml"], /no-such-file.yaml cannot be read: does not exist/],
     [["serve", "--dev", "--port", "70000"], /whole number from 0 to 65535/],
     [["serve", "--dve"], /Did you mean --dev/],

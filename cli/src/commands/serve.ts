@@ -11,6 +11,7 @@ import { drainOnSignal } from "../server/signals.ts";
 import { checkWorkers, workerConfig, workerNumber } from "../server/worker-number.ts";
 import { wholeNumber } from "../terminal/number-option.ts";
 import { Output } from "../terminal/output.ts";
+import { printable } from "../terminal/printable.ts";
 
 /** The page of a development server, as `scripts/build-pages.ts` builds it and the package brings it. */
 const playground = join(import.meta.dirname, "../../playground/dist");
@@ -47,14 +48,25 @@ Examples:
   FANFARE_OBSERVE_LOG_LEVEL=debug fanfare serve --config fanfare.yaml
 
 Every single value of the configuration can be set by a variable named like it: FANFARE_TIMING_DRAIN_WINDOW_MS
-sets timing.drain_window_ms. What is given here wins over variables, variables win over the file. The log goes to
+sets timing.drain_window_ms; lists are set in the file alone. Values of enums may be short: debug is LOG_LEVEL_DEBUG. What is given here wins over variables, variables win over the file. The log goes to
 standard error. A second signal ends the server at once, with 130 (SIGINT) or 143 (SIGTERM).
 ${exitCodeHelp}`,
     )
     .action((options: ServeOptions) => serve(options, new Output(options.json === true)));
 }
 
+/** `npm start --port 9000` is an option of npm's, which goes no further. */
+function warnOfNpm(options: ServeOptions, output: Output): void {
+  if (process.env.npm_lifecycle_event !== "start") return;
+  for (const name of ["port", "host"] as const) {
+    const value = process.env[`npm_config_${name}`];
+    if (value === undefined || value === "" || options[name] !== undefined) continue;
+    output.note(`npm took --${name} for its own: write npm start -- --${name} ${printable(value)}`);
+  }
+}
+
 async function serve(options: ServeOptions, output: Output): Promise<void> {
+  warnOfNpm(options, output);
   const { config: given, devSecrets } = readServerConfig(options);
   const { workers = 1 } = options;
   const worker = workerNumber();

@@ -2,16 +2,18 @@ import {
   anyPayload,
   type Channel,
   type Client,
-  type FanfareError,
   type MessageMeta,
   type Payload,
+  type StatusEvent,
 } from "@fanfare/sdk-node";
 import { type Command, Option } from "commander";
 import { CliError } from "../cli-error.ts";
-import { exitCode, exitCodeHelp } from "../exit-code.ts";
-import { openPlayerSession } from "../server/player-session.ts";
+import { exitCodeHelp } from "../exit-code.ts";
+import { given, playerToken } from "../server/credential.ts";
+import { openPlayerSession, sessionError } from "../server/player-session.ts";
 import { httpUrl, type ServerOptions, withServerOptions } from "../server/server-options.ts";
-import { toCliError } from "../server/to-cli-error.ts";
+import { refused, toCliError } from "../server/to-cli-error.ts";
+import { checkNames } from "../terminal/channel-name.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { repeated, wholeNumber } from "../terminal/number-option.ts";
 import { Output } from "../terminal/output.ts";
@@ -64,11 +66,14 @@ ${exitCodeHelp}`,
 }
 
 async function subscribe(options: SubOptions, output: Output): Promise<void> {
-  const { group: groups = [], broadcast, count = Number.POSITIVE_INFINITY, token } = options;
+  const { group: groups = [], broadcast, count = Number.POSITIVE_INFINITY } = options;
   if (groups.length === 0 && options.player === undefined && broadcast === undefined) {
     throw new CliError("usage", "nothing to receive", "pass --group <name>, --player <id> or --broadcast");
   }
+  checkNames("group", groups);
+  if (options.player !== undefined) checkNames("player", [options.player]);
   const url = httpUrl(options.url);
+  const token = given(options.token, playerToken);
   using interrupted = interruption();
   const ended = Promise.withResolvers<void>();
   ended.promise.catch(() => {}); // awaited below, and may reject before
@@ -80,9 +85,9 @@ async function subscribe(options: SubOptions, output: Output): Promise<void> {
     player: options.player ?? defaultPlayer,
     signal: interrupted.signal,
     onStatus: (event) => {
-      const text = statusText(event);
+      const text = isToldAtTheEnd(event) ? undefined : statusText(event);
       if (text !== undefined) output.note(text);
-      if (event.type === "closed" && event.error !== undefined) ended.reject(endOf(url, event.error, token));
+      if (event.type === "closed" && event.error !== undefined) ended.reject(sessionError(url, event.error, token));
     },
   }).catch((error: unknown) => {
     if (interrupted.signal.aborted) return undefined;
@@ -114,12 +119,10 @@ async function subscribe(options: SubOptions, output: Output): Promise<void> {
   await ended.promise;
 }
 
-/** Why the session is over. A development server has other secrets each time it starts. */
-function endOf(url: string, error: FanfareError, token: string | undefined): CliError {
-  const end = toCliError(url, error);
-  if (token !== undefined || end.exitCode !== exitCode.unauthorized) return end;
-  const remedy = "if the development server was started anew, its secrets are new as well: run this again";
-  return new CliError("unauthorized", end.message, remedy, { cause: error });
+/** The session ends for it, and the command with the same words. */
+function isToldAtTheEnd(event: StatusEvent): boolean {
+  if (event.type === "closed") return true;
+  return event.type === "error" && (refused.has(event.error.code) || event.error.cause instanceof CliError);
 }
 
 /** A token names its player; another one here would wait for messages that never come. */

@@ -1,10 +1,12 @@
 import { mintToken, type PlayerToken } from "@fanfare/sdk-node/token";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { CliError } from "../cli-error.ts";
 import { exitCodeHelp } from "../exit-code.ts";
 import { devCredentials } from "../server/dev-credentials.ts";
 import { httpUrl, type ServerOptions, withServerOptions } from "../server/server-options.ts";
 import { toCliError } from "../server/to-cli-error.ts";
+import { capability } from "../terminal/capability.ts";
+import { checkNames } from "../terminal/channel-name.ts";
 import { parseDuration } from "../terminal/duration.ts";
 import { repeated } from "../terminal/number-option.ts";
 import { Output } from "../terminal/output.ts";
@@ -21,6 +23,9 @@ interface TokenOptions extends ServerOptions {
   readonly expires?: number;
 }
 
+/** Of a key of HS256, as the configuration of servers bounds it. */
+const leastSecretBytes = 32;
+
 /** `fanfare token`. */
 export function addToken(program: Command): void {
   const command = program
@@ -34,8 +39,8 @@ export function addToken(program: Command): void {
     .option("--app <id>", "the app, with a secret")
     .option("--key-id <id>", "the key's id in the server's configuration, with a secret")
     .option("--group <name>", "the player is a member of this group, with a secret; may be repeated", repeated)
-    .option("--cap <verb:pattern>", "a capability such as publish:chat:*, with a secret; may be repeated", repeated)
-    .option("--expires <duration>", "how long it is good, with a secret: 30m, 24h, 7d (default: 1h)", parseDuration);
+    .option("--cap <verb:pattern>", "a capability such as publish:chat:*, with a secret; may be repeated", capability)
+    .option("--expires <duration>", "how long it is good, with a secret: 30m, 24h, 7d (default: 1h)", lifetime);
   withServerOptions(command)
     .addHelpText(
       "after",
@@ -52,7 +57,16 @@ ${exitCodeHelp}`,
     .action((options: TokenOptions) => token(options, new Output(options.json === true)));
 }
 
+/** Servers take whole seconds. */
+function lifetime(text: string): number {
+  const ms = parseDuration(text);
+  if (ms >= 1000) return ms;
+  throw new InvalidArgumentError("A token has to be good for a second at least.");
+}
+
 async function token(options: TokenOptions, output: Output): Promise<void> {
+  checkNames("player", [options.player]);
+  checkNames("group", options.group);
   const secret = secretOf(options);
   const minted = await (secret === undefined ? ofDevelopmentServer(options) : signed(options, secret));
   const expiresAt = new Date(minted.expiresAtMs).toISOString();
@@ -83,6 +97,10 @@ function ofDevelopmentServer(options: TokenOptions): Promise<PlayerToken> {
 async function signed(options: TokenOptions, key: string): Promise<PlayerToken> {
   const { player, app, keyId, group: groups, cap: capabilities, expires: lifetimeMs } = options;
   if (app === undefined) throw new CliError("usage", "the token needs an app", "pass --app <id>");
+  if (Buffer.byteLength(key) < leastSecretBytes) {
+    const message = `the secret is shorter than ${leastSecretBytes} bytes, and no server takes one that is`;
+    throw new CliError("usage", message, "make a longer one, for instance with `openssl rand -hex 32`");
+  }
   try {
     return await mintToken({ player, app, key, keyId, groups, capabilities, lifetimeMs });
   } catch (error) {

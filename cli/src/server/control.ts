@@ -1,5 +1,6 @@
 import { type ControlClient, createControlClient } from "@fanfare/sdk-node/control";
 import type { CliError } from "../cli-error.ts";
+import { apiKey as credential, given } from "./credential.ts";
 import { devCredentials } from "./dev-credentials.ts";
 import { httpUrl } from "./server-options.ts";
 import { toCliError } from "./to-cli-error.ts";
@@ -22,9 +23,9 @@ export interface Control {
 /** Reaches the control API, with the key of a development server on this machine unless one is given. @throws CliError */
 export async function openControl(options: ControlOptions): Promise<Control> {
   const url = httpUrl(options.url);
-  const failure = (error: unknown) => toCliError(url, error);
+  const failure = (error: unknown) => toCliError(url, error, credential);
   const instead = "the key of its control API with --api-key or FANFARE_API_KEY";
-  const apiKey = options.apiKey ?? (await devCredentials(url, "cli", instead)).apiKey;
+  const apiKey = given(options.apiKey, credential) ?? (await devCredentials(url, "cli", instead)).apiKey;
   try {
     return { url, client: createControlClient({ url, apiKey }), failure };
   } catch (error) {

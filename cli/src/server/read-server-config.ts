@@ -19,6 +19,9 @@ export interface ServerSetup {
   readonly devSecrets: DevSecrets | undefined;
 }
 
+/** How `--host` comes to the configuration. */
+const hostVariable = "FANFARE_LISTEN_HOST";
+
 /** Puts together what a server is to do. @throws CliError that names the field, the line or the variable */
 export function readServerConfig(
   { config: file, dev, host, port }: ServeOptions,
@@ -28,7 +31,7 @@ export function readServerConfig(
     throw new CliError(
       "usage",
       "--dev makes its own configuration",
-      "leave out --config, or write `dev: true` into the file",
+      "leave out --config for a development server, or leave out --dev to serve what the file says",
     );
   }
   if (dev === undefined && file === undefined) {
@@ -40,7 +43,7 @@ export function readServerConfig(
   }
   const environment = {
     ...variables,
-    ...(host === undefined ? {} : { FANFARE_LISTEN_HOST: host }),
+    ...(host === undefined ? {} : { [hostVariable]: host }),
     ...(port === undefined ? {} : { FANFARE_LISTEN_PORT: String(port) }),
   };
   const options = { environment, otherVariables: cliVariables };
@@ -50,8 +53,15 @@ export function readServerConfig(
     return { config: loadConfig({ ...options, base: config }), devSecrets };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    throw new CliError("usage", `${file ?? "configuration"}: ${error.message}`, "", { cause: error });
+    throw new CliError("usage", problemText(error, file, host), "", { cause: error });
   }
+}
+
+/** Where the problem is: an option, a variable or the file. */
+function problemText({ message, field, problem, remedy, variable }: ConfigError, file = "", host?: string): string {
+  if (host !== undefined && variable === hostVariable) return `--host ${problem}: ${remedy}`;
+  if (variable !== undefined || /^[A-Z][A-Z0-9_]*$/.test(field)) return message;
+  return `${file || "configuration"}: ${message}`;
 }
 
 function textOf(file: string): string {

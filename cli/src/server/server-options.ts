@@ -51,9 +51,11 @@ export function withOperatorKey(command: Command): Command {
   );
 }
 
-/** The address as http or https, without a path. @throws CliError */
-export function httpUrl(text: string): string {
+/** The address as http or https, without a path. An empty variable counts as not set. @throws CliError */
+export function httpUrl(given: string): string {
+  const text = given === "" ? defaultUrl : given;
   const url = URL.canParse(text) ? new URL(text.replace(/^ws/i, "http")) : undefined;
   if (url?.protocol === "http:" || url?.protocol === "https:") return url.origin;
-  throw new CliError("usage", `"${text}" is no address of a server`, `write it as ${defaultUrl}`);
+  const where = text === process.env.FANFARE_URL ? "FANFARE_URL: " : "--url: ";
+  throw new CliError("usage", `${where}"${text}" is no address of a server`, `write it as ${defaultUrl}`);
 }

@@ -1,7 +1,18 @@
 import { createInterface } from "node:readline";
 
-/** The lines of standard input as they come, empty ones left out. Reading waits for whoever takes them. */
-export async function* inputLines(): AsyncGenerator<string, void, undefined> {
+/** A line of standard input. */
+export interface InputLine {
+  /** Counted from 1. */
+  readonly number: number;
+  readonly text: string;
+}
+
+/** The lines of standard input as they come, empty ones left out but counted. Reading waits for whoever takes them. */
+export async function* inputLines(): AsyncGenerator<InputLine, void, undefined> {
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-  for await (const line of lines) if (line !== "") yield line;
+  let number = 0;
+  for await (const text of lines) {
+    number++;
+    if (text !== "") yield { number, text };
+  }
 }

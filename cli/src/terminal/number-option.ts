@@ -9,7 +9,7 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
-/** Collects the values of an option that may be given more than once. */
+/** Collects the values of an option that may be given more than once; the same one again adds nothing. */
 export function repeated(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
+  return before.includes(value) ? before : [...before, value];
 }
