@@ -135,7 +135,7 @@ function forMachines({ nodeId, reason }: UnconfirmedNode) {
 function complain(nodes: readonly UnconfirmedNode[]): void {
   if (nodes.length === 0) return;
   const which = nodes.map(({ nodeId, reason }) => `${printable(nodeId)} (${printable(reason)})`).join(", ");
-  throw new CliError("failed", `not confirmed by ${which}`, "look at each with: fanfare apps list --url <node>");
+  throw new CliError("failed", `not confirmed by ${which}`, "look at each with: npx fanfare apps list --url <node>");
 }
 
 /** @throws CliError naming the line */
