@@ -130,6 +130,19 @@ apps:
     expect((await runCli(["apps", "list", ...where])).stdout).toMatch(/^late +run time/m);
   });
 
+  it("names a file of TLS that is not there", async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
+    const file = join(folder.path, "fanfare.yaml");
+    const missing = join(folder.path, "missing.pem");
+    const tls = `tls: { certificate_file: "${missing}", key_file: "${missing}.key" }`;
+    await writeFile(file, config.replace("port: 0", `port: 0, ${tls}`));
+    const { code, stderr } = await runCli(["serve", "--config", file]);
+    expect([code, stderr]).toEqual([
+      2,
+      `fanfare: listen.tls.certificate_file: ${missing} cannot be read: does not exist\n`,
+    ]);
+  });
+
   it("names the line that is wrong", async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
     const file = join(folder.path, "fanfare.yaml");

@@ -82,8 +82,9 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const config = worker === undefined ? given : workerConfig(given, worker);
   using tie = worker === undefined ? undefined : tieToParent();
   const opening = openServer({ config, devSecrets, pages: config.dev ? playground : undefined });
-  using _ = drainOnSignal(opening, { isShort: config.dev, output });
+  using signals = drainOnSignal(opening, { isShort: config.dev, output });
   await using server = await opening;
+  if (signals.isEnding) return await server.closed; // it has no address any more that could be told
   if (tie !== undefined) {
     tie.serves(server.urls);
     return await server.closed;

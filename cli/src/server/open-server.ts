@@ -41,9 +41,15 @@ export async function openServer({ config, devSecrets, pages }: OpenOptions): Pr
   }
 }
 
-/** Says in a sentence why an address cannot be listened at. */
+/** Says in a sentence why an address cannot be listened at, or the files of its TLS not be read. */
 function listenError(error: unknown, { listen }: ResolvedConfig): unknown {
-  const { code, address = listen.host, port = listen.port } = error as NodeJS.ErrnoException & ListenFailure;
+  const { code, path, address = listen.host, port = listen.port } = error as NodeJS.ErrnoException & ListenFailure;
+  const { certificateFile, keyFile } = listen.tls ?? {};
+  if (path !== undefined && (path === certificateFile || path === keyFile)) {
+    const field = path === certificateFile ? "certificate_file" : "key_file";
+    const why = code === "ENOENT" ? "does not exist" : (error as Error).message;
+    return new CliError("usage", `listen.tls.${field}: ${path} cannot be read: ${why}`, "", { cause: error });
+  }
   const where = `${address}:${port}`;
   switch (code) {
     case "EADDRINUSE": {

@@ -9,13 +9,19 @@ export interface SignalOptions {
   readonly output: Output;
 }
 
+/** Signals that are heard until it is disposed of. */
+export interface EndSignals extends Disposable {
+  /** One has come. */
+  readonly isEnding: boolean;
+}
+
 const shortDrain = { windowMs: 0, deadlineMs: 1000 };
 
 /**
  * Drains the server on the first SIGTERM or SIGINT, and ends the process on the second. One that still starts is drained as soon as it has started,
  * so that it does not vanish from a cluster that it has joined.
  */
-export function drainOnSignal(opening: Promise<FanfareServer>, { isShort, output }: SignalOptions): Disposable {
+export function drainOnSignal(opening: Promise<FanfareServer>, { isShort, output }: SignalOptions): EndSignals {
   let draining = false;
   let isOpen = false;
   const opened = opening.then(
@@ -40,5 +46,10 @@ export function drainOnSignal(opening: Promise<FanfareServer>, { isShort, output
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-  return { [Symbol.dispose]: remove };
+  return {
+    get isEnding() {
+      return draining;
+    },
+    [Symbol.dispose]: remove,
+  };
 }
