@@ -230,7 +230,10 @@ export class Client {
   #connectorEvents(): ConnectorEvents {
     return {
       status: (event) => this.#emit(event),
-      subscriptions: () => this.#subscriptions.forHello(),
+      subscriptions: (handOver) => {
+        this.#requests.held = handOver;
+        return this.#subscriptions.forHello(handOver);
+      },
       welcomed: (_link, welcome) => this.#welcomed(welcome),
       subscribed: (welcome, fresh) => this.#subscriptions.welcomed(welcome, fresh),
       attached: (link, fresh) => {

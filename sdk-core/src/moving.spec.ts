@@ -4,7 +4,7 @@ import type { FakeSocket } from "./testing/fake-network.ts";
 import { Scripted } from "./testing/scripted.ts";
 import { settled } from "./testing/virtual-clock.ts";
 import type { Init } from "./wire/codec.ts";
-import { CloseCode, GapReason, GoawayReason, Outcome, type ServerFrame } from "./wire/schema.ts";
+import { CloseCode, ErrorCode, GapReason, GoawayReason, Outcome, type ServerFrame } from "./wire/schema.ts";
 
 const goaway = { goaway: { reason: GoawayReason.DRAINING, deadlineMs: 30_000, reconnectAfterMs: 400 } };
 const message = (seq: number, group = "a", origin = 99n): Init<ServerFrame> => ({
@@ -60,6 +60,105 @@ describe("moving on goaway", () => {
     expect(t.statuses.at(-1)).toMatchObject({ type: "open", resumed: true, nodeId: "node-2" });
     await old.end(CloseCode.HANDED_OVER);
     expect(t.client.status).toBe("open");
+  });
+
+  it("has requests wait while the new connection's hello is under way, which does not know of what they change", async () => {
+    const { t, group, old } = await inGroup();
+    await old.say(goaway);
+    await t.clock.advance(400);
+    await t.socket.accept();
+    const late = [t.client.join("b"), group.leave()];
+    await settled();
+    expect(old.sent("subscribe")).toHaveLength(1);
+    expect(old.sent("unsubscribe")).toHaveLength(0);
+    await t.welcome({ nodeId: "node-2" });
+    expect(t.socket.last("subscribe").frame).toMatchObject({ channel: { group: "b" } });
+    expect(t.socket.last("unsubscribe").frame).toMatchObject({ channel: { group: "a" } });
+    for (const one of late) one.catch(() => {});
+  });
+
+  it("sends what has waited on the old connection, if the new one is lost", async () => {
+    const { t, old } = await inGroup();
+    await old.say(goaway);
+    await t.clock.advance(400);
+    await t.socket.accept();
+    t.client.join("b").catch(() => {});
+    await settled();
+    await t.socket.end(1006);
+    expect(old.last("subscribe").frame).toMatchObject({ channel: { group: "b" } });
+  });
+
+  it("names in the hello what is asked for on the old connection, and takes it as opened by both answers", async () => {
+    const { t, old } = await inGroup();
+    await old.say(goaway);
+    const joining = t.client.join("b");
+    await settled();
+    const { id } = old.last("subscribe");
+    await t.clock.advance(400);
+    await t.socket.accept();
+    expect(t.socket.last("hello").frame.subscriptions).toMatchObject([
+      { channel: { group: "a" } },
+      { channel: { group: "b" } },
+    ]);
+    const live = { deliveryClass: 1 };
+    await old.say({ id, reply: { subscribed: live } });
+    const [got, gaps]: [string[], unknown[]] = [[], []];
+    const joined = await joining;
+    joined.on(text(), (value) => got.push(value));
+    joined.on("gap", ({ reason }) => gaps.push(reason));
+    await t.welcome({
+      subscriptions: [
+        { channel: { group: "a" }, subscribed: live },
+        { channel: { group: "b" }, subscribed: live },
+      ],
+    });
+    await t.socket.say(message(1, "b"), message(2, "b"));
+    await old.say(message(1, "b"), { handedOver: {} });
+    expect([got, gaps]).toEqual([["1", "2"], []]);
+    expect(t.told).not.toContain("channel-opened");
+  });
+
+  it("leaves what is refused in the hello and on the old connection to the answer of the latter", async () => {
+    const { t, old } = await inGroup();
+    await old.say(goaway);
+    const refused = t.client.join("b").catch((thrown: unknown) => thrown);
+    await settled();
+    const { id } = old.last("subscribe");
+    await t.clock.advance(400);
+    await t.socket.accept();
+    const error = { code: ErrorCode.PERMISSION_DENIED };
+    await old.say({ id, reply: { error } });
+    await t.welcome({
+      subscriptions: [
+        { channel: { group: "a" }, subscribed: { deliveryClass: 1 } },
+        { channel: { group: "b" }, error },
+      ],
+    });
+    await old.say({ handedOver: {} });
+    expect(await refused).toMatchObject(error);
+    const closed = t.statuses.flatMap((status) => (status.type === "channel-closed" ? [status.channel.target] : []));
+    expect(closed).not.toContainEqual({ group: "b" });
+  });
+
+  it("tells a gap of what was opened on the old connection and the hello does not name, when it stands again", async () => {
+    const { t, old } = await inGroup();
+    await old.say(goaway);
+    const joining = t.client.join("b", { from: "head" });
+    await settled();
+    const { id } = old.last("subscribe");
+    await t.clock.advance(400);
+    await t.socket.accept();
+    expect(t.socket.last("hello").frame.subscriptions).toHaveLength(1);
+    await old.say({ id, reply: { subscribed: { deliveryClass: 1 } } });
+    const gaps: unknown[] = [];
+    (await joining).on("gap", ({ reason }) => gaps.push(reason));
+    await t.welcome({ subscriptions: [{ channel: { group: "a" }, subscribed: { deliveryClass: 1 } }] });
+    await old.say({ handedOver: {} });
+    const again = t.socket.last("subscribe");
+    expect(again.frame).toMatchObject({ channel: { group: "b" } });
+    expect(gaps).toEqual([]);
+    await t.socket.say({ id: again.id, reply: { subscribed: { deliveryClass: 1 } } });
+    expect(gaps).toEqual([GapReason.DETACHED]);
   });
 
   it("tells what the new welcome says about subscriptions only when the new connection takes over", async () => {

@@ -1,3 +1,4 @@
+import { checkNumber } from "./bounds.ts";
 import type { TappedFrame } from "./connection/frame-tap.ts";
 import type { TokenReason } from "./connection/states.ts";
 import { FanfareError } from "./error.ts";
@@ -87,6 +88,6 @@ type Counts = {
 
 function count(options: ConnectOptions, name: Counts, fallback: number): number {
   const value = options[name] ?? fallback;
-  if (value >= 0 && value <= 0xffff_ffff) return value;
-  throw new FanfareError(ErrorCode.INVALID_ARGUMENT, `${name} has to be a number from 0 to 2^32 - 1`, { field: name });
+  checkNumber(name, value, 0xffff_ffff);
+  return value;
 }

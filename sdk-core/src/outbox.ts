@@ -101,7 +101,7 @@ export class Outbox {
       const clear = setDeadline(this.#clock, this.#clock.now() + timeoutMs, () => {
         const outcome = this.#outcomeSoFar(item);
         const unsent = outcome === Outcome.FAILED;
-        const text = unsent ? `not sent within ${timeoutMs} ms` : `no answer within ${timeoutMs} ms`;
+        const text = unsent ? `not sent within ${timeoutMs} ms` : `no reply within ${timeoutMs} ms`;
         item.settle(new FanfareError(unsent ? ErrorCode.EXPIRED : ErrorCode.DEADLINE_EXCEEDED, text, { outcome }));
       });
       // Who gave up hears nothing more, but a publish that is on its way keeps its number and is repeated if need be.
@@ -188,7 +188,7 @@ export class Outbox {
       if (delayMs > 0) return this.#recheck(delayMs);
       this.#unqueue(item);
       if (this.#clock.now() >= item.expiresAt) {
-        item.settle(new FanfareError(ErrorCode.EXPIRED, "its time to live has passed", unsent));
+        item.settle(new FanfareError(ErrorCode.EXPIRED, "its time has passed", unsent));
         continue;
       }
       item.seq = ++this.#seq;
@@ -202,7 +202,7 @@ export class Outbox {
     this.rate.count();
     this.#inFlight.set(item.id, item);
     if (link.send({ id: item.id, publish: { ...item.publish, seq: item.seq } })) return;
-    item.settle(new FanfareError(ErrorCode.TOO_LARGE, "the publish is larger than the server takes", unsent));
+    item.settle(new FanfareError(ErrorCode.TOO_LARGE, "larger than the server takes", unsent));
   }
 
   #recheck(delayMs: number): void {

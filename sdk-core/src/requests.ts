@@ -42,6 +42,11 @@ export class Requests {
   #link: Link | undefined;
   #closed: FanfareError | undefined;
   #sent = 0;
+  /**
+   * A `hello` that takes the session to another connection is under way, and does not know of what changes now: what is asked for waits for the next
+   * `attach` or `lost`.
+   */
+  held = false;
   /** How many may wait for their reply at once. */
   window = 16;
   #lastId = 0;
@@ -112,12 +117,14 @@ export class Requests {
   /** Requests go out on this connection from now on; those that were sent on another one wait for their reply there. */
   attach(link: Link): void {
     this.#link = link;
+    this.held = false;
     this.#pump();
   }
 
   /** This connection answers nothing any more. */
   lost(link: Link): void {
     if (this.#link === link) this.#link = undefined;
+    this.held = false;
     for (const pending of [...this.#pending.values()]) {
       if (pending.link !== link) continue;
       if (pending.once) {
@@ -138,14 +145,14 @@ export class Requests {
   }
 
   #pump(): void {
-    if (this.#link === undefined) return;
+    if (this.#link === undefined || this.held) return;
     for (const pending of this.#pending.values()) {
       if (this.#sent >= this.window) return;
       if (pending.link !== undefined) continue;
       pending.link = this.#link;
       this.#sent++;
       if (this.#link.send(pending.frame)) continue;
-      return pending.settle(new FanfareError(ErrorCode.TOO_LARGE, "the request is larger than the server takes"));
+      return pending.settle(new FanfareError(ErrorCode.TOO_LARGE, "larger than the server takes"));
     }
   }
 }

@@ -94,7 +94,7 @@ export class RpcHandlers {
       (payload) =>
         answer(() => {
           if (link.send({ id, rpcResult: { payload } })) return;
-          refuse(link, id, ErrorCode.TOO_LARGE, "the result is larger than the server takes");
+          refuse(link, id, ErrorCode.TOO_LARGE, "larger than the server takes");
         }),
       (thrown: unknown) => {
         const error = FanfareError.from(thrown);

@@ -10,7 +10,6 @@ import type { StatusEvent } from "./status.ts";
 import type { Init } from "./wire/codec.ts";
 import {
   ErrorCode,
-  GapReason,
   type PresenceEvent,
   type ServerFrame,
   type Subscribe,
@@ -39,6 +38,8 @@ interface Entry {
   channel: Channel;
   /** Calls of `join` without an answer. */
   joins: number;
+  /** One of them says where to begin. */
+  asksStart: boolean;
 }
 
 /** Subscriptions that fit into one `hello`. */
@@ -93,6 +94,7 @@ export class Subscriptions {
     const before = core.wanted;
     core.wanted = wanted;
     entry.joins++;
+    entry.asksStart ||= from !== undefined;
     this.#unwanted.set(wire, undefined);
     try {
       const subscribe = from === undefined ? subscribeAgain(core) : { ...wanted, ...start };
@@ -128,14 +130,17 @@ export class Subscriptions {
     if (core.wanted !== undefined) core.wanted = { ...core.wanted, presenceData: data };
   }
 
-  /** The subscriptions for `hello`: those that stand, as many as there is room for, those with a position before others. */
-  forHello(): Init<Subscribe>[] {
+  /**
+   * The subscriptions for `hello`: those that stand, as many as there is room for, those with a position before others. In a hand-over also those that are
+   * asked for on the other connection: they stand on both, or on neither.
+   */
+  forHello(handOver: boolean): Init<Subscribe>[] {
     const standing: Init<Subscribe>[] = [];
     let bytes = 0;
-    const cores = Array.from(this.#entries.values(), ({ core }) => core).filter(
-      ({ wanted, subscribed, isLive }) => subscribed !== undefined && (wanted !== undefined || !isLive),
-    );
-    for (const core of cores.sort((a, b) => Number(a.isLive) - Number(b.isLive))) {
+    const entries = [...this.#entries.values()].sort((a, b) => +a.core.isLive - +b.core.isLive);
+    for (const { core, joins, asksStart } of entries) {
+      const { wanted, isLive } = core;
+      if (core.subscribed ? !wanted && isLive : !handOver || !joins || asksStart) continue;
       const subscribe = subscribeAgain(core);
       const { binary, text, json } = subscribe.presenceData ?? {};
       bytes += 350 + (binary ?? text ?? json ?? "").length * 3;
@@ -161,21 +166,20 @@ export class Subscriptions {
         this.#opened(core, subscribed);
         if (before === undefined && subscribed.byServer && channel.group !== undefined) {
           this.#emit({ type: "channel-opened", channel: opened });
-        } else if (before !== undefined && fresh && subscribed.gap === undefined && core.isLive) {
-          core.gap(detached);
-        }
+        } else if (before && fresh && !subscribed.gap) core.missed();
       } else {
         const entry = this.#entries.get(channel);
         const reason = fromWireError(error);
-        // What may be right in a moment is asked for again, below.
-        if (entry !== undefined && !reason.retryable) this.#closed(entry, SubscriptionCloseReason.PERMISSION, reason);
+        // What may be right in a moment is asked for again, below; what does not stand yet has an answer of its own.
+        if (entry?.core.subscribed !== undefined && !reason.retryable)
+          this.#closed(entry, SubscriptionCloseReason.PERMISSION, reason);
       }
     }
     for (const entry of [...this.#entries.values()]) {
       const { core } = entry;
-      if (core.subscribed === undefined || confirmed.has(core)) continue;
+      if (!core.subscribed || confirmed.has(core)) continue;
       if (core.wanted === undefined && core.isLive) this.#closed(entry, SubscriptionCloseReason.LEFT, undefined);
-      else this.#restart(core);
+      else this.#restart(core, true);
     }
   }
 
@@ -193,9 +197,7 @@ export class Subscriptions {
 
   /** Every live subscription may have missed something. */
   missed(): void {
-    for (const { core } of this.#entries.values()) {
-      if (core.subscribed !== undefined && core.isLive) core.gap(detached);
-    }
+    for (const { core } of this.#entries.values()) core.missed();
   }
 
   /** Ends every channel. */
@@ -229,7 +231,7 @@ export class Subscriptions {
       core.caughtUp(caughtUp.position);
     } else if (closed !== undefined) {
       if (closed.reason === SubscriptionCloseReason.FAILED && (core.wanted !== undefined || !core.isLive)) {
-        this.#restart(core);
+        this.#restart(core, true);
       } else {
         this.#closed(entry, closed.reason, closed.error && fromWireError(closed.error));
       }
@@ -253,20 +255,22 @@ export class Subscriptions {
     this.#emit({ type: "channel-closed", channel, reason, error });
   }
 
-  /** Subscribes again; a durable channel goes on from what was received. */
-  readonly #restart = (core: ChannelCore): void => {
+  /** Subscribes again; a durable channel goes on from what was received. `missed`: the subscription did not stand meanwhile. */
+  readonly #restart = (core: ChannelCore, missed = false): void => {
     const entry = this.#entries.get(core.wire);
     if (entry?.core !== core || core.subscribed === undefined) return;
     this.#requests
       .send({ subscribe: subscribeAgain(core) }, {}, ({ subscribed }) => {
-        if (subscribed !== undefined) this.#opened(core, subscribed);
+        if (subscribed === undefined) return;
+        this.#opened(core, subscribed);
+        if (missed) core.missed();
       })
       .catch((thrown: unknown) => {
         const error = FanfareError.from(thrown);
         if (core.over) return;
         if (!error.retryable) return this.#closed(entry, SubscriptionCloseReason.FAILED, error);
         this.#quietly(error);
-        this.#clock.setTimer(Math.max(retryMs, error.retryAfterMs), () => this.#restart(core));
+        this.#clock.setTimer(Math.max(retryMs, error.retryAfterMs), () => this.#restart(core, missed));
       });
   };
 
@@ -288,7 +292,7 @@ export class Subscriptions {
     const report = (source: "payload" | "callback", error: FanfareError) =>
       this.#emit({ type: "error", source, error });
     const core = new ChannelCore(wire, report, () => this.#clock.now(), this.#restart);
-    const entry = { core, channel: new Channel(core, this.#owner), joins: 0 };
+    const entry = { core, channel: new Channel(core, this.#owner), joins: 0, asksStart: false };
     this.#entries.set(wire, entry);
     return entry;
   }
@@ -302,8 +306,6 @@ export class Subscriptions {
 function subscribeAgain({ wire, wanted = { channel: wire }, position }: ChannelCore): Init<Subscribe> {
   return position.current === undefined ? wanted : { ...wanted, after: position.current };
 }
-
-const detached = { reason: GapReason.DETACHED, missed: 0 };
 
 /** The server said no; otherwise nobody knows whether it said yes. */
 function isRefusal({ code }: FanfareError): boolean {

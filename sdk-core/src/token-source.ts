@@ -39,7 +39,7 @@ export class TokenSource {
     const token = await new Promise<string>((resolve, reject) => {
       const clear = setDeadline(this.#clock, this.#clock.now() + providerTimeoutMs, () => {
         controller.abort();
-        reject(new FanfareError(ErrorCode.DEADLINE_EXCEEDED, `getToken took more than ${providerTimeoutMs} ms`));
+        reject(new FanfareError(ErrorCode.DEADLINE_EXCEEDED, `no token within ${providerTimeoutMs} ms`));
       });
       // In a promise's executor, so that what is thrown at once is a rejection, too.
       new Promise<string>((done) => done(this.#getToken({ reason, signal: controller.signal })))

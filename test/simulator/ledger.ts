@@ -78,6 +78,8 @@ export class Ledger {
   readonly subscribers: Subscriber[] = [];
   /** Which run of a client each session is of, by its origin. */
   readonly runs = new Map<bigint, string>();
+  /** Runs of clients whose session was ended by the backend. */
+  readonly sentAway = new Set<string>();
   /** What went wrong at once, as against what is found at the end. */
   readonly faults: string[] = [];
   readonly #nowMs: () => number;

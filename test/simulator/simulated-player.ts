@@ -298,6 +298,7 @@ export class SimulatedPlayer {
   #endedByItself(error: FanfareError | undefined): void {
     const { ledger, trace, mayEnd } = this.#around;
     const why = `the client of ${this.name} gave up: ${error?.code} ${error?.message}`;
+    ledger.sentAway.add(this.name);
     if (mayEnd(this.playerId, error)) trace?.(why);
     else ledger.fault(why);
     this.#isClosed = true;

@@ -14,7 +14,7 @@ import type { Init } from "../wire/codec.ts";
 import {
   DeliveryClass,
   type Gap,
-  type GapReason,
+  GapReason,
   type Message,
   type Skip,
   type Subscribe,
@@ -240,6 +240,11 @@ export class ChannelCore {
   /** Moves over what a durable channel does not send. False: the log has to be read anew from the position. */
   skip({ fromOffset, toOffset, tag, previousTag }: Skip): boolean {
     return this.position.advance(fromOffset, toOffset, tag, previousTag) !== "resync";
+  }
+
+  /** The subscription did not stand for a while, or nobody knows whether it did. A log tells by itself. */
+  missed(): void {
+    if (this.subscribed && this.isLive) this.gap({ reason: GapReason.DETACHED, missed: 0 });
   }
 
   gap({ reason, missed, from, to }: Pick<Gap, "reason" | "missed" | "from" | "to">): void {

@@ -7,8 +7,8 @@ import type { Link } from "./link.ts";
 /** What the rest of the client does for, and learns from, its connections. */
 export interface ConnectorEvents {
   status(event: StatusEvent): void;
-  /** The subscriptions to name in `hello`. */
-  subscriptions(): Init<Subscribe>[];
+  /** The subscriptions to name in a `hello`, which goes out now. `handOver`: it takes the session here from a connection that stands. */
+  subscriptions(handOver: boolean): Init<Subscribe>[];
   /** A `welcome`, before anything is sent on its connection. `fresh`: of a new session. */
   welcomed(link: Link, welcome: Welcome, fresh: boolean): void;
   /** What `welcome` says about subscriptions: at once, or when the connection takes over. */

@@ -260,7 +260,7 @@ export class Connector {
         client: this.#ports.client,
         resume,
         attempt: this.#lastAttempt,
-        subscriptions: this.#events.subscriptions(),
+        subscriptions: this.#events.subscriptions(handOver),
         heartbeatIntervalMs: this.#options.heartbeatIntervalMs,
       },
     });

@@ -61,10 +61,10 @@ function callsOf(calls: readonly BackendCall[]): string[] {
 }
 
 /** Volatile messages come too, but for those in whose place a newer one came. */
-function volatileOf({ published, subscribers }: Ledger): string[] {
+function volatileOf({ published, subscribers, sentAway }: Ledger): string[] {
   return [...published.values()].flatMap((publish) => {
     const { id, by, channel, isVolatile, excludeSelf, conflate, error } = publish;
-    if (!isVolatile || conflate !== undefined || error !== "") return [];
+    if (!isVolatile || conflate !== undefined || error !== "" || sentAway.has(by)) return [];
     return subscribers
       .filter((subscriber) => subscriber.channel === channel && isOwed(publish, subscriber))
       .filter((subscriber) => !(excludeSelf && subscriber.by === by))
