@@ -240,10 +240,7 @@ export class Client {
         this.#outbox.attach(link, fresh);
         this.#requests.attach(link);
       },
-      moving: (link) => {
-        this.#requests.attach(link);
-        this.#outbox.moveTo(link);
-      },
+      moving: (link) => this.#outbox.moveTo(link),
       lost: (link) => this.#lost(link),
       reply: (id, reply) => void (this.#outbox.onReply(id, reply) || this.#requests.onReply(id, reply)),
       refresh: async (token) => {

@@ -62,7 +62,7 @@ describe("moving on goaway", () => {
     expect(t.client.status).toBe("open");
   });
 
-  it("has requests wait while the new connection's hello is under way, which does not know of what they change", async () => {
+  it("has requests wait until the new connection has taken over, which does not know of what they change", async () => {
     const { t, group, old } = await inGroup();
     await old.say(goaway);
     await t.clock.advance(400);
@@ -72,6 +72,8 @@ describe("moving on goaway", () => {
     expect(old.sent("subscribe")).toHaveLength(1);
     expect(old.sent("unsubscribe")).toHaveLength(0);
     await t.welcome({ nodeId: "node-2" });
+    expect(t.socket.sent("subscribe")).toHaveLength(0);
+    await old.say({ handedOver: {} });
     expect(t.socket.last("subscribe").frame).toMatchObject({ channel: { group: "b" } });
     expect(t.socket.last("unsubscribe").frame).toMatchObject({ channel: { group: "a" } });
     for (const one of late) one.catch(() => {});

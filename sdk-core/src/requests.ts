@@ -43,8 +43,8 @@ export class Requests {
   #closed: FanfareError | undefined;
   #sent = 0;
   /**
-   * A `hello` that takes the session to another connection is under way, and does not know of what changes now: what is asked for waits for the next
-   * `attach` or `lost`.
+   * The session is on its way to another connection, which does not know of what changes now: what is asked for waits for the next `attach` or
+   * `lost`.
    */
   held = false;
   /** How many may wait for their reply at once. */

@@ -41,6 +41,9 @@ export interface BackendCall {
   answer: string | undefined;
 }
 
+/** How much later than by its call a ban may end by the clock of another node, and because it is of whole seconds, in milliseconds. */
+const banSlackMs = 2_500;
+
 const context = {
   values: createContextValues().set(callerKey, { appId, keyId: "backend", scopes: new Set<number>() }),
 } as HandlerContext;
@@ -63,6 +66,12 @@ export class GameBackend {
       if (step.do === "ban") return error?.code === ErrorCode.BANNED || error?.code === ErrorCode.SESSION_ENDED;
       return step.do === "kick" && error?.code === ErrorCode.SESSION_ENDED;
     });
+
+  /** Until when somebody may be banned. */
+  get bannedUntilMs(): number {
+    const ends = this.calls.map(({ step, endedMs = 0 }) => (step.do === "ban" ? endedMs + step.forMs + banSlackMs : 0));
+    return Math.max(0, ...ends);
+  }
 
   /** Has a node do something; one that is gone is not called. */
   carryOut(step: BackendStep, { node }: NodePlace): void {

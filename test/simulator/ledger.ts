@@ -130,9 +130,9 @@ export class Ledger {
     return entry;
   }
 
-  ended(subscriber: Subscriber, why: string): void {
+  ended(subscriber: Subscriber, why: string, atMs: number = this.#nowMs()): void {
     if (subscriber.endedMs !== undefined) return;
-    subscriber.endedMs = this.#nowMs();
+    subscriber.endedMs = atMs;
     this.#trace?.(`${subscriber.by} has ${subscriber.channel} no more: ${why}`);
   }
 

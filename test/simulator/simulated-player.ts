@@ -41,6 +41,8 @@ export class SimulatedPlayer {
   #openAnswers = 0;
   #sessions = 0;
   #openedMs = 0;
+  /** When its connection was lost; whoever never comes back is told nothing of what came after. Undefined: it stands. */
+  #lostMs: number | undefined;
   #shown = 0;
   readonly #handled = new Map<string, number>();
 
@@ -65,11 +67,12 @@ export class SimulatedPlayer {
         if (event.type === "open") {
           around.trace?.(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
           this.#openedMs = simulation.nowMs;
+          this.#lostMs = undefined;
           this.#nameSession();
           if (event.resumed) ledger.resumed(name);
           else this.#sessions++;
         } else if (event.type === "channel-opened") this.#watchGroup(event.channel);
-        else if (event.type === "waiting") around.trace?.(`${name} waits: ${event.error?.message ?? "no reason"}`);
+        else if (event.type === "waiting") this.#lost(event.error);
         else if (event.type === "moving") around.trace?.(`${name} moves`);
         else if (event.type === "closed" && !this.#isClosed) this.#endedByItself(event.error);
         else if (event.type === "error" && event.source !== "server") {
@@ -288,9 +291,14 @@ export class SimulatedPlayer {
     });
   }
 
-  #end(name: string, why: string): void {
+  #lost(error: FanfareError | undefined): void {
+    this.#lostMs = this.#around.simulation.nowMs;
+    this.#around.trace?.(`${this.name} waits: ${error?.message ?? "no reason"}`);
+  }
+
+  #end(name: string, why: string, atMs?: number): void {
     const subscriber = this.#subscribers.get(name);
-    if (subscriber !== undefined) this.#around.ledger.ended(subscriber, why);
+    if (subscriber !== undefined) this.#around.ledger.ended(subscriber, why, atMs);
     this.#subscribers.delete(name);
     this.#channels.delete(name);
   }
@@ -302,7 +310,7 @@ export class SimulatedPlayer {
     if (mayEnd(this.playerId, error)) trace?.(why);
     else ledger.fault(why);
     this.#isClosed = true;
-    for (const channel of [...this.#subscribers.keys()]) this.#end(channel, "the client gave up");
+    for (const channel of [...this.#subscribers.keys()]) this.#end(channel, "the client gave up", this.#lostMs);
   }
 
   #answered(

@@ -208,7 +208,7 @@ export class SimulatedRun {
     const noticedMs = Math.max(heartbeatIntervalMs + heartbeatTimeoutMs, this.#mayLoseNodes ? deathMs : 0) + 2000;
     await this.#simulation.runUntil(Math.max(this.#simulation.nowMs, beganMs + endOf(this.#plan.steps)));
     await this.#until("the nodes serve again", settleMs, () => this.#places.every((place) => place.isServing));
-    await this.#simulation.runUntil(this.#simulation.nowMs + noticedMs);
+    await this.#simulation.runUntil(Math.max(this.#simulation.nowMs + noticedMs, this.#backend.bannedUntilMs));
     await this.#until("the nodes still serve", settleMs, () => this.#places.every((place) => place.isServing));
     await this.#until("every player is back", settleMs, () =>
       this.#everyPlayer.every((player) => player.isClosed || player.isOpen),

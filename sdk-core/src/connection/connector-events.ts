@@ -15,7 +15,7 @@ export interface ConnectorEvents {
   subscribed(welcome: Welcome, fresh: boolean): void;
   /** Requests and publishes go out here. */
   attached(link: Link, fresh: boolean): void;
-  /** Requests go out here, publishes as soon as the old connection owes no answer. */
+  /** Publishes go out here as soon as the old connection owes no answer. */
   moving(link: Link): void;
   lost(link: Link): void;
   reply(id: number, reply: Reply): void;

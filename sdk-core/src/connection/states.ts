@@ -94,7 +94,7 @@ export type Effect =
   | { do: "close"; connection: number; code: number; reason: string }
   /** The session is served by this connection alone, from now on. */
   | { do: "attach"; connection: number }
-  /** Send requests on this connection; hold what it delivers, and publish on it when the old one owes nothing. */
+  /** Hold what this connection delivers, and publish on it when the old one owes nothing. */
   | { do: "hold"; connection: number }
   /** Deliver what was held. */
   | { do: "release" }

@@ -150,6 +150,7 @@ function closeUnsubscribed({ hub }: GatewayApp, session: Session, released: Rele
   for (const key of released.unsubscribed) {
     const subscription = session.subscriptions.get(key);
     if (subscription !== undefined) hub.subscriptions.close(subscription, LeaveReason.LEFT);
+    session.unsubscribed.add(key);
   }
 }
 

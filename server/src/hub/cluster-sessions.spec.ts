@@ -17,6 +17,7 @@ function nodeWithSession() {
     attempt: 5,
     generation: 5,
     subscriptions: new Map(),
+    unsubscribed: new Set(),
     results: { toMoved: () => ({ publishes: [], last: 3, lastVolatile: 0 }) },
     publishBucket: { level: () => 1 },
     link: { goingAway: false, close: (code: CloseCode) => void closed.push(code) },
@@ -26,7 +27,6 @@ function nodeWithSession() {
     appId: "a",
     sessions,
     tombstones: { get: () => CloseCode.KICKED },
-    serverChannels: () => [],
     depart: ({ id }: Session) => sessions.delete(id),
     closeDeparted: () => {},
   } as unknown as AppHub;

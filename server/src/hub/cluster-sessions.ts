@@ -216,8 +216,7 @@ export class ClusterSessions implements SessionOwnership {
     const isHandedOver = handOver && link?.goingAway === true;
     this.#options.cluster.counters.sessionsOut++;
     const publishTokens = session.publishBucket.level(this.#options.clock.monotonicMs());
-    const unsubscribed = hub.serverChannels(session.credentials).filter((key) => !session.subscriptions.has(key));
-    const value = { ...releasedFrom(session), unsubscribed, publishTokens, handedOver: isHandedOver };
+    const value = { ...releasedFrom(session), publishTokens, handedOver: isHandedOver };
     hub.depart(session);
     if (isHandedOver) this.#handOvers.begin(session);
     else {
@@ -379,7 +378,7 @@ export class ClusterSessions implements SessionOwnership {
   }
 }
 
-function releasedFrom({ results, subscriptions, generation }: Session) {
+function releasedFrom({ results, subscriptions, unsubscribed, generation }: Session) {
   const { publishes, last, lastVolatile } = results.toMoved();
   return {
     subscriptions: [...subscriptions.values()].map(({ channel, byClient, byServer }) => ({
@@ -390,6 +389,7 @@ function releasedFrom({ results, subscriptions, generation }: Session) {
     publishes: publishes.map(({ seq, ...rest }) => ({ ...rest, seq: BigInt(seq) })),
     lastSeq: BigInt(last),
     lastVolatileSeq: BigInt(lastVolatile),
+    unsubscribed: [...unsubscribed],
     generation,
   };
 }

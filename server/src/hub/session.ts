@@ -65,6 +65,8 @@ export class Session {
   departed = false;
   /** When it was connected last, by the monotonic clock. */
   connectedAtMs = 0;
+  /** Channels of the server's own that the client has unsubscribed. */
+  readonly unsubscribed = new Set<ChannelKey>();
   /** Cancels the end of the resume window. */
   cancelWindow: (() => void) | undefined;
   /** Token buckets of namespaces with a limit of their own, by channel. */

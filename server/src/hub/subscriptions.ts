@@ -152,6 +152,7 @@ export class Subscriptions {
    */
   closeByClient(session: Session, channel: Channel): void {
     const subscription = this.require(session, channel);
+    if (subscription.byServer) session.unsubscribed.add(subscription.channel.key);
     this.close(subscription, LeaveReason.LEFT);
   }
 
@@ -237,6 +238,7 @@ export class Subscriptions {
   #add(session: Session, key: ChannelKey, opener: "client" | "server"): Subscription {
     const channel = this.#hub.channels.open(key);
     const subscription = new Subscription(session, channel, opener);
+    session.unsubscribed.delete(key);
     session.subscriptions.set(key, subscription);
     channel.subscribers.add(subscription);
     this.#counters.subscriptions++;

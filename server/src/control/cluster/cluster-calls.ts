@@ -8,6 +8,7 @@ import { maxSessionLifeMs } from "../../hub/cluster-sessions.ts";
 import { unknownNamespace } from "../../hub/subscriptions.ts";
 import type { Question } from "../../router/cluster/asks.ts";
 import type { Cluster } from "../../router/cluster/cluster.ts";
+import type { Targets } from "../../router/cluster/route-resolver.ts";
 import { channelOf, groupKey, playerKey } from "../../wire/channel-key.ts";
 import { appOf, callerOf } from "../caller-context.ts";
 import type { ControlNode } from "../control-context.ts";
@@ -58,7 +59,7 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     if (changed) appOf(node, context).hub.events.emit({ type, playerId, group });
     // Also what was so before: whoever made it so may not have got as far as telling it.
     const change = { playerId, group, member, version: BigInt(version), mayLack: !changed };
-    const nodes = await broker.routes.read({ appId, key: playerKey(playerId) }).catch(() => cluster.peers);
+    const nodes = await nodesOf(playerId, appId);
     const question = { case: "membership" as const, value: change };
     const [told] = await Promise.all([
       Promise.all(cluster.othersOf(nodes).map((peer) => tell(peer, question, appId))),
@@ -68,6 +69,21 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     const silent = told.filter((isTold) => !isTold).length;
     if (silent === 0) return { changed };
     const message = `the membership is stored, but ${silent} of the player's nodes do not answer; the call can be repeated`;
+    throw new FanfareError(ErrorCode.UNAVAILABLE, message);
+  }
+
+  /** Where a player is. Asked again while nobody knows: a node that has just come is on the route, and not among the peers. @throws FanfareError UNAVAILABLE */
+  async function nodesOf(playerId: string, appId: string): Promise<Exclude<Targets, "unreachable">> {
+    const untilMs = node.clock.monotonicMs() + tellMs;
+    for (;;) {
+      try {
+        return await broker.routes.read({ appId, key: playerKey(playerId) });
+      } catch {
+        if (node.clock.monotonicMs() + retryMs > untilMs) break;
+        await new Promise<void>((resolve) => node.clock.setTimer(retryMs, resolve));
+      }
+    }
+    const message = "the membership is stored, but the player's nodes cannot be found out; the call can be repeated";
     throw new FanfareError(ErrorCode.UNAVAILABLE, message);
   }
 

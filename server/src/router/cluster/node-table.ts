@@ -55,6 +55,8 @@ export class NodeTable {
   readonly leaseMs: number;
   readonly #renewMs: number;
   readonly #peers = new Map<bigint, NodeRecord>();
+  /** When each of them was seen first, by the monotonic clock. */
+  readonly #joinedAtMs = new Map<bigint, number>();
   /** Since when, by the monotonic clock. */
   readonly #dead = new Map<bigint, number>();
   /** Named by routes, links or old records of the registry, and no peers: since when. */
@@ -100,10 +102,17 @@ export class NodeTable {
     return this.#dead.has(incarnation);
   }
 
-  /** Whether this node is the one that does what has to be done once: the lowest of those that are ready. */
+  /**
+   * Whether this node is the one that does what has to be done once behind a node that has died: the lowest of those that are ready, and have been there
+   * for long enough to have known it.
+   */
   get isFirst(): boolean {
-    const ready = [...this.#peers.values()].filter(({ state }) => state === NodeState.READY);
-    return ready.every(({ incarnation }) => incarnation > this.#options.incarnation);
+    const sinceMs = this.#options.clock.monotonicMs() - this.leaseMs;
+    const others = [...this.#peers.values()].filter(
+      ({ state, incarnation }) =>
+        state === NodeState.READY && (this.#joinedAtMs.get(incarnation) ?? sinceMs) <= sinceMs,
+    );
+    return others.every(({ incarnation }) => incarnation > this.#options.incarnation);
   }
 
   /** Registers, learns who is there, and goes on to do so. */
@@ -146,6 +155,7 @@ export class NodeTable {
     this.#strangers.delete(incarnation);
     const known = this.#peers.get(incarnation);
     this.#peers.delete(incarnation);
+    this.#joinedAtMs.delete(incarnation);
     const fields = { node: known?.nodeId, incarnation: incarnation.toString(16) };
     if (hasLeft) {
       this.#counters.nodesLeft++;
@@ -246,6 +256,7 @@ export class NodeTable {
     this.#strangers.delete(incarnation);
     this.#peers.set(incarnation, record);
     if (known === undefined) {
+      this.#joinedAtMs.set(incarnation, this.#options.clock.monotonicMs());
       this.#counters.nodesJoined++;
       this.#options.log.info("a node has joined", { node: record.nodeId, incarnation: incarnation.toString(16) });
       this.#options.onJoined(incarnation);
