@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { createContextValues, type HandlerContext } from "@connectrpc/connect";
 import {
   BanRequestSchema,
   CallPlayerRequestSchema,
@@ -8,7 +7,7 @@ import {
   LeaveGroupRequestSchema,
 } from "@fanfare/proto/control/v1";
 import { ErrorCode, type FanfareError } from "@fanfare/sdk-core";
-import { callerKey } from "../../server/src/control/caller-context.ts";
+import { contextOf } from "../../server/src/control/caller-context.ts";
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import type { Ledger, Trace } from "./ledger.ts";
 import type { NodePlace } from "./node-place.ts";
@@ -44,9 +43,7 @@ export interface BackendCall {
 /** How much later than by its call a ban may end by the clock of another node, and because it is of whole seconds, in milliseconds. */
 const banSlackMs = 2_500;
 
-const context = {
-  values: createContextValues().set(callerKey, { appId, keyId: "backend", scopes: new Set<number>() }),
-} as HandlerContext;
+const context = contextOf({ appId, keyId: "backend", scopes: new Set<number>() });
 
 /** The backend of the game: it calls the control API of nodes, and keeps what it was told. */
 export class GameBackend {
@@ -59,13 +56,13 @@ export class GameBackend {
     this.#around = around;
   }
 
-  /** Whether a client may be told by this error that its session is over. */
-  readonly mayEnd = (playerId: string, error: FanfareError | undefined): boolean =>
-    this.calls.some(({ step, ...call }) => {
+  /** Since when a client may be told by this error that its session is over; undefined: it may not. */
+  readonly mayEndSinceMs = (playerId: string, error: FanfareError | undefined): number | undefined =>
+    this.calls.find(({ step, ...call }) => {
       if (call.playerId !== playerId) return false;
       if (step.do === "ban") return error?.code === ErrorCode.BANNED || error?.code === ErrorCode.SESSION_ENDED;
       return step.do === "kick" && error?.code === ErrorCode.SESSION_ENDED;
-    });
+    })?.beganMs;
 
   /** Until when somebody may be banned. */
   get bannedUntilMs(): number {

@@ -41,7 +41,7 @@ export class SimulatedNode {
   readonly #options: SimulatedNodeOptions;
   #run: NodeRun;
   #refusal: string | undefined;
-  #isDraining = false;
+  #drained: Promise<void> | undefined;
   #isClosed = false;
   #isRejoining = false;
 
@@ -79,12 +79,12 @@ export class SimulatedNode {
   }
 
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.#drained !== undefined;
   }
 
   /** What `/readyz` says. */
   get isReady(): boolean {
-    if (this.isOver || this.#isDraining || !this.process.isRunning) return false;
+    if (this.isOver || this.isDraining || !this.process.isRunning) return false;
     return !this.#isRejoining && (this.node.cluster?.isHealthy ?? true);
   }
 
@@ -103,14 +103,17 @@ export class SimulatedNode {
       remoteAddress,
       pageOrigin: undefined,
       listener: 0,
-      refusal: this.#isDraining ? "this node is draining" : this.#refusal,
+      refusal: this.isDraining ? "this node is draining" : this.#refusal,
     });
   }
 
-  /** Sends everybody away and ends when the last has gone. */
-  async drain(windowMs: number, deadlineMs: number): Promise<void> {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
+  /** Sends everybody away and ends when the last has gone. Again: waits for the first. */
+  drain(windowMs: number, deadlineMs: number): Promise<void> {
+    this.#drained ??= this.#drain(windowMs, deadlineMs);
+    return this.#drained;
+  }
+
+  async #drain(windowMs: number, deadlineMs: number): Promise<void> {
     this.node.state = NodeState.DRAINING;
     void this.node.cluster?.drain();
     const options = { windowMs, deadlineMs, url: "", rebalancing: false };
@@ -144,7 +147,7 @@ export class SimulatedNode {
   /** The others count it as dead: its clients go, and it comes back as another incarnation. */
   async #reincarnate(isolated: FanfareNode): Promise<void> {
     const { clock, log } = isolated;
-    if (this.node !== isolated || this.#isRejoining || this.#isDraining || this.#isClosed) return;
+    if (this.node !== isolated || this.#isRejoining || this.isDraining || this.#isClosed) return;
     log.warn("the others count this node as gone, or would by now; clients are sent away");
     this.#refusal = "this node is cut off from its cluster";
     for (const connection of this.connections.all) connection.close(CloseCode.ISOLATED, this.#refusal);
@@ -160,7 +163,7 @@ export class SimulatedNode {
       await new Promise<void>((resolve) => clock.setTimer(rejoinMs, resolve));
     }
     this.#isRejoining = false;
-    if (!this.#isDraining && !this.#isClosed) this.#refusal = undefined;
+    if (!this.isDraining && !this.#isClosed) this.#refusal = undefined;
     log.info("back in the cluster", { incarnation: this.node.incarnation.toString(16) });
   }
 

@@ -13,8 +13,8 @@ export interface PlayerSurroundings {
   readonly network: Network;
   readonly ledger: Ledger;
   readonly trace: Trace;
-  /** Whether a client may be told by this error that its session is over. */
-  readonly mayEnd: (playerId: string, error: FanfareError | undefined) => boolean;
+  /** Since when a client may be told by this error that its session is over; undefined: it may not. */
+  readonly mayEndSinceMs: (playerId: string, error: FanfareError | undefined) => number | undefined;
 }
 
 /** The method that a backend calls, with the call's name, which is also the answer. */
@@ -41,8 +41,8 @@ export class SimulatedPlayer {
   #openAnswers = 0;
   #sessions = 0;
   #openedMs = 0;
-  /** When its connection was lost; whoever never comes back is told nothing of what came after. Undefined: it stands. */
-  #lostMs: number | undefined;
+  /** When something came the last time; who never comes back is told nothing of what came after. */
+  #heardMs = 0;
   #shown = 0;
   readonly #handled = new Map<string, number>();
 
@@ -67,12 +67,12 @@ export class SimulatedPlayer {
         if (event.type === "open") {
           around.trace?.(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
           this.#openedMs = simulation.nowMs;
-          this.#lostMs = undefined;
+          this.#heardMs = simulation.nowMs;
           this.#nameSession();
           if (event.resumed) ledger.resumed(name);
           else this.#sessions++;
         } else if (event.type === "channel-opened") this.#watchGroup(event.channel);
-        else if (event.type === "waiting") this.#lost(event.error);
+        else if (event.type === "waiting") around.trace?.(`${name} waits: ${event.error?.message ?? "no reason"}`);
         else if (event.type === "moving") around.trace?.(`${name} moves`);
         else if (event.type === "closed" && !this.#isClosed) this.#endedByItself(event.error);
         else if (event.type === "error" && event.source !== "server") {
@@ -287,13 +287,9 @@ export class SimulatedPlayer {
     channel.on("closed", ({ reason }) => this.#end(name, `closed by the server, ${reason}`));
     channel.on(words, (value, { origin, seq, volatile: isVolatile, position }) => {
       if (subscriber.endedMs !== undefined) return;
+      this.#heardMs = this.#around.simulation.nowMs;
       ledger.message(subscriber, { id: value.trimEnd(), origin, seq, isVolatile, position, session: this.#sessions });
     });
-  }
-
-  #lost(error: FanfareError | undefined): void {
-    this.#lostMs = this.#around.simulation.nowMs;
-    this.#around.trace?.(`${this.name} waits: ${error?.message ?? "no reason"}`);
   }
 
   #end(name: string, why: string, atMs?: number): void {
@@ -304,13 +300,15 @@ export class SimulatedPlayer {
   }
 
   #endedByItself(error: FanfareError | undefined): void {
-    const { ledger, trace, mayEnd } = this.#around;
+    const { ledger, trace, mayEndSinceMs } = this.#around;
+    const sinceMs = mayEndSinceMs(this.playerId, error);
     const why = `the client of ${this.name} gave up: ${error?.code} ${error?.message}`;
     ledger.sentAway.add(this.name);
-    if (mayEnd(this.playerId, error)) trace?.(why);
-    else ledger.fault(why);
+    if (sinceMs === undefined) ledger.fault(why);
+    else trace?.(why);
     this.#isClosed = true;
-    for (const channel of [...this.#subscribers.keys()]) this.#end(channel, "the client gave up", this.#lostMs);
+    for (const channel of [...this.#subscribers.keys()])
+      this.#end(channel, "the client gave up", Math.min(sinceMs ?? Infinity, this.#heardMs));
   }
 
   #answered(

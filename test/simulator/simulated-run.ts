@@ -191,7 +191,7 @@ export class SimulatedRun {
   #connect(index: number): SimulatedPlayer {
     const around = {
       ...{ simulation: this.#simulation, network: this.#network, ledger: this.#ledger, trace: this.#trace },
-      mayEnd: this.#backend.mayEnd,
+      mayEndSinceMs: this.#backend.mayEndSinceMs,
     };
     const runs = this.#everyPlayer.filter(({ playerId }) => playerId === `p${index}`).length;
     const player = new SimulatedPlayer(around, `p${index}`, `p${index}#${runs + 1}`);

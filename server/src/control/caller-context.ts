@@ -1,4 +1,4 @@
-import { type ContextKey, createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { type ContextKey, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { ErrorCode } from "@fanfare/proto/v1";
 import type { Caller } from "../auth/api-keys.ts";
 import { FanfareError } from "../fanfare-error.ts";
@@ -8,6 +8,11 @@ import type { ControlApp, ControlNode } from "./control-context.ts";
 export const callerKey: ContextKey<Caller | undefined> = createContextKey<Caller | undefined>(undefined, {
   description: "the caller of the control API",
 });
+
+/** What a call is given that this node makes by itself, in the name of a caller. */
+export function contextOf(caller: Caller): HandlerContext {
+  return { values: createContextValues().set(callerKey, caller) } as HandlerContext;
+}
 
 /** The caller that the guard has let through. @throws FanfareError UNAUTHENTICATED, if there was no guard */
 export function callerOf(context: Pick<HandlerContext, "values">): Caller {

@@ -1,10 +1,10 @@
 import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { createContextValues, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { ControlService } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Cluster } from "../../router/cluster/cluster.ts";
-import { callerKey, callerOf } from "../caller-context.ts";
+import { callerOf, contextOf } from "../caller-context.ts";
 
 type Service = ServiceImpl<typeof ControlService>;
 
@@ -106,8 +106,7 @@ export class Scatter {
     if (!(method in this.#local)) throw new FanfareError(ErrorCode.UNIMPLEMENTED, `${method} is not known here`);
     const name = method as ScatteredName;
     const { input, output } = methodOf(name);
-    const values = createContextValues().set(callerKey, caller);
-    const response = await this.here(name, fromBinary(input, request) as never, { values } as HandlerContext);
+    const response = await this.here(name, fromBinary(input, request) as never, contextOf(caller));
     return toBinary(output, create(output, response as never));
   }
 }
