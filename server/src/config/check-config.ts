@@ -1,4 +1,4 @@
-import { create, type DescMessage } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import {
   type App,
   AppSchema,
@@ -26,9 +26,7 @@ const violationOfApp = validatorFor(AppSchema);
  * @throws ConfigError for the first one that is broken
  */
 export function checkConfig(config: ServerConfig): void {
-  // By the schema there is an app; the rule between fields knows when there need be none.
-  const { apps } = config;
-  const violation = violationOf(apps.length > 0 ? config : { ...config, apps: [anyApp] });
+  const violation = violationOf(config);
   const problem = violation === undefined ? problemBetweenFields(config) : problemOf(violation, ServerConfigSchema);
   if (problem !== undefined) throw new ConfigError(problem);
 }
@@ -45,8 +43,6 @@ export function checkLateApp(app: App, config: ServerConfig, others: Iterable<Ap
       : problemOf(violation, AppSchema);
   if (problem !== undefined) throw new ConfigError(problem);
 }
-
-const anyApp = create(AppSchema, { id: "any" });
 
 function problemOf({ field, message }: Violation, schema: DescMessage): ConfigProblem {
   if (/\bsha256$/.test(field)) return { field, ...notHexadecimal };

@@ -35,7 +35,7 @@ export declare type ServerConfig = Message<"fanfare.config.v1.ServerConfig"> & {
   listen?: Listen | undefined;
 
   /**
-   * The tenants; at least one.
+   * The tenants; at least one, unless there are `operator_keys`.
    *
    * @generated from field: repeated fanfare.config.v1.App apps = 3;
    */

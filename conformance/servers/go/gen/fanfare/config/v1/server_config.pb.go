@@ -325,7 +325,7 @@ type ServerConfig struct {
 	NodeId string `protobuf:"bytes,1,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
 	// Where to listen.
 	Listen *Listen `protobuf:"bytes,2,opt,name=listen,proto3" json:"listen,omitempty"`
-	// The tenants; at least one.
+	// The tenants; at least one, unless there are `operator_keys`.
 	Apps []*App `protobuf:"bytes,3,rep,name=apps,proto3" json:"apps,omitempty"`
 	// Durations of the protocol.
 	Timing *Timing `protobuf:"bytes,4,opt,name=timing,proto3" json:"timing,omitempty"`
@@ -1737,11 +1737,11 @@ var File_fanfare_config_v1_server_config_proto protoreflect.FileDescriptor
 
 const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\n" +
-	"%fanfare/config/v1/server_config.proto\x12\x11fanfare.config.v1\x1a!fanfare/config/v1/namespace.proto\x1a\x18fanfare/v1/options.proto\"\x93\x04\n" +
+	"%fanfare/config/v1/server_config.proto\x12\x11fanfare.config.v1\x1a!fanfare/config/v1/namespace.proto\x1a\x18fanfare/v1/options.proto\"\x91\x04\n" +
 	"\fServerConfig\x12!\n" +
 	"\anode_id\x18\x01 \x01(\tB\b\xaa\xbb\x18\x04\x10@8\x02R\x06nodeId\x121\n" +
-	"\x06listen\x18\x02 \x01(\v2\x19.fanfare.config.v1.ListenR\x06listen\x125\n" +
-	"\x04apps\x18\x03 \x03(\v2\x16.fanfare.config.v1.AppB\t\xaa\xbb\x18\x05\x18\x01 \xe8\aR\x04apps\x121\n" +
+	"\x06listen\x18\x02 \x01(\v2\x19.fanfare.config.v1.ListenR\x06listen\x123\n" +
+	"\x04apps\x18\x03 \x03(\v2\x16.fanfare.config.v1.AppB\a\xaa\xbb\x18\x03 \xe8\aR\x04apps\x121\n" +
 	"\x06timing\x18\x04 \x01(\v2\x19.fanfare.config.v1.TimingR\x06timing\x121\n" +
 	"\x06limits\x18\x05 \x01(\v2\x19.fanfare.config.v1.LimitsR\x06limits\x121\n" +
 	"\x06valkey\x18\x06 \x01(\v2\x19.fanfare.config.v1.ValkeyR\x06valkey\x124\n" +
