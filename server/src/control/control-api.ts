@@ -52,7 +52,7 @@ export class ControlApi {
       connectNodeAdapter({
         routes,
         readMaxBytes,
-        interceptors: [guard(node.log)],
+        interceptors: [guard(node.log, () => node.cluster?.requireMember())],
         contextValues: ({ headers }) =>
           createContextValues().set(callerKey, node.apiKeys.authenticate(headers.authorization ?? null)),
       });

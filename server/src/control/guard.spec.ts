@@ -1,12 +1,15 @@
 import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
+import { Code, type ConnectRouter, createClient, createRouterTransport, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Scope } from "@fanfare/proto/config/v1";
 import { ControlService, PublishRequestSchema } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { createLog, type LogEntry } from "../observe/log.ts";
+import { FanfareError } from "../fanfare-error.ts";
+import { createLog, type LogEntry, silentLog } from "../observe/log.ts";
+import { callerKey } from "./caller-context.ts";
+import { guard } from "./guard.ts";
 import { methodScopes } from "./method-scopes.ts";
 import {
   authorize,
@@ -176,5 +179,28 @@ describe("the guard of the control API", () => {
     const request = create(PublishRequestSchema, { publications: [{ channels: [group("chat:a")] }] });
     const headers = { "content-type": "application/proto" };
     expect((await post("Publish", toBinary(PublishRequestSchema, request), headers)).status).toBe(200);
+  });
+
+  it("carries out nothing that concerns others while its node is not in its cluster", async () => {
+    let isMember = false;
+    const caller = { appId: "game", keyId: "k", scopes: new Set(Object.values(methodScopes)) };
+    const known: Interceptor = (next) => (request) => {
+      request.contextValues.set(callerKey, caller);
+      return next(request);
+    };
+    const member = guard(silentLog, () => {
+      if (!isMember) throw new FanfareError(ErrorCode.UNAVAILABLE, "out of it");
+    });
+    const handlers = { listNodes: () => ({}), publish: () => ({}) };
+    const routes = (router: ConnectRouter) => router.service(ControlService, handlers);
+    const client = createClient(
+      ControlService,
+      createRouterTransport(routes, { router: { interceptors: [known, member] } }),
+    );
+    const publish = () => client.publish({ publications: [{ channels: [group("chat:a")], payload: text("x") }] });
+    expect(await refusalNames(publish())).toBe("Unavailable UNAVAILABLE");
+    expect(await client.listNodes({})).toMatchObject({ nodes: [] });
+    isMember = true;
+    expect(await publish()).toMatchObject({ results: [] });
   });
 });

@@ -26,16 +26,21 @@ const rules = new Map<string, MethodRule>(
   ]),
 );
 
+/** What a node does also while it is not in its cluster: it concerns that node. */
+const ofTheNode: ReadonlySet<string> = new Set(["listNodes", "drain"] satisfies (keyof typeof methodScopes)[]);
+
 /**
- * What stands before every call: the API key, its scope, the bounds of the request. Behind it, every error becomes a Connect error with
- * its details; faults of the server's own are logged and give nothing away.
+ * What stands before every call: the API key, its scope, the bounds of the request, and that the node can reach the others. Behind it, every error
+ * becomes a Connect error with its details; faults of the server's own are logged and give nothing away.
+ * @param requireMember throws while the node is not in its cluster. Default: it is alone
  */
-export function guard(log: Log): Interceptor {
+export function guard(log: Log, requireMember: () => void = () => {}): Interceptor {
   return (next) => async (request) => {
     const { method } = request;
     const caller = request.contextValues.get(callerKey);
     try {
       const rule = admit(caller, method);
+      if (!ofTheNode.has(method.localName)) requireMember();
       if (!request.stream) {
         check(rule, request.message);
         return await next(request);

@@ -41,8 +41,8 @@ class ScriptedRegistry implements Registry {
   }
 }
 
-function recordOf(nodeId: string): Uint8Array {
-  return toBinary(NodeRecordSchema, create(NodeRecordSchema, { nodeId, incarnation: peer, state: NodeState.READY }));
+function recordOf(nodeId: string, incarnation = peer): Uint8Array {
+  return toBinary(NodeRecordSchema, create(NodeRecordSchema, { nodeId, incarnation, state: NodeState.READY }));
 }
 
 describe("NodeTable", () => {
@@ -242,6 +242,31 @@ describe("NodeTable", () => {
     clock.runTimers();
     expect(told).toEqual(["lapsed"]);
     expect(registry.states).toHaveLength(renewals);
+  });
+
+  it("is a member from when it has joined until its lease has ended, also before it knows that", async () => {
+    await table.open();
+    expect(table.isMember).toBe(false);
+    await table.enter(NodeState.READY);
+    expect(table.isMember).toBe(true);
+    await pass(3_000);
+    expect(table.isMember).toBe(true);
+    clock.stall(leaseMs + 500);
+    expect([table.isMember, told]).toEqual([false, []]);
+  });
+
+  it("is the one who clears away behind the dead, beside newcomers who may not have known them", async () => {
+    await table.open();
+    heardAtMs = Number.POSITIVE_INFINITY;
+    expect(table.isFirst).toBe(true);
+    table.greeted(recordOf("higher", 9n));
+    table.greeted(recordOf("lower", 0n));
+    await pass(leaseMs - 500);
+    expect(table.isFirst).toBe(true);
+    await pass(500);
+    expect(table.isFirst).toBe(false);
+    table.bury(0n);
+    expect(table.isFirst).toBe(true);
   });
 
   it("takes up a node that greets, and forgets one that says farewell", async () => {
