@@ -39,7 +39,7 @@ describe("fanfare-conformance", { timeout: 60_000 }, () => {
     });
   });
 
-  it.each([["list"], ["server", "--target", "examples/target.yaml"], ["client", "--adapter", "false"]])(
+  it.each([["list"], ["server", "--target", "targets/fanfare-server.yaml"], ["client", "--adapter", "false"]])(
     "%s says that no case fits",
     async (...command) => {
       const { code, stderr } = await run([...command, "--spec", "FF-NO-1"]);
