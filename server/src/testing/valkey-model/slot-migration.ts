@@ -14,6 +14,8 @@ export interface SlotMove {
   readonly takesPart: (server: ValkeyServer) => boolean;
 }
 
+/** After which it is looked again whether replicas have all, in milliseconds. */
+const replicationLookMs = 20;
 /** Keys are moved in so many steps. */
 const steps = 5;
 
@@ -24,6 +26,11 @@ export function moveSlot(move: SlotMove, moved: () => void, step = 1): void {
   const { simulation, slot, forMs, takesPart } = move;
   const [source, target] = [move.source(), move.target()];
   const isReady = takesPart(source) && takesPart(target) && !source.isReplica && !target.isReplica;
+  if (isReady && step > 1 && !source.isReplicated) {
+    // What its replicas are still to hear of a key would bring it back there.
+    simulation.after(replicationLookMs, () => moveSlot(move, moved, step));
+    return;
+  }
   if (isReady) {
     target.importing.set(slot, source.id);
     source.migrating.set(slot, target.id);

@@ -98,6 +98,11 @@ export class ValkeyServer {
     return this.#isReplica;
   }
 
+  /** Its replicas have everything that it has. */
+  get isReplicated(): boolean {
+    return [...this.#links].every(({ replica }) => replica.offset === this.offset);
+  }
+
   get replicaLinks(): ReadonlySet<ReplicaLink> {
     return this.#links;
   }
