@@ -51,7 +51,10 @@ export function renderWireSchema(): string {
     "",
     ...names.flatMap((name) => renderEnum(enums.get(name)!)),
     ...[...messages.values()].flatMap(renderInterface),
-    "/** One message a line: its name, then `field:number:type`; `*` is repeated, `?` a member of the message's oneof. */",
+    "/**",
+    " * One message a line: its name, then `field:type`; `*` is repeated, `?` a member of the message's oneof. Numbers go up by one from 1, but",
+    " * where `=` names another.",
+    " */",
     "export const schema = `",
     ...[...messages.values()].map(renderTableLine),
     "`;",
@@ -139,10 +142,13 @@ function tsType(field: DescField): string {
 }
 
 function renderTableLine(message: DescMessage): string {
+  let expected = 1;
   const fields = message.fields.map((field) => {
+    const number = field.number === expected ? "" : `=${field.number}`;
+    expected = field.number + 1;
     const type = field.message?.name ?? (field.enum !== undefined ? "u" : scalarLetter(field));
     const flag = field.fieldKind === "list" ? "*" : field.oneof !== undefined ? "?" : "";
-    return `${field.localName}:${field.number}:${type}${flag}`;
+    return `${field.localName}:${type}${flag}${number}`;
   });
   return [message.name, ...fields].join(" ");
 }

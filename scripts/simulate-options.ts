@@ -19,6 +19,7 @@ chosen. docs/guide/simulator.md says what is simulated, what is checked, and wha
   --seed <seed>      run this one alone
   --plan <file>      run the plan in this file, as --save has written it
   --trace            show everything that happens (with --seed or --plan)
+  --frames           like --trace, with every frame of the clients
   --setting <name>   only runs of this setting; may be repeated: ${settings.join(", ")}
   --sabotage <name>  let something go wrong on purpose, which the checks have to find: ${sabotages.join(", ")}
   --workers <n>      processes side by side; as many as there are processors by default
@@ -41,6 +42,7 @@ export const simulateCommandLine = {
   seed: { type: "number", min: 0, max: maxSeed },
   plan: { type: "string" },
   trace: { type: "boolean" },
+  frames: { type: "boolean" },
   setting: { type: "string", multiple: true },
   sabotage: { type: "string" },
   workers: { type: "number", max: 256 },
@@ -72,8 +74,10 @@ const ofRange = ["seeds", "from", "workers", "failures", "no-shrink"] as const;
 export function simulationOf(values: Values): Simulation {
   refuseTogether(values, "plan", ["seed", "setting", ...ofRange]);
   refuseTogether(values, "seed", ofRange);
-  if (values.trace && values.seed === undefined && values.plan === undefined) {
-    throw new ScriptUsageError("--trace shows one run: it takes --seed or --plan as well.");
+  for (const shown of ["trace", "frames"] as const) {
+    if (values[shown] && values.seed === undefined && values.plan === undefined) {
+      throw new ScriptUsageError(`--${shown} shows one run: it takes --seed or --plan as well.`);
+    }
   }
   if (values.save !== undefined && !existsSync(dirname(values.save))) {
     throw new ScriptUsageError(`--save ${values.save} cannot be written: there is no folder ${dirname(values.save)}.`);

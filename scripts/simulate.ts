@@ -21,7 +21,10 @@ await (only === undefined ? runMany() : runOne(only));
 
 async function runOne(plan: Plan): Promise<void> {
   save(plan);
-  const { faults, tally } = await runPlan(plan, { sabotage, ...(values.trace && { trace: print }) });
+  const { faults, tally } = await runPlan(plan, {
+    sabotage,
+    ...((values.trace || values.frames) && { trace: print, showsFrames: values.frames }),
+  });
   if (values.json) console.log(JSON.stringify({ seed: plan.seed, faults, tally }));
   for (const fault of faults) print(`FAULT: ${fault}`);
   print(`${plan.setting}, ${plan.nodes} nodes: ${tallyText(tally)}`);

@@ -1,4 +1,12 @@
-import { type Channel, type Client, type ConnectOptions, FanfareError, Outcome, text } from "@fanfare/sdk-core";
+import {
+  type Channel,
+  type Client,
+  type ConnectOptions,
+  FanfareError,
+  Outcome,
+  type TappedFrame,
+  text,
+} from "@fanfare/sdk-core";
 import { openClient, type Ports } from "@fanfare/sdk-core/port";
 import { epochMs, SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
@@ -13,6 +21,8 @@ export interface PlayerSurroundings {
   readonly network: Network;
   readonly ledger: Ledger;
   readonly trace: Trace;
+  /** Frames are traced, too. */
+  readonly showsFrames: boolean;
   /** Since when a client may be told by this error that its session is over; undefined: it may not. */
   readonly mayEndSinceMs: (playerId: string, error: FanfareError | undefined) => number | undefined;
 }
@@ -63,6 +73,7 @@ export class SimulatedPlayer {
       getToken: () => simulatedToken(appId, playerId, epochMs + tokenLifeMs),
       connectTimeoutMs: 120_000,
       publishTimeoutMs: 30_000,
+      ...(around.showsFrames && { onFrame: (frame) => around.trace?.(`${name} ${frameText(frame)}`) }),
       onStatus: (event) => {
         if (event.type === "open") {
           around.trace?.(`${name} is connected to ${event.nodeId}, resumed: ${event.resumed}`);
@@ -324,6 +335,16 @@ export class SimulatedPlayer {
       `${this.name} hears that ${entry.id} is ${Outcome[outcome]}${error === "" ? "" : ` (${error})`}`,
     );
   }
+}
+
+function frameText({ direction, connection, kind, frame }: TappedFrame): string {
+  const id = frame.id === undefined || frame.id === 0 ? "" : ` ${frame.id}`;
+  const body: unknown = Object.entries(frame).find(([key]) => key === kind)?.[1];
+  const text = JSON.stringify(body, (_, value: unknown) => {
+    if (value instanceof Uint8Array) return `${value.byteLength} B`;
+    return typeof value === "bigint" ? value.toString(16) : value;
+  });
+  return `${direction === "out" ? "->" : "<-"} ${connection}${id} ${kind} ${text}`;
 }
 
 function targetOf(to: string) {

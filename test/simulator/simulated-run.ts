@@ -39,6 +39,8 @@ export interface RunResult {
 export interface RunOptions {
   /** Told everything that happens, one line at a time. */
   readonly trace?: Trace;
+  /** Whether it is also told every frame of the clients. Default: no. */
+  readonly showsFrames?: boolean;
   /** What goes wrong on purpose. Default: nothing. */
   readonly sabotage?: Sabotage | undefined;
 }
@@ -73,12 +75,14 @@ export class SimulatedRun {
   readonly #everyPlayer: SimulatedPlayer[] = [];
   readonly #backend: GameBackend;
   readonly #trace: Trace;
+  readonly #showsFrames: boolean;
   readonly #looks: Random;
   /** Bounds that were exceeded, without their figures. */
   readonly #exceeded = new Set<string>();
 
-  constructor(plan: Plan, { trace, sabotage }: RunOptions = {}) {
+  constructor(plan: Plan, { trace, showsFrames = false, sabotage }: RunOptions = {}) {
     this.#plan = plan;
+    this.#showsFrames = showsFrames;
     this.#simulation = new Simulation(plan.seed);
     const simulation = this.#simulation;
     this.#looks = simulation.random("looks");
@@ -191,7 +195,7 @@ export class SimulatedRun {
   #connect(index: number): SimulatedPlayer {
     const around = {
       ...{ simulation: this.#simulation, network: this.#network, ledger: this.#ledger, trace: this.#trace },
-      mayEndSinceMs: this.#backend.mayEndSinceMs,
+      ...{ mayEndSinceMs: this.#backend.mayEndSinceMs, showsFrames: this.#showsFrames },
     };
     const runs = this.#everyPlayer.filter(({ playerId }) => playerId === `p${index}`).length;
     const player = new SimulatedPlayer(around, `p${index}`, `p${index}#${runs + 1}`);

@@ -66,16 +66,21 @@ function oldSays(state: Moving, event: Event & { connection: number }): Step {
   const isClaimed = state.stage === "handshaking" || state.stage === "holding";
   // Replaced is what was taken over by the next one, which is ours.
   if (decision.reconnect === "never" && !(isClaimed && code === CloseCode.REPLACED)) {
-    const effects: Effect[] = [{ do: "release" }];
-    if (state.next > 0) effects.push(close(state.next, 1000, "closed"), { do: "lost", connection: state.next });
-    const [next, more] = ended(state, state.connection, code, decision);
-    return [next, [...effects, ...more]];
+    return bothEnd(state, state.connection, state.next, event);
   }
   if (state.stage === "connecting") return oldIsGone(state);
   // The server takes the move for a hand-over that loses nothing, and does not know that its end was cut off.
   if (isClaimed) return oldIsGone(state, [{ do: "missed" }]);
   const [next, effects] = ended(state, state.connection, code, decision);
   return [next, [{ do: "release" }, ...effects]];
+}
+
+/** One has ended for good, and the other with it. */
+function bothEnd(state: Moving, one: number, other: number, { code, decision }: Event & { type: "ended" }): Step {
+  const effects: Effect[] = [{ do: "release" }];
+  if (other > 0) effects.push(close(other, 1000, "closed"), { do: "lost", connection: other });
+  const [next, more] = ended(state, one, code, decision);
+  return [next, [...effects, ...more]];
 }
 
 function leaveOld(state: Moving): Step {
@@ -133,9 +138,12 @@ function toNext(state: Moving, effects: Effect[]): Step {
 }
 
 function nextEnded(state: Moving, event: Event & { type: "ended" }): Step {
+  const isForGood = event.decision.reconnect === "never";
+  // Once it is welcomed the session is there, and what ends it there ends it.
+  if (isForGood && state.stage === "holding") return bothEnd(state, state.next, state.connection, event);
   const effects: Effect[] = [{ do: "lost", connection: state.next }];
   if (event.decision.sessionEnds) effects.push({ do: "forget-session" });
-  if (event.decision.reconnect === "never") {
+  if (isForGood) {
     const stay: State = { ...common(state), name: "open", connection: state.connection };
     return [stay, [...effects, { do: "clear-timers", timers: ["move", "move-handshake"] }, { do: "release" }]];
   }

@@ -202,6 +202,12 @@ describe("moving", () => {
     expect(after(...toMoving, ended(2, CloseCode.STALE_ATTEMPT)).state).toMatchObject({ name: "open", connection: 1 });
   });
 
+  it("is ended by what ends the session on the next one, once that has it [FF-CL-001]", () => {
+    const { state, did } = after(...toHolding, ended(2, CloseCode.KICKED));
+    expect(state.name).toBe("closed");
+    expect(did).toEqual(["release", "close", "lost", "lost", "forget-session", "finished"]);
+  });
+
   it("begins a new session on the next one when the server does not know the old one", () => {
     const fresh = after(...toHolding.slice(0, -1), { type: "welcome", connection: 2, resumed: false });
     expect(fresh.state).toMatchObject({ name: "open", connection: 2 });

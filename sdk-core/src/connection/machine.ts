@@ -38,6 +38,7 @@ export const everyTimer: readonly TimerName[] = ["retry", "handshake", "stable",
  * | moving: handshaking | welcome of a new session | open, on the next |
  * | moving: holding | handed-over, or the old one ended | open, on the next |
  * | moving: before holding | handed-over, or the old one ended | as if the next were the only one |
+ * | moving: holding | the next ended for good | closed |
  * | moving | the next ended, move-handshake timer | moving: due (back-off); token: needs-token; never: open, on the old |
  * | waiting | retry timer, online, wake | needs-token |
  * | any with a connection | suspend | waiting: suspended, until wake |

@@ -49,8 +49,9 @@ function parseSchema(): Map<string, Type> {
   );
   for (const [name = "", ...fields] of lines) {
     const type = parsed.get(name) as Type;
+    let next = 1;
     for (const text of fields) {
-      const [fieldName = "", number, kind = ""] = text.split(":");
+      const [fieldName = "", kind = "", number = next] = text.split(/[:=]/);
       const bare = kind.replace(/[*?]/, "");
       const message = parsed.get(bare);
       const field: Field = {
@@ -62,6 +63,7 @@ function parseSchema(): Map<string, Type> {
         oneof: kind.endsWith("?"),
       };
       type.fields.push(field);
+      next = field.number + 1;
       type.byNumber[field.number] = field;
       if (field.repeated) type.lists.push(fieldName);
       else if (!field.oneof && message === undefined) type.defaults[fieldName] = defaults[bare];

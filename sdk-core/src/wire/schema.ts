@@ -500,61 +500,64 @@ export interface Dropped {
   count: number;
 }
 
-/** One message a line: its name, then `field:number:type`; `*` is repeated, `?` a member of the message's oneof. */
+/**
+ * One message a line: its name, then `field:type`; `*` is repeated, `?` a member of the message's oneof. Numbers go up by one from 1, but
+ * where `=` names another.
+ */
 export const schema = `
-ClientFrames frames:1:ClientFrame*
-ClientFrame id:1:u hello:2:Hello? subscribe:3:Subscribe? unsubscribe:4:Unsubscribe? publish:5:Publish? rpc:6:Rpc? rpcResult:7:RpcResult? presence:8:PresenceQuery? presenceUpdate:9:PresenceUpdate? history:10:HistoryQuery? cursorCommit:11:CursorCommit? refresh:12:Refresh? ping:13:Ping? pong:14:Pong? disconnect:15:Disconnect?
-Hello token:1:s minRevision:2:u maxRevision:3:u features:4:s* client:5:ClientInfo resume:6:Resume attempt:7:u subscriptions:8:Subscribe* heartbeatIntervalMs:9:u
-ClientInfo name:1:s version:2:s platform:3:s
-Resume sessionId:1:s secret:2:s handOver:3:B
-Subscribe channel:1:Channel after:2:Position? rewind:3:u? cursor:4:B? head:5:B? presence:6:B presenceData:7:Payload
-Channel player:1:s? group:2:s? broadcast:3:B?
-Position epoch:1:n offset:2:n tag:3:f
-Payload type:1:s binary:2:b? text:3:s? json:4:s?
-Unsubscribe channel:1:Channel
-Publish channel:1:Channel payload:2:Payload seq:3:n volatile:4:B conflationKey:5:s ttlMs:6:u excludeSelf:7:B wantReport:8:B
-Rpc method:1:s payload:2:Payload deadlineMs:3:u
-RpcResult payload:1:Payload? error:2:Error?
-Error code:1:u message:2:s retryAfterMs:3:u field:4:s
-PresenceQuery channel:1:Channel pageSize:2:u pageToken:3:s countsOnly:4:B
-PresenceUpdate channel:1:Channel data:2:Payload
-HistoryQuery channel:1:Channel from:2:Position direction:3:u limit:4:u
-CursorCommit channel:1:Channel position:2:Position
-Refresh token:1:s
-Ping sentAtUs:1:n
-Pong pingSentAtUs:1:n receivedAtUs:2:n sentAtUs:3:n
-Disconnect reason:1:s
-ServerFrames frames:1:ServerFrame*
-ServerFrame id:1:u welcome:2:Welcome? reply:3:Reply? message:4:Message? skip:5:Skip? subscription:6:SubscriptionEvent? presenceEvent:7:PresenceEvent? rpc:8:Rpc? ping:9:Ping? pong:10:Pong? goaway:11:Goaway? handedOver:12:HandedOver? dropped:13:Dropped? error:14:Error?
-Welcome sessionId:1:s origin:2:o resumeSecret:3:s attempt:4:u playerId:5:s appId:6:s nodeId:7:s serverTimeUs:8:n heartbeatIntervalMs:9:u heartbeatTimeoutMs:10:u limits:11:Limits features:12:s* tokenExpiresAtMs:13:n subscriptions:14:SubscriptionResult* resumed:15:B resumeWindowMs:16:u revision:17:u reconnectWindowMs:18:u
-Limits maxFrameBytes:1:u maxPayloadBytes:2:u maxSubscriptions:3:u publishesPerSecond:4:u publishBurst:5:u maxPendingRequests:6:u framesPerSecond:7:u bytesPerSecond:8:u maxPresenceDataBytes:9:u
-SubscriptionResult channel:1:Channel subscribed:2:Subscribed? error:3:Error?
-Subscribed deliveryClass:1:u position:2:Position head:3:Position cursor:4:Position recovered:5:B gap:6:Gap presence:7:B byServer:8:B
-Gap reason:1:u from:2:Position to:3:Position missed:4:n
-Reply error:1:Error? subscribed:2:Subscribed? unsubscribed:3:Unsubscribed? publishResult:4:PublishResult? rpcResult:5:RpcResult? presencePage:6:PresencePage? presenceUpdated:7:PresenceUpdated? historyPage:8:HistoryPage? cursorCommitted:9:CursorCommitted? refreshed:10:Refreshed?
+ClientFrames frames:ClientFrame*
+ClientFrame id:u hello:Hello? subscribe:Subscribe? unsubscribe:Unsubscribe? publish:Publish? rpc:Rpc? rpcResult:RpcResult? presence:PresenceQuery? presenceUpdate:PresenceUpdate? history:HistoryQuery? cursorCommit:CursorCommit? refresh:Refresh? ping:Ping? pong:Pong? disconnect:Disconnect?
+Hello token:s minRevision:u maxRevision:u features:s* client:ClientInfo resume:Resume attempt:u subscriptions:Subscribe* heartbeatIntervalMs:u
+ClientInfo name:s version:s platform:s
+Resume sessionId:s secret:s handOver:B
+Subscribe channel:Channel after:Position? rewind:u? cursor:B? head:B? presence:B presenceData:Payload
+Channel player:s? group:s? broadcast:B?
+Position epoch:n offset:n tag:f
+Payload type:s binary:b? text:s? json:s?
+Unsubscribe channel:Channel
+Publish channel:Channel payload:Payload seq:n volatile:B conflationKey:s ttlMs:u excludeSelf:B wantReport:B
+Rpc method:s payload:Payload deadlineMs:u
+RpcResult payload:Payload? error:Error?
+Error code:u message:s retryAfterMs:u field:s
+PresenceQuery channel:Channel pageSize:u pageToken:s countsOnly:B
+PresenceUpdate channel:Channel data:Payload
+HistoryQuery channel:Channel from:Position direction:u limit:u
+CursorCommit channel:Channel position:Position
+Refresh token:s
+Ping sentAtUs:n
+Pong pingSentAtUs:n receivedAtUs:n sentAtUs:n
+Disconnect reason:s
+ServerFrames frames:ServerFrame*
+ServerFrame id:u welcome:Welcome? reply:Reply? message:Message? skip:Skip? subscription:SubscriptionEvent? presenceEvent:PresenceEvent? rpc:Rpc? ping:Ping? pong:Pong? goaway:Goaway? handedOver:HandedOver? dropped:Dropped? error:Error?
+Welcome sessionId:s origin:o resumeSecret:s attempt:u playerId:s appId:s nodeId:s serverTimeUs:n heartbeatIntervalMs:u heartbeatTimeoutMs:u limits:Limits features:s* tokenExpiresAtMs:n subscriptions:SubscriptionResult* resumed:B resumeWindowMs:u revision:u reconnectWindowMs:u
+Limits maxFrameBytes:u maxPayloadBytes:u maxSubscriptions:u publishesPerSecond:u publishBurst:u maxPendingRequests:u framesPerSecond:u bytesPerSecond:u maxPresenceDataBytes:u
+SubscriptionResult channel:Channel subscribed:Subscribed? error:Error?
+Subscribed deliveryClass:u position:Position head:Position cursor:Position recovered:B gap:Gap presence:B byServer:B
+Gap reason:u from:Position to:Position missed:n
+Reply error:Error? subscribed:Subscribed? unsubscribed:Unsubscribed? publishResult:PublishResult? rpcResult:RpcResult? presencePage:PresencePage? presenceUpdated:PresenceUpdated? historyPage:HistoryPage? cursorCommitted:CursorCommitted? refreshed:Refreshed?
 Unsubscribed
-PublishResult outcome:1:u position:2:Position repeated:3:B report:4:DeliveryReport error:5:Error
-DeliveryReport reached:1:u detached:2:u excluded:3:u nodesUnreached:4:u
-PresencePage members:1:PresenceMember* sessions:2:u players:3:u nextPageToken:4:s
-PresenceMember origin:1:o generation:2:u playerId:3:s data:4:Payload
+PublishResult outcome:u position:Position repeated:B report:DeliveryReport error:Error
+DeliveryReport reached:u detached:u excluded:u nodesUnreached:u
+PresencePage members:PresenceMember* sessions:u players:u nextPageToken:s
+PresenceMember origin:o generation:u playerId:s data:Payload
 PresenceUpdated
-HistoryPage messages:1:Message* next:2:Position head:3:Position tail:4:Position
-Message channel:1:Channel origin:2:o seq:3:n payload:4:Payload from:5:s sentAtMs:6:n expiresAtMs:7:n volatile:8:B conflationKey:9:s log:14:LogEntry
-LogEntry offset:1:n tag:2:f previousTag:3:f
-CursorCommitted cursor:1:Position
-Refreshed tokenExpiresAtMs:1:n
-Skip channel:1:Channel fromOffset:2:n toOffset:3:n tag:4:f previousTag:5:f reason:6:u
-SubscriptionEvent channel:1:Channel opened:2:Subscribed? closed:3:SubscriptionClosed? gap:4:Gap? caughtUp:5:CaughtUp?
-SubscriptionClosed reason:1:u error:2:Error
-CaughtUp position:1:Position
-PresenceEvent channel:1:Channel snapshot:2:PresenceSnapshot? diff:3:PresenceDiff? counts:4:PresenceCounts?
-PresenceSnapshot section:1:o number:2:n members:3:PresenceMember* first:4:B last:5:B
-PresenceDiff section:1:o number:2:n joined:3:PresenceMember* updated:4:PresenceMember* left:5:PresenceLeave*
-PresenceLeave origin:1:o generation:2:u playerId:3:s reason:4:u
-PresenceCounts sessions:1:u players:2:u
-Goaway reason:1:u deadlineMs:2:u reconnectAfterMs:3:u url:4:s
+HistoryPage messages:Message* next:Position head:Position tail:Position
+Message channel:Channel origin:o seq:n payload:Payload from:s sentAtMs:n expiresAtMs:n volatile:B conflationKey:s log:LogEntry=14
+LogEntry offset:n tag:f previousTag:f
+CursorCommitted cursor:Position
+Refreshed tokenExpiresAtMs:n
+Skip channel:Channel fromOffset:n toOffset:n tag:f previousTag:f reason:u
+SubscriptionEvent channel:Channel opened:Subscribed? closed:SubscriptionClosed? gap:Gap? caughtUp:CaughtUp?
+SubscriptionClosed reason:u error:Error
+CaughtUp position:Position
+PresenceEvent channel:Channel snapshot:PresenceSnapshot? diff:PresenceDiff? counts:PresenceCounts?
+PresenceSnapshot section:o number:n members:PresenceMember* first:B last:B
+PresenceDiff section:o number:n joined:PresenceMember* updated:PresenceMember* left:PresenceLeave*
+PresenceLeave origin:o generation:u playerId:s reason:u
+PresenceCounts sessions:u players:u
+Goaway reason:u deadlineMs:u reconnectAfterMs:u url:s
 HandedOver
-Dropped count:1:n
+Dropped count:n
 `;
 
 /** Of retryable error codes: the least back-off in milliseconds. */
