@@ -295,7 +295,10 @@ export class SimulatedPlayer {
     this.#subscribers.set(name, subscriber);
     if (name === presenceGroup) channel.roster.on("change", (event) => ledger.roster(subscriber, event));
     channel.on("gap", (gap) => ledger.gap(subscriber, gap));
-    channel.on("closed", ({ reason }) => this.#end(name, `closed by the server, ${reason}`));
+    channel.on("closed", ({ reason }) => {
+      // Who was away hears at its return that it has ended meanwhile.
+      this.#end(name, `closed by the server, ${reason}`, this.isOpen ? undefined : this.#heardMs);
+    });
     channel.on(words, (value, { origin, seq, volatile: isVolatile, position }) => {
       if (subscriber.endedMs !== undefined) return;
       this.#heardMs = this.#around.simulation.nowMs;
