@@ -142,6 +142,10 @@ class Life:
             self._deliver(connection, frame)
 
     def ended(self, connection: Connection) -> None:
+        move = self._move
+        if move is not None and connection is move.second and connection.welcome and self._is_final(connection):
+            # Once the second connection has the session, what ends it there ends it.
+            move.former.close()
         if connection is not self.connection:
             return
         self._ready.clear()
@@ -222,12 +226,12 @@ class Life:
                 await asyncio.wait_for(former.over.wait(), await self._returning.wait_after(second))
         return former
 
-    def _is_final(self, former: Connection) -> bool:
-        """It ended by a code that says never. 4009 speaks of the second connection."""
-        ending = former.ending
+    def _is_final(self, connection: Connection) -> bool:
+        """It ended by a code that says never. 4009 on a former connection speaks of the second one."""
+        ending = connection.ending
         if ending is None or ending.close_code == close_pb2.CLOSE_CODE_REPLACED:
             return False
-        return self._returning.policy_after(former).come_back is ComeBack.NEVER
+        return self._returning.policy_after(connection).come_back is ComeBack.NEVER
 
     async def _open(self, connection: Connection, *, hand_over: bool) -> None:
         try:
