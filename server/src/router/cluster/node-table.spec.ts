@@ -213,6 +213,16 @@ describe("NodeTable", () => {
     expect(table.isDead(peer)).toBe(true);
   });
 
+  it("buries in half a lease whom a route names, if nobody listens at its inbox", async () => {
+    await table.open();
+    table.named(peer);
+    await pass(2_500);
+    isListening = false;
+    expect(told).toEqual([]);
+    await pass(2_500);
+    expect(told).toEqual(["dead 2"]);
+  });
+
   it("takes for alive whom a route has named before the registry did", async () => {
     await table.open();
     table.named(peer);

@@ -293,7 +293,11 @@ export class NodeTable {
       if (this.#dead.has(incarnation) && isOverdue(incarnation, this.leaseMs)) this.#options.onUncleared(incarnation);
     }
     for (const [incarnation, sinceMs] of this.#strangers) {
-      if (nowMs - sinceMs > this.leaseMs && isOverdue(incarnation, this.leaseMs)) this.bury(incarnation);
+      const knownMs = nowMs - sinceMs;
+      if (knownMs > this.leaseMs && isOverdue(incarnation, this.leaseMs)) this.bury(incarnation);
+      else if (knownMs > this.leaseMs / 2 && isOverdue(incarnation, this.leaseMs / 2)) {
+        void this.#buryUnlessListening(incarnation);
+      }
     }
   }
 
@@ -301,6 +305,7 @@ export class NodeTable {
     const beganMs = this.#options.clock.monotonicMs();
     const isListening = await this.#options.isListening(incarnation);
     const isHeard = this.#options.heardAtMs(incarnation) > beganMs;
-    if (!isListening && !isHeard && !this.#closed && this.#peers.has(incarnation)) this.bury(incarnation);
+    const isMeant = this.#peers.has(incarnation) || this.#strangers.has(incarnation);
+    if (!isListening && !isHeard && !this.#closed && isMeant) this.bury(incarnation);
   }
 }
