@@ -184,8 +184,10 @@ export class SimulatedPlayer {
   leave(group: string): void {
     const channel = this.#channels.get(group);
     if (channel === undefined) return;
+    // A program that stands still leaves when it wakes up, before it reads what has come meanwhile.
+    const heardMs = this.process.isRunning ? undefined : this.#heardMs;
     this.run(() => {
-      this.#end(group, "left");
+      this.#end(group, "left", heardMs);
       channel
         .leave()
         .catch((reason: unknown) => this.#around.trace?.(`${this.name} could not leave: ${String(reason)}`));
