@@ -2,16 +2,21 @@ import { create } from "@bufbuild/protobuf";
 import { ReleaseSessionSchema } from "@fanfare/proto/cluster/v1alpha";
 import { CloseCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
+import type { ClaimResult } from "../broker/session-store.ts";
 import { silentLog } from "../observe/log.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import type { AppHub } from "./app-hub.ts";
 import { ClusterSessions } from "./cluster-sessions.ts";
-import type { Session } from "./session.ts";
+import type { Credentials, Session } from "./session.ts";
+
+const [own, other] = [1n, 2n] as const;
 
 /** A node that has one session, `s`, by the attempt 5. */
 function nodeWithSession() {
   const closed: CloseCode[] = [];
+  const claims: (() => Promise<ClaimResult>)[] = [];
+  const asked: unknown[] = [];
   const session = {
     id: "s",
     attempt: 5,
@@ -29,13 +34,49 @@ function nodeWithSession() {
     tombstones: { get: () => CloseCode.KICKED },
     depart: ({ id }: Session) => sessions.delete(id),
     closeDeparted: () => {},
+    isOnline: () => true,
+    channels: { hold: () => ({ standing: undefined, release() {} }) },
+    memberships: { groupsOf: () => [], replace: () => {} },
   } as unknown as AppHub;
-  const cluster = { counters: { sessionsOut: 0 }, onDeath: () => () => {}, broker: {} } as unknown as Cluster;
+  const answer = { unknown: false, endedCode: 0, lastSeq: 9n };
+  const cluster = {
+    incarnation: own,
+    counters: { sessionsOut: 0, sessionsReleasedIn: 0, sessionsLostIn: 0 },
+    nodes: { isDead: () => false },
+    onDeath: () => () => {},
+    ask: async (node: bigint, question: { value: unknown }) => {
+      asked.push([node, question.value]);
+      return { case: "releasedSession", value: answer };
+    },
+    broker: {
+      sessions: { claim: () => claims.shift()?.() },
+      standing: { get: async () => ({ kickedAtMs: 0 }) },
+      memberships: { groupsOf: async () => ({ groups: [], version: 1 }) },
+    },
+  } as unknown as Cluster;
   const rest = { clock: new VirtualClock(), log: silentLog, resumeWindowMs: 1000, applyStanding: () => {} };
   const owned = new ClusterSessions({ hub, cluster, ...rest });
   const release = (attempt: number) => owned.onRelease(create(ReleaseSessionSchema, { sessionId: "s", attempt }));
-  return { release, closed, sessions };
+  const credentials = { playerId: "p", groups: [], expiresAtMs: 1e6 } as unknown as Credentials;
+  /** Its client comes back here by an attempt. */
+  const arrive = async (attempt: number, claimed: () => Promise<ClaimResult>) => {
+    claims.push(claimed);
+    const resumes = { id: "s", origin: 7n };
+    const { arrival, done } = await owned.arrive({ credentials, attempt, resumes, handOver: false, channels: [] });
+    done();
+    return arrival;
+  };
+  return { release, arrive, closed, sessions, asked };
 }
+
+/** A claim that succeeds, of a session that a node owned before. */
+const after = (owner: bigint) => async (): Promise<ClaimResult> => ({
+  outcome: "claimed",
+  previous: { owner, record: new Uint8Array() },
+});
+const failing = async (): Promise<ClaimResult> => {
+  throw new Error("nobody answers");
+};
 
 describe("sessions in a cluster", () => {
   it("are released to another node that has claimed them by a higher attempt", () => {
@@ -50,6 +91,30 @@ describe("sessions in a cluster", () => {
       expect(release(attempt)).toEqual({ case: "releasedSession", value: { unknown: true, endedCode: 0 } });
     }
     expect([closed, sessions.size]).toEqual([[], 1]);
+  });
+
+  it("go on here when they come back to where they are", async () => {
+    const { arrive, closed, asked } = nodeWithSession();
+    expect(await arrive(6, after(own))).toMatchObject({ kind: "here", session: { id: "s" } });
+    expect([closed, asked]).toEqual([[], []]);
+  });
+
+  it("come back as from elsewhere when they were at another node, and this one has not heard of it", async () => {
+    const { arrive, closed, sessions, asked } = nodeWithSession();
+    expect(await arrive(7, after(other))).toMatchObject({ kind: "moved", released: { lastSeq: 9n } });
+    expect([closed, sessions.size]).toEqual([[CloseCode.REPLACED], 0]);
+    expect(asked).toEqual([[other, { sessionId: "s", attempt: 7, handOver: false }]]);
+  });
+
+  it("are not taken for those of before once a claim has failed, which may have hidden that they were elsewhere", async () => {
+    for (const comesBack of [true, false]) {
+      const { arrive, release, sessions } = nodeWithSession();
+      await expect(arrive(7, failing)).rejects.toThrow("nobody answers");
+      expect(sessions.size).toBe(1);
+      if (comesBack) expect(await arrive(8, after(own))).toMatchObject({ kind: "moved", released: undefined });
+      else expect(release(8)).toEqual({ case: "releasedSession", value: { unknown: true } });
+      expect(sessions.size).toBe(0);
+    }
   });
 
   it("that were ended here are so to whoever has claimed them since", () => {

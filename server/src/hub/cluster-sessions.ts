@@ -16,6 +16,7 @@ import type { AppHub } from "./app-hub.ts";
 import { ClusterMemberships, type MembershipFacts } from "./cluster-memberships.ts";
 import { HandOvers } from "./hand-overs.ts";
 import { MovesNearDeaths } from "./moves-near-deaths.ts";
+import { releasedFrom } from "./released-session.ts";
 import type { Credentials, Session } from "./session.ts";
 import { SessionArrivals } from "./session-arrivals.ts";
 import type { Ending, SessionName, SessionOwnership } from "./session-life.ts";
@@ -212,18 +213,23 @@ export class ClusterSessions implements SessionOwnership {
       const endedCode = session === undefined ? hub.tombstones.get(sessionId) : undefined;
       return { case: "releasedSession", value: { unknown: true, endedCode: endedCode ?? 0 } };
     }
+    const isHandedOver = handOver && session.link?.goingAway === true;
+    // Who is handed over comes from here for sure.
+    const isKnown = isHandedOver || !session.mayBeOld;
+    const released = releasedFrom(session, this.#options.clock.monotonicMs());
+    this.#depart(session, isHandedOver);
+    return { case: "releasedSession", value: isKnown ? { ...released, handedOver: isHandedOver } : { unknown: true } };
+  }
+
+  /** A session goes on at another node, or anew at this one. */
+  #depart(session: Session, isHandedOver: boolean): void {
+    const { hub, cluster } = this.#options;
     const { link } = session;
-    const isHandedOver = handOver && link?.goingAway === true;
-    this.#options.cluster.counters.sessionsOut++;
-    const publishTokens = session.publishBucket.level(this.#options.clock.monotonicMs());
-    const value = { ...releasedFrom(session), publishTokens, handedOver: isHandedOver };
+    cluster.counters.sessionsOut++;
     hub.depart(session);
-    if (isHandedOver) this.#handOvers.begin(session);
-    else {
-      hub.closeDeparted(session);
-      link?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
-    }
-    return { case: "releasedSession", value };
+    if (isHandedOver) return this.#handOvers.begin(session);
+    hub.closeDeparted(session);
+    link?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
   }
 
   /** The app is gone: what other nodes have taken over is closed here, too. */
@@ -286,7 +292,11 @@ export class ClusterSessions implements SessionOwnership {
       kicked: { atMs: kickedAtMs, code: CloseCode.KICKED, lifeMs: resumeWindowMs },
     };
     const expects = resumes === undefined ? ("new" as const) : ("existing" as const);
-    const result = await cluster.broker.sessions.claim({ ...claim, expects });
+    const result = await cluster.broker.sessions.claim({ ...claim, expects }).catch((reason: unknown) => {
+      const here = hub.sessions.get(name.id);
+      if (here !== undefined) here.mayBeOld = true;
+      throw reason;
+    });
     switch (result.outcome) {
       case "stale": {
         const message = `the attempt has to be higher than ${result.attempt}`;
@@ -298,9 +308,13 @@ export class ClusterSessions implements SessionOwnership {
         return this.#claim({ ...knock, resumes: undefined, handOver: false }, kickedAtMs);
       case "claimed": {
         if (result.previous === undefined) return { kind: "new", name };
-        const here = hub.sessions.get(name.id);
-        if (here !== undefined) return { kind: "here", session: here };
         const { owner } = result.previous;
+        const here = hub.sessions.get(name.id);
+        if (here !== undefined) {
+          if (owner === cluster.incarnation && !here.mayBeOld) return { kind: "here", session: here };
+          // It went on elsewhere since, and the question for it has never come: the owner knows more, and to all others this generation is old.
+          this.#depart(here, false);
+        }
         if (owner === cluster.incarnation) return { kind: "moved", name, released: undefined, finish: () => {} };
         const answer = await this.#askRelease(owner, name, attempt, handOver);
         if (answer !== undefined && answer.endedCode !== 0) {
@@ -376,20 +390,4 @@ export class ClusterSessions implements SessionOwnership {
     const untilTokenMs = Math.max(0, expiresAtMs - clock.nowMs());
     return Math.trunc(Math.min(untilTokenMs + resumeWindowMs + slackMs, maxSessionLifeMs));
   }
-}
-
-function releasedFrom({ results, subscriptions, unsubscribed, generation }: Session) {
-  const { publishes, last, lastVolatile } = results.toMoved();
-  return {
-    subscriptions: [...subscriptions.values()].map(({ channel, byClient, byServer }) => ({
-      channelKey: channel.key,
-      byClient,
-      byServer,
-    })),
-    publishes: publishes.map(({ seq, ...rest }) => ({ ...rest, seq: BigInt(seq) })),
-    lastSeq: BigInt(last),
-    lastVolatileSeq: BigInt(lastVolatile),
-    unsubscribed: [...unsubscribed],
-    generation,
-  };
 }

@@ -63,6 +63,8 @@ export class Session {
   ended = false;
   /** It goes on at another node. Until its old connection is flushed, that is served what its channels still bring. */
   departed = false;
+  /** A claim of it has failed here, and may have been carried out: then the store names this node, and another may have had the session meanwhile. */
+  mayBeOld = false;
   /** When it was connected last, by the monotonic clock. */
   connectedAtMs = 0;
   /** Channels of the server's own that the client has unsubscribed. */
