@@ -136,6 +136,21 @@ describe("the roster", () => {
     expect(changes).toEqual(["left 1 UNSPECIFIED", "joined 4", "joined 3", "synced"]);
   });
 
+  it("shows what a new snapshot says of a session, also if what was known before was of a higher generation [FF-PR-015, FF-PR-019]", async () => {
+    const { t, members } = await present();
+    await t.socket.say(snapshot(1, [member(1, "node 1")]));
+    await t.socket.say(snapshot(1, [member(1, "node 2", 2), member(2)], { first: true, last: true }, 2n));
+    await t.socket.end();
+    await t.clock.advance(250);
+    await t.welcome();
+    await t.socket.say(snapshot(5, [member(1, "node 1"), member(2, "", 2)]));
+    expect(members()).toEqual(["1:node 1", "2:"]);
+    await t.socket.say(diff(6, { left: [leave(1)] }));
+    expect(members(), "and it goes").toEqual(["2:"]);
+    await t.socket.say(snapshot(7, [member(2, "again", 1)]));
+    expect(members()).toEqual(["2:again"]);
+  });
+
   it("shows numbers alone in large channels [FF-PR-018]", async () => {
     const { t, group, changes, members } = await present();
     await t.socket.say(snapshot(1, [member(1)]), event({ counts: { sessions: 5000, players: 4800 } }));

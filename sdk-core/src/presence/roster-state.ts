@@ -83,8 +83,8 @@ export class RosterState {
       const stale = this.#sections.get(entry.section)?.stale;
       if ((entry.section === page.section || stale) && !origins.has(origin)) this.#remove(origin, entry, 0, result);
     }
-    for (const [id, other] of this.#sections) if (other.stale) this.#sections.delete(id);
     for (const member of present) this.#put(member, page.section, result);
+    for (const [id, other] of this.#sections) if (other.stale) this.#sections.delete(id);
     this.#applyEarly(page.section, section, result);
   }
 
@@ -131,7 +131,9 @@ export class RosterState {
 
   #put(member: PresenceMember, section: bigint, result: RosterResult): void {
     const known = this.members.get(member.origin);
-    if (known !== undefined && known.member.generation > member.generation) return;
+    const isOlder = known !== undefined && known.member.generation > member.generation;
+    // What this section or a connection of before has brought is forgotten, of whatever generation it is.
+    if (isOlder && known.section !== section && !this.#sections.get(known.section)?.stale) return;
     this.members.set(member.origin, { member, section });
     if (known === undefined) result.changes.push({ type: "joined", member });
     else if (!sameData(known.member, member)) result.changes.push({ type: "updated", member });
