@@ -135,6 +135,7 @@ export class AppHub implements LocalDelivery<Session> {
 
   missed(isAffected: (key: ChannelKey) => boolean): void {
     for (const state of this.channels.all()) if (isAffected(state.key)) this.subscriptions.tellMissed(state);
+    this.#options.clusterPresence?.lookAgain(isAffected);
     this.lookAgain(isAffected);
   }
 

@@ -33,7 +33,8 @@ export interface ClusterPresenceOptions {
  * The presence of one app's channels between nodes. Each node has a section of a channel, and tells it to the nodes that watch.
  *
  * A node that begins to watch asks all on the channel's route. A node that comes on the route announces itself to all on it, and who watches
- * asks it then. Each of the two is on the route before it reads it, so at least one sees the other.
+ * asks it then. Each of the two is on the route before it reads it, so at least one sees the other. Where a route was lost meanwhile neither may have:
+ * who puts itself on it again does the same again.
  */
 export class ClusterPresence {
   readonly #options: ClusterPresenceOptions;
@@ -72,6 +73,15 @@ export class ClusterPresence {
       send: (peer, word) => this.#send(peer, key, word),
       want: (watching) => this.#tellRoute(key, { watching }),
     };
+  }
+
+  /** Routes of channels were lost, or nodes did not know each other: what each was to tell the other then may not have been told. */
+  lookAgain(isAffected: (key: ChannelKey) => boolean): void {
+    for (const { key, presence } of this.channels?.all() ?? []) {
+      if (presence === undefined || !isAffected(key)) continue;
+      void this.#tellRoute(key, { announcing: true });
+      if (presence.isWatched) void this.#tellRoute(key, { watching: true });
+    }
   }
 
   /**
