@@ -51,6 +51,8 @@ export interface NodeOptions {
     /** Life of the lease under which others know it, in milliseconds. Default: that of {@link NodeTable}. */
     readonly leaseMs?: number;
   };
+  /** The newest revision of the cluster protocol that it speaks. Default: {@link clusterRevision}; the one before is for tests of two releases side by side. */
+  readonly clusterRevision?: number;
   /** Default: the machine's own. */
   readonly random?: RandomBytes;
   /** Verifies a player's token, as {@link PlayerTokenVerifier} does by the keys of the configuration, which is the default. */
@@ -104,7 +106,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     this.cursors = new CoalescedCursors(stores?.cursorStore ?? new MemoryCursorStore(clock), clock);
     this.bans = new Bans(() => clock.nowMs());
     this.revocations = new Revocations(() => clock.nowMs());
-    this.cluster = options.cluster && this.#openCluster(options.cluster);
+    this.cluster = options.cluster && this.#openCluster(options.cluster, options.clusterRevision);
     const { counters, messageLog, cursors, incarnation, cluster } = this;
     const ofAll = { config, clock, counters, log, messageLog, cursors, incarnation, random, cluster };
     const applyStanding = this.#applyStanding;
@@ -186,12 +188,15 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     };
   }
 
-  #openCluster({ broker, openLinks, leaseMs }: NonNullable<NodeOptions["cluster"]>): Cluster {
+  #openCluster(
+    { broker, openLinks, leaseMs }: NonNullable<NodeOptions["cluster"]>,
+    maxRevision = clusterRevision,
+  ): Cluster {
     const { clock, log, incarnation, config, linkCounters } = this;
     const { lanes } = broker;
     const random = (): number => Number(randomId(this.#random) >> 12n) / 2 ** 52;
     const { sharedPeers } = config.valkey ?? {};
-    const options = { ...(sharedPeers !== undefined && { sharedPeers }) };
+    const options = { maxRevision, ...(sharedPeers !== undefined && { sharedPeers }) };
     const parts = { self: incarnation, lanes, clock, log, random, counters: linkCounters, options };
     return new Cluster({
       broker,
@@ -203,7 +208,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
         nodeId: config.nodeId,
         version,
         minRevision: leastClusterRevision,
-        maxRevision: clusterRevision,
+        maxRevision,
         startedAtMs: BigInt(Math.trunc(this.startedAtMs)),
         connections: this.counters.connections,
         sessions: this.counters.sessions,

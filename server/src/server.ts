@@ -32,6 +32,8 @@ export interface StartOptions {
   readonly stores?: DurableStores;
   /** Connects it with other nodes; the broker is closed by whoever gives it. Default: it is alone. */
   readonly cluster?: NodeOptions["cluster"];
+  /** As in {@link NodeOptions}. */
+  readonly clusterRevision?: number;
   /** A folder of files to serve at `/`. */
   readonly pages?: string;
 }
@@ -213,10 +215,15 @@ export class FanfareServer implements AsyncDisposable {
   }
 
   #newRun(): NodeRun {
-    const { config, clock = systemClock, log = silentLog, devSecrets, pages } = this.#options;
+    const { config, clock = systemClock, log = silentLog, devSecrets, pages, clusterRevision } = this.#options;
     const stores = this.#stores;
     const cluster = this.#cluster;
-    const node = new FanfareNode({ config, clock, log, ...(stores && { stores }), ...(cluster && { cluster }) });
+    const node = new FanfareNode({
+      ...{ config, clock, log },
+      ...(stores && { stores }),
+      ...(cluster && { cluster }),
+      ...(clusterRevision && { clusterRevision }),
+    });
     void node.isolated.then(() => this.#reincarnate(node));
     const control = new ControlApi(node, {
       beginDrain: (wish) => this.drain(wish),

@@ -21,7 +21,7 @@ export interface RunSurroundings {
 }
 
 /** What a node has behind it, closed with it. */
-export type NodeBackend = Pick<NodeOptions, "stores" | "cluster"> &
+export type NodeBackend = Pick<NodeOptions, "stores" | "cluster" | "clusterRevision"> &
   AsyncDisposable & { readonly links: SimulatedLinks };
 
 /** What stands behind the nodes of a run. */
@@ -29,7 +29,7 @@ export interface Backbone {
   /** What happened to it that excuses a loss. */
   readonly losses: Losses;
   /** Undefined: a node keeps everything in its memory. @throws if it cannot be reached */
-  open(process: SimulatedProcess, config: ResolvedConfig, log: Log): Promise<NodeBackend | undefined>;
+  open(process: SimulatedProcess, config: ResolvedConfig, log: Log, revision: number): Promise<NodeBackend | undefined>;
   /** @param processOf the process of a node, by its number */
   carryOut(step: ValkeyStep, processOf: (node: number) => SimulatedProcess | undefined): void;
   /** A node's process is dead, and its connections with it. */

@@ -36,11 +36,15 @@ export class SimulatedLinks {
   constructor(
     process: SimulatedProcess,
     log: Log,
-    { linkBounds, sharedPeers }: Pick<Plan, "linkBounds" | "sharedPeers">,
+    {
+      linkBounds,
+      sharedPeers,
+      maxRevision,
+    }: Pick<Plan, "linkBounds" | "sharedPeers"> & { readonly maxRevision: number },
   ) {
     this.#process = process;
     this.#log = log;
-    this.bounds = resolveLinkOptions({ ...options[linkBounds], sharedPeers });
+    this.bounds = resolveLinkOptions({ ...options[linkBounds], sharedPeers, maxRevision });
   }
 
   get counters(): LinkCounters {
@@ -54,7 +58,11 @@ export class SimulatedLinks {
     this.#counters = new LinkCounters();
     return new Links({
       ...{ self: incarnation, lanes: broker.lanes, receiver, clock, log: this.#log },
-      ...{ random: () => random.next() / 2 ** 32, counters: this.#counters, options: isBounded ? this.bounds : {} },
+      ...{
+        random: () => random.next() / 2 ** 32,
+        counters: this.#counters,
+        options: isBounded ? this.bounds : { maxRevision: this.bounds.maxRevision },
+      },
     });
   }
 }

@@ -1,5 +1,6 @@
 import type { ResolvedConfig } from "../../server/src/config/resolved-config.ts";
 import type { Log } from "../../server/src/observe/log.ts";
+import { clusterRevision } from "../../server/src/router/cluster/cluster.ts";
 import { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Backbone, RunSurroundings } from "./backbone.ts";
 import type { SimulatedLinks } from "./node-links.ts";
@@ -18,16 +19,18 @@ export class NodePlace {
   readonly nodeId: string;
   readonly #around: RunSurroundings;
   readonly #backbone: Backbone;
+  readonly #number: number;
   #starts = 0;
   #process: SimulatedProcess | undefined;
   #node: SimulatedNode | undefined;
   #isStopped = false;
   #isClosed = false;
 
-  constructor(around: RunSurroundings, backbone: Backbone, nodeId: string) {
+  constructor(around: RunSurroundings, backbone: Backbone, number: number) {
     this.#around = around;
     this.#backbone = backbone;
-    this.nodeId = nodeId;
+    this.#number = number;
+    this.nodeId = `n${number}`;
   }
 
   /** The process that runs here. */
@@ -67,12 +70,14 @@ export class NodePlace {
     this.#process = process;
     const log = traceLog(name, this.#around);
     const config = nodeConfig(plan, this.nodeId);
-    this.#open(process, config, log).then(
+    const { revisions, nodes } = plan;
+    const revision = revisions[(this.#number + this.#starts * nodes) % revisions.length] ?? clusterRevision;
+    this.#open(process, config, log, revision).then(
       (node) => {
         if (process.isDead) return;
         this.#node = node;
         network.addNode(node);
-        trace?.(`${name} serves`);
+        trace?.(`${name} serves${revision === clusterRevision ? "" : `, by revision ${revision}`}`);
       },
       (reason: unknown) => {
         if (process.isDead) return;
@@ -83,8 +88,8 @@ export class NodePlace {
     );
   }
 
-  async #open(process: SimulatedProcess, config: ResolvedConfig, log: Log): Promise<SimulatedNode> {
-    const backend = await this.#backbone.open(process, config, log);
+  async #open(process: SimulatedProcess, config: ResolvedConfig, log: Log, revision: number): Promise<SimulatedNode> {
+    const backend = await this.#backbone.open(process, config, log, revision);
     const node = new SimulatedNode({ process, config, log, backend });
     await node.open();
     return node;

@@ -1,3 +1,4 @@
+import { clusterRevision } from "../../server/src/router/cluster/cluster.ts";
 import { Random } from "../../server/src/testing/random.ts";
 import { outputBufferFor } from "./node-links.ts";
 import {
@@ -72,10 +73,17 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
     outputBufferBytes: random.chance(0.6) ? outputBufferFor(linkBounds) : 40_000,
     lanes: random.pick([3, 4, 6]),
     sharedPeers: Random.named(seed, "shared lane").pick([1, 1, 2, 3]),
+    revisions: ofReleases(Random.named(seed, "releases"), nodes),
     replicationDelayMs: random.pick([0.5, 5, 50]),
     maxMessages: random.pick([5, 1000, 1000]),
     steps,
   };
+}
+
+/** As a rule one; else nodes of two releases, which take each other's places: a deploy, or one that is taken back. */
+function ofReleases(random: Random, nodes: number): number[] {
+  const isMixed = nodes > 1 && random.chance(0.25);
+  return isMixed ? Array.from({ length: 3 * nodes }, () => clusterRevision - random.below(2)) : [clusterRevision];
 }
 
 /** What a backend does, and players do with it. Who was sent away comes back, as a rule. */

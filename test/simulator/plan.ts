@@ -110,6 +110,8 @@ export interface Plan {
   readonly lanes: number;
   /** To how many other nodes at least something has to go for it to be published once, to all of them. */
   readonly sharedPeers: number;
+  /** The newest revision of the cluster protocol that nodes speak: of each place, then of who takes its place, and so on; from the first again at the end. */
+  readonly revisions: readonly number[];
   /** How late replicas of Valkey are, about, in milliseconds. */
   readonly replicationDelayMs: number;
   /** What the logs keep. */

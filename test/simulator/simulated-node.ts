@@ -137,6 +137,7 @@ export class SimulatedNode {
       verifyToken: (token) => this.#verify(token),
       ...(backend?.stores && { stores: backend.stores }),
       ...(backend?.cluster && { cluster: backend.cluster }),
+      ...(backend?.clusterRevision && { clusterRevision: backend.clusterRevision }),
     });
     void node.isolated.then(() => this.#reincarnate(node));
     // Who deploys drains a node, and nobody rebalances.

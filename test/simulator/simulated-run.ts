@@ -96,7 +96,7 @@ export class SimulatedRun {
     });
     const { setting } = plan;
     this.#backbone = setting === "embedded" ? new EmbeddedBackbone() : new ValkeyBackbone(around, setting);
-    this.#places = Array.from({ length: plan.nodes }, (_, i) => new NodePlace(around, this.#backbone, `n${i}`));
+    this.#places = Array.from({ length: plan.nodes }, (_, i) => new NodePlace(around, this.#backbone, i));
   }
 
   /** Runs to the end. @throws if the run itself is at fault */

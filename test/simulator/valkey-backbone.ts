@@ -49,17 +49,22 @@ export class ValkeyBackbone implements Backbone {
     return { logsAreLost, changesAreLost, nodesAreLost };
   }
 
-  async open(process: SimulatedProcess, { valkey }: ResolvedConfig, log: Log): Promise<NodeBackend> {
+  async open(
+    process: SimulatedProcess,
+    { valkey }: ResolvedConfig,
+    log: Log,
+    clusterRevision: number,
+  ): Promise<NodeBackend> {
     if (valkey === undefined) throw new RangeError("the node is configured without Valkey");
     const { clock, randomBytes: random } = process;
     const { plan, sabotage } = this.#around;
-    const links = new SimulatedLinks(process, log, plan);
+    const links = new SimulatedLinks(process, log, { ...plan, maxRevision: clusterRevision });
     const connector = this.#model.connectorFor(process);
     const backend = await ValkeyBackend.open({ valkey, clock, log, connector, random });
     this.#brokers.push(backend.broker);
     return {
       stores: backend.stores,
-      links,
+      ...{ links, clusterRevision },
       cluster: { broker: backend.broker, openLinks: openLinksOf(sabotage, links, process) },
       [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
     };

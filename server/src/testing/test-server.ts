@@ -45,6 +45,8 @@ export interface TestServerOptions {
   readonly valkey?: ValkeyServers;
   /** To how many other nodes something has to go for it to be published once. Default: that of the server. */
   readonly sharedLanePeers?: number;
+  /** As in `StartOptions`. */
+  readonly clusterRevision?: number;
   /** Default: `test-node`. */
   readonly nodeId?: string;
   /** Signs resume secrets; nodes of one cluster have the same. Default: random. */
@@ -234,7 +236,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     }),
     { environment: options.environment ?? {} },
   );
-  const { log, clock, pages, devSecrets, stores } = options;
+  const { log, clock, pages, devSecrets, stores, clusterRevision } = options;
   return new TestServer(
     await startServer({
       config,
@@ -244,6 +246,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       ...(stores === undefined ? {} : { stores }),
       ...(devSecrets === undefined ? {} : { devSecrets }),
       ...(options.cluster === undefined ? {} : { cluster: options.cluster }),
+      ...(clusterRevision === undefined ? {} : { clusterRevision }),
     }),
   );
 }
