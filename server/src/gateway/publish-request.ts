@@ -26,11 +26,15 @@ export function publish(requester: Requester, id: number, request: Publish): voi
   const isRemembered = id !== 0 && !request.volatile; // what a client may repeat
   const channel = request.channel as Channel; // the validator has seen to it
   const isDurable = app.hub.namespaces.policyFor(channel)?.deliveryClass === DeliveryClass.DURABLE;
-  if (session.results.isRepeat(seq, request.volatile)) {
+  const isRepeat = session.results.isRepeat(seq, request.volatile);
+  // It goes to its receivers again, which drop what they have. It may have been handled otherwise where it was accepted, so that a failure here says nothing.
+  const isLeftBehind = isRepeat && isRemembered && !isDurable && session.results.isLeftBehind(seq);
+  if (isRepeat) {
     counters.messagesRepeated++;
+    if (isRemembered && !isDurable && answersWithFirst(requester, id, seq)) return;
     const first = session.results.resultOf(seq);
     // Of what was not refused the log knows more: whether, and where, it is stored.
-    if (!isDurable || first.outcome === Outcome.FAILED) return answerRepeat(requester, id, first);
+    if (!isLeftBehind && (!isDurable || first.outcome === Outcome.FAILED)) return answerRepeat(requester, id, first);
   } else {
     session.results.see(seq, request.volatile);
     try {
@@ -59,13 +63,17 @@ export function publish(requester: Requester, id: number, request: Publish): voi
   else if (isDurable) counters.messagesInDurable++;
   else counters.messagesInLive++;
   let answered = false;
-  app.router.publish(message, excluded, (result) => {
+  if (isRemembered) session.results.begin(seq);
+  app.router.publish(message, excluded, (routed) => {
+    const isUncertain = isLeftBehind && routed.outcome === Outcome.FAILED;
+    const result = isUncertain ? { ...routed, outcome: Outcome.UNKNOWN as const } : routed;
     answered = true;
     connection.pendingRequests.delete(id);
-    if (isRemembered)
-      session.results.remember(seq, result.outcome, "code" in result ? result.code : ErrorCode.UNSPECIFIED);
+    const code = "code" in result ? result.code : ErrorCode.UNSPECIFIED;
+    if (isRemembered) session.results.remember(seq, result.outcome, code);
     counters.publishesByOutcome[result.outcome]!++;
-    answer(requester, id, result, request.wantReport);
+    if (isLeftBehind) answerRepeat(requester, id, { outcome: result.outcome, code });
+    else answer(requester, id, result, request.wantReport);
   });
   if (!answered && id !== 0) connection.pendingRequests.add(id);
 }
@@ -122,8 +130,21 @@ function channelBucket(
   return bucket;
 }
 
+/** Answers a repeat when its first is, if that is under way here. @returns false: it is not */
+function answersWithFirst(requester: Requester, id: number, seq: number): boolean {
+  const { pendingRequests } = requester.connection;
+  const isUnderWay = requester.session.results.whenKnown(seq, (first) => {
+    pendingRequests.delete(id);
+    answerRepeat(requester, id, first);
+  });
+  if (isUnderWay) pendingRequests.add(id);
+  return isUnderWay;
+}
+
 function answerRepeat({ connection }: Requester, id: number, { outcome, code }: RememberedResult): void {
-  const message = outcome === Outcome.FAILED ? "refused when it was published first" : "published too long ago to know";
+  const isForgotten = code === ErrorCode.UNSPECIFIED;
+  const unknown = isForgotten ? "published too long ago to know" : "it is not known what became of it";
+  const message = outcome === Outcome.FAILED ? "refused when it was published first" : unknown;
   const error = outcome === Outcome.FAILED || outcome === Outcome.UNKNOWN ? { error: { code, message } } : {};
   reply(connection, id, { case: "publishResult", value: { outcome, repeated: true, ...error } });
 }

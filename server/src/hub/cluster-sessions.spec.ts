@@ -23,7 +23,7 @@ function nodeWithSession() {
     generation: 5,
     subscriptions: new Map(),
     unsubscribed: new Set(),
-    results: { toMoved: () => ({ publishes: [], last: 3, lastVolatile: 0 }) },
+    results: { toMoved: () => ({ publishes: [], underWay: [2], last: 3, lastVolatile: 0 }) },
     publishBucket: { level: () => 1 },
     link: { goingAway: false, close: (code: CloseCode) => void closed.push(code) },
   } as unknown as Session;
@@ -81,7 +81,7 @@ const failing = async (): Promise<ClaimResult> => {
 describe("sessions in a cluster", () => {
   it("are released to another node that has claimed them by a higher attempt", () => {
     const { release, closed, sessions } = nodeWithSession();
-    expect(release(6)).toMatchObject({ case: "releasedSession", value: { lastSeq: 3n } });
+    expect(release(6)).toMatchObject({ case: "releasedSession", value: { lastSeq: 3n, underWay: [2n] } });
     expect([closed, sessions.size]).toEqual([[CloseCode.REPLACED], 0]);
   });
 

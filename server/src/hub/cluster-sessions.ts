@@ -172,6 +172,7 @@ export class ClusterSessions implements SessionOwnership {
   seed(session: Session, released: ReleasedSession | undefined): void {
     if (released === undefined) return;
     for (const { seq, outcome, code } of released.publishes) session.results.remember(Number(seq), outcome, code);
+    for (const seq of released.underWay) session.results.leaveBehind(Number(seq));
     session.results.see(Number(released.lastSeq), false);
     session.results.see(Number(released.lastVolatileSeq), true);
     const nowMs = this.#options.clock.monotonicMs();

@@ -46,4 +46,37 @@ describe("PublishResults", () => {
     expect(results.resultOf(1).outcome).toBe(Outcome.UNKNOWN);
     expect([2, 4].map((seq) => results.resultOf(seq).outcome)).toEqual([Outcome.FAILED, Outcome.DELIVERED]);
   });
+
+  it("tells of a publish that is under way what becomes of it, once it is known", () => {
+    const results = new PublishResults(3);
+    const heard: unknown[] = [];
+    expect(results.whenKnown(1, (result) => heard.push(result))).toBe(false);
+    results.begin(1);
+    expect(results.whenKnown(1, (result) => heard.push(result))).toBe(true);
+    expect([results.toMoved().underWay, heard]).toEqual([[1], []]);
+    results.remember(1, Outcome.OFFLINE);
+    expect(heard).toEqual([{ outcome: Outcome.OFFLINE, code: ErrorCode.UNSPECIFIED }]);
+    expect(results.toMoved().underWay).toEqual([]);
+  });
+
+  it("knows what was under way when its session came here, until it is sent again", () => {
+    const results = new PublishResults(3);
+    results.leaveBehind(1);
+    expect([results.isLeftBehind(1), results.isLeftBehind(2), results.whenKnown(1, () => {})]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(results.toMoved().underWay).toEqual([1]);
+    results.begin(1);
+    expect([results.isLeftBehind(1), results.whenKnown(1, () => {})]).toEqual([false, true]);
+  });
+
+  it("forgets the oldest of what is under way at the bound, and lets no more ask than that", () => {
+    const results = new PublishResults(3);
+    for (const seq of [1, 2]) results.leaveBehind(seq);
+    for (const seq of [3, 4]) results.begin(seq);
+    expect(results.toMoved().underWay).toEqual([2, 3, 4]);
+    expect([1, 2, 3, 4].map(() => results.whenKnown(4, () => {}))).toEqual([true, true, true, false]);
+  });
 });

@@ -30,6 +30,8 @@ export class PublishResults {
   #highestVolatile = 0;
   /** Seqs that have arrived and were not handled yet; of volatile ones, negative. */
   readonly #waiting = new Set<number>();
+  /** Seqs that are on their way to their receivers, and who wants to know what becomes of them: nobody here where that began at another node. */
+  #underWay: Map<number, ((result: RememberedResult) => void)[] | undefined> | undefined;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -55,8 +57,33 @@ export class PublishResults {
     else this.#highest = Math.max(this.#highest, seq);
   }
 
+  /** A publish that wants an answer is on its way to its receivers, until its result is remembered. */
+  begin(seq: number): void {
+    this.#addUnderWay(seq, this.#underWay?.get(seq) ?? []);
+  }
+
+  /** A publish was under way when the session left the node that had accepted it. */
+  leaveBehind(seq: number): void {
+    this.#addUnderWay(seq, undefined);
+  }
+
+  /** Whether a publish was under way when the session came here, so that nothing but sending it again shows what becomes of it. */
+  isLeftBehind(seq: number): boolean {
+    return this.#underWay?.has(seq) === true && this.#underWay.get(seq) === undefined;
+  }
+
+  /** Calls back with what becomes of a publish that is under way. @returns false: it is not, here, or too many ask */
+  whenKnown(seq: number, then: (result: RememberedResult) => void): boolean {
+    const toTell = this.#underWay?.get(seq);
+    if (toTell === undefined || toTell.length >= this.#capacity) return false;
+    toTell.push(then);
+    return true;
+  }
+
   /** Keeps the result of a publish that wants an answer; forgets the oldest at the bound. */
   remember(seq: number, outcome: Outcome, code = ErrorCode.UNSPECIFIED): void {
+    const toTell = this.#underWay?.get(seq) ?? [];
+    this.#underWay?.delete(seq);
     this.#seqs ??= new Float64Array(this.#capacity);
     this.#outcomes ??= new Uint8Array(this.#capacity);
     this.#codes ??= new Uint8Array(this.#capacity);
@@ -64,14 +91,16 @@ export class PublishResults {
     this.#seqs[slot] = seq;
     this.#outcomes[slot] = outcome;
     this.#codes[slot] = code;
+    for (const then of toTell) then({ outcome, code });
   }
 
   /**
-   * All that is known, for the node at which the session goes on: outcomes the oldest first, and the highest seq of each class up to which every publish
-   * was handled. A higher one that was handled, too, may be handled there again: receivers know it.
+   * All that is known, for the node at which the session goes on: outcomes the oldest first, what is under way, and the highest seq of each class up to
+   * which every publish was handled. A higher one that was handled, too, may be handled there again: receivers know it.
    */
   toMoved(): {
     publishes: readonly (RememberedResult & { readonly seq: number })[];
+    underWay: readonly number[];
     last: number;
     lastVolatile: number;
   } {
@@ -84,6 +113,7 @@ export class PublishResults {
     const waiting = [...this.#waiting].filter((seq) => seq > 0);
     return {
       publishes,
+      underWay: [...(this.#underWay?.keys() ?? [])],
       last: Math.min(this.#highest, ...waiting.map((seq) => seq - 1)),
       lastVolatile: this.#highestVolatile,
     };
@@ -94,5 +124,14 @@ export class PublishResults {
     const slot = this.#seqs?.lastIndexOf(seq) ?? -1;
     if (slot === -1) return forgotten;
     return { outcome: this.#outcomes?.[slot] as Outcome, code: this.#codes?.[slot] as ErrorCode };
+  }
+
+  /** At the bound the oldest is forgotten. */
+  #addUnderWay(seq: number, toTell: ((result: RememberedResult) => void)[] | undefined): void {
+    this.#underWay ??= new Map();
+    this.#underWay.delete(seq);
+    this.#underWay.set(seq, toTell);
+    const [oldest] = this.#underWay.keys();
+    if (this.#underWay.size > this.#capacity && oldest !== undefined) this.#underWay.delete(oldest);
   }
 }

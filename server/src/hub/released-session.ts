@@ -7,7 +7,7 @@ export function releasedFrom(
   { results, subscriptions, unsubscribed, generation, publishBucket }: Session,
   nowMs: number,
 ): MessageInitShape<typeof ReleasedSessionSchema> {
-  const { publishes, last, lastVolatile } = results.toMoved();
+  const { publishes, underWay, last, lastVolatile } = results.toMoved();
   return {
     subscriptions: [...subscriptions.values()].map(({ channel, byClient, byServer }) => ({
       channelKey: channel.key,
@@ -15,6 +15,7 @@ export function releasedFrom(
       byServer,
     })),
     publishes: publishes.map(({ seq, ...rest }) => ({ ...rest, seq: BigInt(seq) })),
+    underWay: underWay.map(BigInt),
     lastSeq: BigInt(last),
     lastVolatileSeq: BigInt(lastVolatile),
     unsubscribed: [...unsubscribed],

@@ -118,6 +118,13 @@ export declare type ReleasedSession = Message<"fanfare.cluster.v1alpha.ReleasedS
    * @generated from field: uint32 ended_code = 10;
    */
   endedCode: number;
+
+  /**
+   * Seqs up to `last_seq` of which it was not known yet what becomes of them.
+   *
+   * @generated from field: repeated uint64 under_way = 11;
+   */
+  underWay: bigint[];
 };
 
 /**
