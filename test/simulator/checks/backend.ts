@@ -17,7 +17,7 @@ export function checkBackend(
     if (call.endedMs === undefined || call.error !== undefined) return [];
     if (changesAreLost) return [];
     if (call.step.do === "kick") return checkEnded(call);
-    return call.step.do === "ban" ? [...checkEnded(call), ...checkBanned(call, everyPlayer)] : [];
+    return call.step.do === "ban" ? [...checkEnded(call), ...checkBanned(call, calls, everyPlayer)] : [];
   });
 }
 
@@ -28,16 +28,17 @@ function checkEnded({ name, playerId, step, sessions }: BackendCall): string[] {
     .map(([player]) => `${player.name} goes on with a session that ${name} has ended (${step.do} ${playerId})`);
 }
 
-/** Nobody came in meanwhile. */
-function checkBanned(
-  { name, playerId, step, beganMs, endedMs }: BackendCall,
-  all: readonly SimulatedPlayer[],
-): string[] {
-  if (step.do !== "ban" || endedMs === undefined) return [];
-  const untilMs = beganMs + Math.ceil(step.forMs / 1000) * 1000 - clocksMs;
+/** Nobody came in meanwhile; but a later ban takes the place of an earlier one, also if it ends sooner. */
+function checkBanned(call: BackendCall, calls: readonly BackendCall[], all: readonly SimulatedPlayer[]): string[] {
+  const { name, playerId, beganMs, endedMs = Number.POSITIVE_INFINITY } = call;
+  const ends = calls
+    .filter((other) => other.playerId === playerId && (other.endedMs ?? Number.POSITIVE_INFINITY) >= beganMs)
+    .flatMap(({ step, ...other }) =>
+      step.do === "ban" ? other.beganMs + Math.ceil(step.forMs / 1000) * 1000 - clocksMs : [],
+    );
   return all
     .filter((player) => player.playerId === playerId && !player.isClosed)
-    .filter(({ openedMs }) => openedMs > endedMs && openedMs < untilMs)
+    .filter(({ openedMs }) => openedMs > endedMs && openedMs < Math.min(...ends))
     .map((player) => `${player.name} came in while ${name} had banned ${playerId}`);
 }
 

@@ -1321,7 +1321,8 @@ export declare const ControlService: GenService<{
     output: typeof DisconnectResponseSchema;
   },
   /**
-   * Keep a player out: sessions are ended with CLOSE_CODE_BANNED and new ones refused, until the ban expires or is lifted. Scope: PLAYERS.
+   * Keep a player out: sessions are ended with CLOSE_CODE_BANNED and new ones refused, until the ban expires or is lifted. It takes the place of a ban there
+   * is, also of one that would have lasted longer. Scope: PLAYERS.
    *
    * @generated from rpc fanfare.control.v1.ControlService.Ban
    */
