@@ -36,7 +36,7 @@ async function routedOrClosed(routed: Promise<unknown>, { app }: Requester, subs
   try {
     await routed;
   } catch (reason) {
-    if (subscription.pending) app.hub.subscriptions.close(subscription, LeaveReason.LEFT);
+    if (subscription.pending) app.hub.subscriptions.refused(subscription);
     throw reason;
   }
 }
@@ -69,7 +69,7 @@ function startSubscription(
       if (isCurrent) durable.start(subscription, plan);
     } catch (reason) {
       if (subscription.active && subscription.startTurn === turn) {
-        if (subscription.pending) subscriptions.close(subscription, LeaveReason.LEFT);
+        if (subscription.pending) subscriptions.refused(subscription);
         else if (session.link === connection && former !== undefined) durable.goOn(subscription, former);
         else if (session.link === connection)
           subscriptions.closeByServer(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);

@@ -58,7 +58,7 @@ export class AppHub implements LocalDelivery<Session> {
     const peersOf = clusterPresence && ((key: ChannelKey) => clusterPresence.peersOf(key));
     this.channels = new ChannelTable({ clock, tickMs: timing.presenceTickMs, section, policyFor, routes, peersOf });
     if (clusterPresence !== undefined) clusterPresence.channels = this.channels;
-    this.subscriptions = new Subscriptions(this, limits.maxSubscriptions, options.counters);
+    this.subscriptions = new Subscriptions(this, limits.maxSubscriptions, options.counters, clock);
     this.messageLog = options.messageLog;
     this.cursors = options.cursors;
     this.starts = new DurableStarts(options.appId, options.messageLog, options.cursors, policyFor);

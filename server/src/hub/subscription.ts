@@ -11,6 +11,8 @@ export class Subscription {
   active = true;
   /** Its client has not been told of it yet, because its route is being written or its log asked: no message goes out (FF-OR-005). */
   pending = false;
+  /** The server tells the client of it by itself as soon as it can, and tries until then. */
+  announcing = false;
   /** The client asked for it. */
   byClient: boolean;
   /** The player is a member, or the channel is the player's own or broadcast. */

@@ -12,6 +12,7 @@ import {
   SubscriptionCloseReason,
   type SubscriptionEventSchema,
 } from "@fanfare/proto/v1";
+import type { Clock } from "../clock.ts";
 import type { ChannelPolicy } from "../config/channel-policy.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import { toWirePosition } from "../log/log-position.ts";
@@ -33,16 +34,21 @@ export interface SubscribeOptions {
   readonly presenceData: Payload | undefined;
 }
 
+/** After how long it is tried again to open what a session is owed, in milliseconds. */
+const retryMs = 1_000;
+
 /** Opens and closes the subscriptions of one app's sessions. */
 export class Subscriptions {
   readonly #hub: AppHub;
   readonly #maxPerSession: number;
   readonly #counters: Counters;
+  readonly #clock: Clock;
 
-  constructor(hub: AppHub, maxPerSession: number, counters: Counters) {
+  constructor(hub: AppHub, maxPerSession: number, counters: Counters, clock: Clock) {
     this.#hub = hub;
     this.#maxPerSession = maxPerSession;
     this.#counters = counters;
+    this.#clock = clock;
   }
 
   /**
@@ -72,30 +78,38 @@ export class Subscriptions {
     return subscription;
   }
 
-  /** As `openByServer`, and tells the client of a subscription it did not have. */
+  /** As `openByServer`, and tells the client of a subscription it did not have, as soon as it can be served. */
   announceOpened(session: Session, key: ChannelKey): void {
     const isNew = !session.subscriptions.has(key);
     const subscription = this.openByServer(session, key);
     if (subscription === undefined || !isNew) return;
     subscription.pending = true;
+    subscription.announcing = true;
+    this.#announce(subscription);
+  }
+
+  #announce(subscription: Subscription): void {
+    const { session, channel } = subscription;
     const announce = (): void => {
-      if (!subscription.active) return;
-      if (this.#hub.starts.inForce(subscription.channel.channel, session.features)) this.announceStart(subscription);
+      if (!isOwedAWord(subscription)) return;
+      if (this.#hub.starts.inForce(channel.channel, session.features)) this.announceStart(subscription);
       else this.#tellOpened(subscription);
     };
-    const routed = this.#hub.channels.routed(key);
+    const routed = this.#hub.channels.routed(channel.key);
     if (routed === undefined) announce();
-    else routed.then(announce, () => this.#fail(subscription));
+    else routed.then(announce, () => this.#announceLater(subscription));
+  }
+
+  /** It cannot be served now. Its client does not know of it, so that nobody but the server can try again (FF-SB-002). */
+  #announceLater(subscription: Subscription): void {
+    this.#clock.setTimer(retryMs, () => {
+      if (isOwedAWord(subscription)) this.#announce(subscription);
+    });
   }
 
   #tellOpened(subscription: Subscription, plan?: StartPlan): void {
     tell(subscription, { case: "opened", value: this.describe(subscription, plan) });
     this.told(subscription);
-  }
-
-  /** The server cannot serve it now. */
-  #fail(subscription: Subscription): void {
-    if (subscription.active) this.closeByServer(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);
   }
 
   /** Begins to serve a durable subscription at the player's cursor or the log's head, and tells the client so before. */
@@ -115,7 +129,9 @@ export class Subscriptions {
         this.#hub.durable.start(subscription, plan);
       },
       () => {
-        if (isCurrent()) this.closeByServer(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);
+        if (!isCurrent()) return;
+        if (subscription.pending) this.#announceLater(subscription);
+        else this.closeByServer(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);
       },
     );
   }
@@ -138,6 +154,14 @@ export class Subscriptions {
     for (const subscription of session.subscriptions.values()) {
       if (subscription.reader === undefined && !subscription.pending) tell(subscription, { case: "gap", value: gap });
     }
+  }
+
+  /** A client's first `subscribe` of a channel is refused. What the server owes it all the same it tells of when it can. */
+  refused(subscription: Subscription): void {
+    if (!subscription.byServer) return this.close(subscription, LeaveReason.LEFT);
+    this.forgetClient(subscription);
+    if (!subscription.announcing) this.#announceLater(subscription);
+    subscription.announcing = true;
   }
 
   /** Leaves of a subscription what the server opened it for. */
@@ -269,6 +293,11 @@ export class Subscriptions {
     if (group === undefined) return;
     this.#hub.events.emit({ type, sessionId: session.id, playerId: session.playerId, group });
   }
+}
+
+/** It stands, and its client has not been told of it. */
+function isOwedAWord({ active, pending }: Subscription): boolean {
+  return active && pending;
 }
 
 function tell(
