@@ -20,6 +20,7 @@ import { encodeHead } from "../links/batch-encoding.ts";
 import type { LinkPort, LinkReceiver } from "../links/link-port.ts";
 import type { LocalReport } from "../local-delivery.ts";
 import { type Answerer, type AnswerResult, Asks, recordBytes } from "./asks.ts";
+import { Greetings, type GreetingsOptions } from "./greetings.ts";
 import { LocalRoutes } from "./local-routes.ts";
 import { NodeTable } from "./node-table.ts";
 import { RemoteDelivery } from "./remote-delivery.ts";
@@ -64,9 +65,6 @@ export type QuestionCase = NonNullable<Ask["question"]["case"]>;
 /** How long a node that says farewell may still be answered, in milliseconds. */
 const farewellMs = 20;
 
-/** How long a new node waits for the others to know it, in milliseconds; who does not answer by then is dead or on the way to be. */
-const greetingMs = 10_000;
-
 /**
  * This node among the others: who they are, what goes to them, and what comes from them.
  *
@@ -88,6 +86,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   readonly links: NodeLinks;
   readonly #options: ClusterOptions;
   readonly #asks: Asks;
+  readonly #greetings: Greetings;
   readonly #apps = new Map<string, ClusterApp>();
   readonly #answerers = new Map<QuestionCase, Answerer>();
   readonly #deathListeners = new Set<(incarnation: bigint, hasLeft: boolean) => void>();
@@ -121,13 +120,20 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       describe: options.describe,
       heardAtMs: (peer) => this.links.heardAtMs(peer),
       isListening: (peer) => this.#isListening(peer),
-      onJoined: (peer) => this.links.addPeer(peer, this.nodes.peers.get(peer)?.maxRevision),
+      onJoined: (peer, hasGreeted) => {
+        this.links.addPeer(peer, this.nodes.peers.get(peer)?.maxRevision);
+        if (!hasGreeted) this.#greetings.found(peer);
+      },
       onDead: (peer, hasLeft) => this.#buried(peer, hasLeft),
       onUncleared: (peer) => this.#sweep(peer),
       onChanged: (node) => this.#changed(node),
       onLapsed: options.onIsolated,
       ...(options.leaseMs && { leaseMs: options.leaseMs }),
     });
+    const isListening = (peer: bigint) => this.#isListening(peer);
+    const ask: GreetingsOptions["ask"] = (...args) => this.ask(...args);
+    const { nodes } = this;
+    this.#greetings = new Greetings({ nodes, clock, log, ask, isListening, onMetLate: () => this.#metLate() });
     broker.routes.onUnsettled((isAffected) => {
       for (const [appId, app] of this.#apps) app.lookAgain((key) => isAffected({ appId, key }));
     });
@@ -135,8 +141,8 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       await this.resolver.barrier();
       return { case: "done", value: {} };
     });
-    this.answer("greeting", (_from, { question }) => {
-      if (question.case === "greeting") this.nodes.greeted(question.value.node);
+    this.answer("greeting", (from, { question }) => {
+      if (question.case === "greeting") this.#greetings.received(from, question.value.node);
       return { case: "done", value: {} };
     });
     this.answer("farewell", (from) => {
@@ -200,27 +206,12 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
 
   /** Makes this node known to all others, after which it may accept clients. @throws FanfareError UNAVAILABLE */
   async join(): Promise<void> {
-    const { clock, log } = this.#options;
     await this.links.listen();
     await this.nodes.open();
     if (!this.nodes.isReachable) {
       throw new FanfareError(ErrorCode.UNAVAILABLE, "most shards of the registry are out of reach");
     }
-    const untilMs = clock.monotonicMs() + greetingMs;
-    const greeted = new Set<bigint>();
-    const greet = async (peer: bigint): Promise<void> => {
-      // Who died a moment ago is still in the registry.
-      if (!(await this.#isListening(peer))) return;
-      while (!greeted.has(peer) && this.nodes.peers.has(peer) && clock.monotonicMs() < untilMs) {
-        const greeting = { case: "greeting" as const, value: { node: this.nodes.record() } };
-        await this.ask(peer, greeting, { deadlineMs: 2_000 }).then(
-          () => greeted.add(peer),
-          (reason: unknown) => log.debug("a greeting was not answered", { reason: String(reason) }),
-        );
-      }
-    };
-    // Those who come meanwhile greet this node themselves, because they found it in the registry.
-    await Promise.all(this.peers.map(greet));
+    await this.#greetings.join();
     await this.nodes.enter(NodeState.READY);
   }
 
@@ -337,10 +328,19 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     return answerer(from, ask);
   }
 
+  /** Another node and this one did not know each other: live messages may be missing, and nobody has told of what was stored. */
+  #metLate(): void {
+    for (const app of this.#apps.values()) {
+      app.missed(() => true);
+      app.lookAgain(() => true);
+    }
+  }
+
   #buried(peer: bigint, hasLeft: boolean): void {
     this.links.removePeer(peer, hasLeft);
     this.delivery.forget(peer, hasLeft);
     this.#asks.forget(peer);
+    this.#greetings.forget(peer);
     for (const listener of this.#deathListeners) listener(peer, hasLeft);
     if (hasLeft) return;
     // What it stored and did not tell is in the logs.
@@ -377,6 +377,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   }
 
   #changed(node: NodeRecord): void {
+    this.#greetings.foundAgain(node.incarnation);
     for (const listener of this.#nodeListeners) listener(node);
   }
 }

@@ -17,7 +17,8 @@ export interface NodeTableOptions {
   readonly heardAtMs: (incarnation: bigint) => number;
   /** Whether anybody listens at the inbox of an incarnation; true also if that cannot be found out. */
   readonly isListening: (incarnation: bigint) => Promise<boolean>;
-  readonly onJoined: (incarnation: bigint) => void;
+  /** It was not known: it has greeted this node, or was found in the registry. */
+  readonly onJoined: (incarnation: bigint, hasGreeted: boolean) => void;
   /** It is gone: in order, with nothing of it left, or not. */
   readonly onDead: (incarnation: bigint, hasLeft: boolean) => void;
   /** The registry still has the record of a dead node: what was to be cleared away behind it may not have been. */
@@ -134,9 +135,9 @@ export class NodeTable {
     return toBinary(NodeRecordSchema, create(NodeRecordSchema, { ...describe(), incarnation, state: this.#state }));
   }
 
-  /** A node says of itself that it is there. */
-  greeted(record: Uint8Array): void {
-    this.#learn(record);
+  /** A node says of itself that it is there. @returns its state */
+  greeted(record: Uint8Array): NodeState {
+    return this.#learn(record, true).state;
   }
 
   /** Somebody names a node that may not be known here: it has just come, or it died before this one could know it. */
@@ -245,13 +246,13 @@ export class NodeTable {
           newest.set(node.incarnation, node);
       }
     }
-    for (const { record } of newest.values()) this.#learn(record);
+    for (const { record } of newest.values()) this.#learn(record, false);
   }
 
-  #learn(bytes: Uint8Array): void {
+  #learn(bytes: Uint8Array, hasGreeted: boolean): NodeRecord {
     const record = fromBinary(NodeRecordSchema, bytes);
     const { incarnation } = record;
-    if (incarnation === this.#options.incarnation || this.#dead.has(incarnation)) return;
+    if (incarnation === this.#options.incarnation || this.#dead.has(incarnation)) return record;
     const known = this.#peers.get(incarnation);
     this.#strangers.delete(incarnation);
     this.#peers.set(incarnation, record);
@@ -259,12 +260,13 @@ export class NodeTable {
       this.#joinedAtMs.set(incarnation, this.#options.clock.monotonicMs());
       this.#counters.nodesJoined++;
       this.#options.log.info("a node has joined", { node: record.nodeId, incarnation: incarnation.toString(16) });
-      this.#options.onJoined(incarnation);
+      this.#options.onJoined(incarnation, hasGreeted);
     }
     if (record.state === NodeState.DRAINING && known?.state !== NodeState.DRAINING) {
       this.#options.log.info("a node sends its clients away", { node: record.nodeId });
     }
     this.#options.onChanged(record);
+    return record;
   }
 
   #judgeOthers(shards: readonly (RegistryShard | undefined)[]): void {

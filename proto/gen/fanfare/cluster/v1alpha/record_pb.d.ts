@@ -788,7 +788,8 @@ export declare type SettingsChange = Message<"fanfare.cluster.v1alpha.SettingsCh
 export declare const SettingsChangeSchema: GenMessage<SettingsChange>;
 
 /**
- * A node that has just come.
+ * A node that has just come; or, if its record does not say that it is joining, one that has found the other only now, while both serve clients: each may
+ * have missed what the other has sent to everybody.
  *
  * @generated from message fanfare.cluster.v1alpha.Greeting
  */
