@@ -67,6 +67,11 @@ export interface Subscriber {
   readonly begin: LogPosition | undefined;
   /** Left, or closed by the server or with its client. */
   endedMs: number | undefined;
+  /**
+   * When its client, connected, had heard anything by then. Whoever goes while it is away, does not read or stands still, or hears at its return that it has
+   * gone, gets nothing of what came after, and is told no gap.
+   */
+  heardMs: number | undefined;
   readonly received: Received[];
   /** Where presence is watched. */
   readonly seenLeaving: SeenLeaving[];
@@ -122,6 +127,7 @@ export class Ledger {
       openedMs: this.#nowMs(),
       begin,
       endedMs: undefined,
+      heardMs: undefined,
       received: [],
       seenLeaving: [],
     };
@@ -130,9 +136,10 @@ export class Ledger {
     return entry;
   }
 
-  ended(subscriber: Subscriber, why: string, atMs: number = this.#nowMs()): void {
+  ended(subscriber: Subscriber, why: string, heardMs: number, atMs: number = this.#nowMs()): void {
     if (subscriber.endedMs !== undefined) return;
     subscriber.endedMs = atMs;
+    subscriber.heardMs = heardMs;
     this.#trace?.(`${subscriber.by} has ${subscriber.channel} no more: ${why}`);
   }
 

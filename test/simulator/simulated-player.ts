@@ -7,7 +7,7 @@ import {
   type TappedFrame,
   text,
 } from "@fanfare/sdk-core";
-import { openClient, type Ports } from "@fanfare/sdk-core/port";
+import { openClient, type Ports, type SocketFactory } from "@fanfare/sdk-core/port";
 import { epochMs, SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import type { Ledger, Subscriber, Trace } from "./ledger.ts";
@@ -51,7 +51,7 @@ export class SimulatedPlayer {
   #openAnswers = 0;
   #sessions = 0;
   #openedMs = 0;
-  /** When something came the last time; who never comes back is told nothing of what came after. */
+  /** When something came the last time while it was connected; who never comes back is told nothing of what came after. */
   #heardMs = 0;
   #shown = 0;
   readonly #handled = new Map<string, number>();
@@ -184,10 +184,8 @@ export class SimulatedPlayer {
   leave(group: string): void {
     const channel = this.#channels.get(group);
     if (channel === undefined) return;
-    // A program that stands still leaves when it wakes up, before it reads what has come meanwhile.
-    const heardMs = this.process.isRunning ? undefined : this.#heardMs;
     this.run(() => {
-      this.#end(group, "left", heardMs);
+      this.#end(group, "left");
       channel
         .leave()
         .catch((reason: unknown) => this.#around.trace?.(`${this.name} could not leave: ${String(reason)}`));
@@ -262,8 +260,23 @@ export class SimulatedPlayer {
         clearTimer: (timer) => (timer as ReturnType<typeof clock.setTimer> | undefined)?.cancel(),
       },
       random: { next: () => random.next() / 2 ** 32 },
-      sockets: network.factory(this.process),
+      sockets: this.#heard(network.factory(this.process)),
       client: { name: "simulated", version: "1", platform: "" },
+    };
+  }
+
+  /** Notes when something comes. What refuses a connection says nothing of what was missed. */
+  #heard(sockets: SocketFactory): SocketFactory {
+    return {
+      open: (url, subprotocols, events) =>
+        sockets.open(url, subprotocols, {
+          opened: (subprotocol) => events.opened(subprotocol),
+          message: (data) => {
+            if (this.isOpen) this.#heardMs = this.#around.simulation.nowMs;
+            events.message(data);
+          },
+          closed: (...args) => events.closed(...args),
+        }),
     };
   }
 
@@ -297,20 +310,16 @@ export class SimulatedPlayer {
     this.#subscribers.set(name, subscriber);
     if (name === presenceGroup) channel.roster.on("change", (event) => ledger.roster(subscriber, event));
     channel.on("gap", (gap) => ledger.gap(subscriber, gap));
-    channel.on("closed", ({ reason }) => {
-      // Who was away hears at its return that it has ended meanwhile.
-      this.#end(name, `closed by the server, ${reason}`, this.isOpen ? undefined : this.#heardMs);
-    });
+    channel.on("closed", ({ reason }) => this.#end(name, `closed by the server, ${reason}`));
     channel.on(words, (value, { origin, seq, volatile: isVolatile, position }) => {
       if (subscriber.endedMs !== undefined) return;
-      this.#heardMs = this.#around.simulation.nowMs;
       ledger.message(subscriber, { id: value.trimEnd(), origin, seq, isVolatile, position, session: this.#sessions });
     });
   }
 
   #end(name: string, why: string, atMs?: number): void {
     const subscriber = this.#subscribers.get(name);
-    if (subscriber !== undefined) this.#around.ledger.ended(subscriber, why, atMs);
+    if (subscriber !== undefined) this.#around.ledger.ended(subscriber, why, this.#heardMs, atMs);
     this.#subscribers.delete(name);
     this.#channels.delete(name);
   }

@@ -83,9 +83,11 @@ export function checkExcluded({ id, by, session }: Published, received: Received
   return [`${by} gets ${id}, which it has published without itself`];
 }
 
-/** Whether a subscriber had opened the channel before, and stayed for long enough. */
-export function isOwed({ beganMs, answeredMs }: Published, { openedMs, endedMs }: Subscriber): boolean {
-  return openedMs < beganMs && (endedMs === undefined || endedMs > (answeredMs ?? beganMs) + onItsWayMs);
+/** Whether a subscriber had opened the channel before, and stayed, and heard its node, for long enough. */
+export function isOwed({ beganMs, answeredMs }: Published, { openedMs, endedMs, heardMs }: Subscriber): boolean {
+  if (openedMs >= beganMs) return false;
+  const untilMs = Math.min(endedMs ?? Infinity, heardMs ?? Infinity);
+  return untilMs > (answeredMs ?? beganMs) + onItsWayMs;
 }
 
 /** Whether a gap was told in the place of a message: after it was published, and before anything newer of its publisher came. */
