@@ -195,8 +195,12 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     const { clock, log, incarnation, config, linkCounters } = this;
     const { lanes } = broker;
     const random = (): number => Number(randomId(this.#random) >> 12n) / 2 ** 52;
-    const { sharedPeers } = config.valkey ?? {};
-    const options = { maxRevision, ...(sharedPeers !== undefined && { sharedPeers }) };
+    const { sharedPeers, laneTimeoutMs } = config.valkey ?? {};
+    const options = {
+      maxRevision,
+      ...(sharedPeers !== undefined && { sharedPeers }),
+      ...(laneTimeoutMs !== undefined && { publishTimeoutMs: laneTimeoutMs }),
+    };
     const parts = { self: incarnation, lanes, clock, log, random, counters: linkCounters, options };
     return new Cluster({
       broker,

@@ -38,6 +38,10 @@ const ownSilenceMs = 500;
  * node the same however many there are.
  */
 const sharedSilenceMs = 5_000;
+/** How much longer than publishing a probe may take to arrive, in milliseconds. */
+const probeSlackMs = 250;
+/** How much longer than publishing a lane may be deaf before the subscriber is replaced, in milliseconds: until the next probe would have arrived. */
+const deafSlackMs = 350;
 
 const none: LaneCounts = { probes: 0, probesLost: 0, failures: 0, replacements: 0 };
 
@@ -71,7 +75,7 @@ export class ValkeyLanes implements Lanes, Disposable {
   }
 
   async listen(incarnation: bigint, onBytes: (bytes: Uint8Array, lane: number) => void): Promise<void> {
-    const { connector, valkey, clock, log, watch } = this.#options;
+    const { connector, valkey, clock, log, watch, timeoutMs } = this.#options;
     const { count } = this;
     // First those of this node's own inbox, then those of all.
     const channels = [incarnation, everybody].flatMap((to) =>
@@ -82,6 +86,8 @@ export class ValkeyLanes implements Lanes, Disposable {
     this.#retire();
     this.#inbox = new LaneInbox({
       lanes: channels.length,
+      probeTimeoutMs: timeoutMs + probeSlackMs,
+      replaceAfterMs: timeoutMs + deafSlackMs,
       silenceMs: (lane) => (lane < count ? ownSilenceMs : sharedSilenceMs),
       nameOf: (lane) => (lane < count ? `${lane}` : `shared:${lane - count}`),
       clock,

@@ -23,8 +23,6 @@ export interface InboundParts {
 
 /** Batches that come in shorter intervals than this share their acknowledgements, in milliseconds. */
 const frequentMs = 5;
-/** How long what was said may take to have an effect, in milliseconds. */
-const effectMs = 50;
 /** How often missing batches are asked for. */
 const maxAsks = 5;
 const never = Number.POSITIVE_INFINITY;
@@ -33,6 +31,8 @@ const never = Number.POSITIVE_INFINITY;
 export class InboundLink {
   readonly #parts: InboundParts;
   readonly #window: ReceiveWindow<DecodedBatch>;
+  /** How long what was said may take to have an effect, in milliseconds: a peer that has not heard it by twice that sends again. */
+  readonly #effectMs: number;
   #tellDueMs = never;
   #askDueMs = never;
   /** How often what is missing now has been asked for. */
@@ -51,6 +51,7 @@ export class InboundLink {
   constructor(parts: InboundParts) {
     this.#parts = parts;
     this.#window = new ReceiveWindow(parts.options.maxUnacknowledged);
+    this.#effectMs = parts.options.minRetransmitMs / 2;
     this.#toldCredit = parts.account.grantedBytes;
   }
 
@@ -94,7 +95,7 @@ export class InboundLink {
     const { acknowledged } = this.#window;
     const missing = this.#askDueMs <= nowMs ? this.#window.missing() : [];
     if (this.#askDueMs <= nowMs) this.#askedAt(nowMs);
-    if (nowMs - this.#sample.atMs >= effectMs) {
+    if (nowMs - this.#sample.atMs >= this.#effectMs) {
       this.#effective = this.#sample.acknowledged;
       this.#sample = { acknowledged, atMs: nowMs };
     }
@@ -172,8 +173,8 @@ export class InboundLink {
   /** A batch has come twice: if the peer was told long ago that it was there, it does not hear what it is told. */
   #again(number: number, nowMs: number): void {
     const { acknowledged, atMs } = this.#sample;
-    const isEffective = nowMs - atMs >= effectMs ? number <= acknowledged : number <= this.#effective;
-    if (isEffective && nowMs - this.#unheardMs >= 2 * effectMs) {
+    const isEffective = nowMs - atMs >= this.#effectMs ? number <= acknowledged : number <= this.#effective;
+    if (isEffective && nowMs - this.#unheardMs >= 2 * this.#effectMs) {
       this.#unheardMs = nowMs;
       this.#parts.onUnheard(nowMs);
     }

@@ -13,11 +13,11 @@ export interface LinkOptions {
   /** Batches of one link that may be without acknowledgement. Default: 256. */
   readonly maxUnacknowledged?: number;
 
-  /** After which time a publish counts as failed, in milliseconds. Default: 150. */
+  /** After which time a publish counts as failed, in milliseconds; more than the round trip to the broker. Default: 150. */
   readonly publishTimeoutMs?: number;
   /**
    * How long nothing is acknowledged before it is sent again over another lane, in milliseconds: adapted to the round trip within these bounds, and doubled
-   * each time. Default: 100 and 1,000.
+   * each time. Default: two thirds of `publishTimeoutMs`, and 1,000 or twice the former, whichever is more.
    */
   readonly minRetransmitMs?: number;
   readonly maxRetransmitMs?: number;
@@ -38,7 +38,7 @@ export interface LinkOptions {
 
   /**
    * How long a record waits for credit or a lane before it is given up, and how long its sender waits for an acknowledgement before its outcome is unknown, in
-   * milliseconds. Default: 3,000.
+   * milliseconds. Default: 3,000, or the time for another publish to follow one that failed, which is twice `publishTimeoutMs`, whichever is more.
    */
   readonly holdMs?: number;
   /** What may wait for one peer, by class, in bytes; each record counts 128 more than it has. Default: 4 MiB of live, 1 MiB of each other. */
@@ -77,16 +77,27 @@ export type ResolvedLinkOptions = Required<LinkOptions>;
 /** What a link may send before it has heard of its peer, in bytes: part of the protocol. */
 export const initialCreditBytes = 16_384;
 
+/** Times that follow from how long a publish may take: where that is long, so is the way of an acknowledgement. */
+function timesFor(publishTimeoutMs: number) {
+  const minRetransmitMs = Math.max(1, (publishTimeoutMs * 2) / 3);
+  return {
+    publishTimeoutMs,
+    minRetransmitMs,
+    maxRetransmitMs: Math.max(1_000, 2 * minRetransmitMs),
+    holdMs: Math.max(3_000, 2 * publishTimeoutMs),
+  };
+}
+
+const defaultPublishTimeoutMs = 150;
+
 const defaults: ResolvedLinkOptions = {
+  ...timesFor(defaultPublishTimeoutMs),
   minRevision: 1,
   maxRevision: 2,
   maxPeers: 128,
   maxBatchBytes: 65_536,
   maxLingerMs: 2,
   maxUnacknowledged: 256,
-  publishTimeoutMs: 150,
-  minRetransmitMs: 100,
-  maxRetransmitMs: 1_000,
   lanesBeforeSuspension: 3,
   minProbeMs: 200,
   maxProbeMs: 500,
@@ -95,7 +106,6 @@ const defaults: ResolvedLinkOptions = {
   ackDelayMs: 2,
   loadedAckDelayMs: 5,
   gapDelayMs: 5,
-  holdMs: 3_000,
   maxLiveBytes: 4 << 20,
   maxVolatileBytes: 1 << 20,
   maxDurableBytes: 1 << 20,
@@ -114,7 +124,8 @@ const defaults: ResolvedLinkOptions = {
  */
 export function resolveLinkOptions(options: LinkOptions = {}): ResolvedLinkOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const resolved: ResolvedLinkOptions = { ...defaults, ...given };
+  const times = timesFor(options.publishTimeoutMs ?? defaultPublishTimeoutMs);
+  const resolved: ResolvedLinkOptions = { ...defaults, ...times, ...given };
   for (const [name, value] of Object.entries(resolved)) {
     const least = name === "maxLingerMs" ? 0 : 1;
     if (!(value >= least)) throw new RangeError(`${name} is ${value}, and less than ${least}`);

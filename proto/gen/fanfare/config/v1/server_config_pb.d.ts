@@ -732,7 +732,7 @@ export declare type Valkey = Message<"fanfare.config.v1.Valkey"> & {
 
   /**
    * How long sending to another node, or finding out which nodes a channel has subscribers on, may take, in milliseconds, before another way is
-   * tried. 0: 150.
+   * tried; more than four round trips to Valkey. How long acknowledgements of other nodes and probes of lanes are waited for follows from it. 0: 150.
    *
    * @generated from field: uint32 lane_timeout_ms = 10;
    */

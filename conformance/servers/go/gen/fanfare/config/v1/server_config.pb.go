@@ -1421,7 +1421,7 @@ type Valkey struct {
 	// How long connecting to one node of Valkey may take, in milliseconds. 0: 2000.
 	ConnectTimeoutMs uint32 `protobuf:"varint,9,opt,name=connect_timeout_ms,json=connectTimeoutMs,proto3" json:"connect_timeout_ms,omitempty"`
 	// How long sending to another node, or finding out which nodes a channel has subscribers on, may take, in milliseconds, before another way is
-	// tried. 0: 150.
+	// tried; more than four round trips to Valkey. How long acknowledgements of other nodes and probes of lanes are waited for follows from it. 0: 150.
 	LaneTimeoutMs uint32 `protobuf:"varint,10,opt,name=lane_timeout_ms,json=laneTimeoutMs,proto3" json:"lane_timeout_ms,omitempty"`
 	// Pub/sub channels by which each node is reached, spread over the shards. The same in all nodes of a cluster. 0: 16.
 	Lanes uint32 `protobuf:"varint,11,opt,name=lanes,proto3" json:"lanes,omitempty"`
