@@ -3,11 +3,16 @@ import { create } from "@bufbuild/protobuf";
 import { Access, NamespaceSchema } from "@fanfare/proto/config/v1";
 import { text } from "@fanfare/sdk-core";
 import { type FanfareServer, resolveConfig, startServer } from "@fanfare/server";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { openPlayer } from "../scripts/server-kill/player.ts";
 import { configOf } from "../scripts/server-kill/server-on-valkey.ts";
+import { systemClock } from "../server/src/clock.ts";
+import { silentLog } from "../server/src/observe/log.ts";
+import { newAppChannel } from "../server/src/testing/broker-under-test.ts";
 import { DistantProxy } from "../server/src/testing/distant-proxy.ts";
+import { appendOf, newChannel, stored } from "../server/src/testing/log-under-test.ts";
 import { startStandalone, until, type ValkeyServers } from "../server/src/testing/valkey-processes.ts";
+import { ValkeyBackend } from "../server/src/valkey-backend.ts";
 import { requireTool } from "./require-tool.ts";
 
 /** What `/metrics` says, by name and labels. */
@@ -36,35 +41,35 @@ const troubles = [
   "fanfare_broker_lanes_down",
 ];
 
-describe.skipIf(requireTool("valkey-server") === undefined)("a Valkey in another data centre", () => {
+// They wait for most of their time: side by side they take half of it.
+describe.skipIf(requireTool("valkey-server") === undefined).concurrent("a Valkey in another data centre", () => {
   let valkey: ValkeyServers;
-  let proxy: DistantProxy;
+  const before = () => DistantProxy.before(valkey.addresses[0]?.port ?? 0);
   beforeAll(async () => {
     valkey = await startStandalone();
-    proxy = await DistantProxy.before(valkey.addresses[0]?.port ?? 0);
   });
-  afterAll(async () => {
-    await proxy?.[Symbol.asyncDispose]();
-    await valkey?.[Symbol.asyncDispose]();
-  });
+  afterAll(() => valkey?.[Symbol.asyncDispose]());
 
-  async function serve(nodeId: string) {
-    const config = configOf({ addresses: [proxy.address], keyPrefix: "far", nodeId });
+  async function serve(nodeId: string, proxy: DistantProxy) {
+    const config = configOf({ addresses: [`${proxy.address.host}:${proxy.address.port}`], keyPrefix: "far", nodeId });
     const rules = { subscribe: Access.ANYONE, publish: Access.ANYONE };
     config.apps[0]?.namespaces.push(create(NamespaceSchema, { name: "live", rules }));
     Object.assign(config.valkey ?? {}, { laneTimeoutMs: 2000, requestTimeoutMs: 2000, connectTimeoutMs: 4000 });
     return await startServer({ config: resolveConfig(config, { environment: {} }) });
   }
 
-  it("carries each message between nodes once, and takes no lane for sick, when `lane_timeout_ms` is four round trips", async () => {
-    await using one = await serve("one");
-    await using two = await serve("two");
+  it("carries each message between nodes once, and takes no lane for sick, when `lane_timeout_ms` is four round trips", async ({
+    expect,
+  }) => {
+    await using proxy = await before();
+    await using one = await serve("one", proxy);
+    await using two = await serve("two", proxy);
     const [sender, receiver] = [await openPlayer("ann", one.url), await openPlayer("bob", two.url)];
     const got: string[] = [];
     (await receiver.join("live:a")).on(text(), (value) => got.push(value));
     proxy.oneWayMs = 250;
     const probes = async () => (await metricsOf(two)).get("fanfare_broker_lane_probes_total") ?? 0;
-    const before = await probes();
+    const probed = await probes();
     const values = Array.from({ length: 20 }, (_, i) => `${i}`);
     const published = [];
     for (const value of values) {
@@ -74,12 +79,39 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a Valkey in another
     await Promise.all(published);
     await until(async () => got.length === values.length);
     // Each lane of either inbox has been probed since, and what was probed last has had the time to fail.
-    await until(async () => (await probes()) >= before + 2 * 16);
+    await until(async () => (await probes()) >= probed + 2 * 16);
     for (const server of [one, two]) {
       const metrics = await metricsOf(server);
       expect(troubles.map((name) => [name, metrics.get(name)])).toEqual(troubles.map((name) => [name, 0]));
     }
     expect(got).toEqual(values);
     proxy.oneWayMs = 0;
+  });
+
+  it("replaces each client that is wedged, when `connect_timeout_ms` is four round trips", async ({ expect }) => {
+    await using proxy = await before();
+    const timeouts = { laneTimeoutMs: 300, requestTimeoutMs: 400, connectTimeoutMs: 1200 };
+    const valkey = { addresses: [proxy.address], cluster: false, keyPrefix: "wedged", ...timeouts };
+    await using backend = await ValkeyBackend.open({ valkey, clock: systemClock, log: silentLog });
+    const { broker, stores } = backend;
+    const channel = newAppChannel();
+    const use = async (first: number) => {
+      await Promise.all([
+        broker.memberships.add("game", "ann", `chat:${first}`, 10),
+        until(async () => (await broker.routes.read(channel)).length === 0),
+        until(async () => (await broker.registry.renew(1n, Buffer.from("node"))).every((shard) => shard !== undefined)),
+        stored(stores.messageLog, appendOf(newChannel(), 1)),
+        stores.cursorStore.get(newChannel(), "ann"),
+        until(async () => (await broker.lanes.publish(0, 1n, Uint8Array.of(first))) === 1 && heard.has(first)),
+      ]);
+    };
+    const heard = new Set<number>();
+    await broker.lanes.listen(1n, ([first = 0]) => heard.add(first));
+    await use(1);
+    proxy.oneWayMs = 140;
+    proxy.wedge();
+    await use(2);
+    const { clientsReplaced, subscribersReplaced } = broker.counts;
+    expect([clientsReplaced, subscribersReplaced]).toEqual([4, 1]);
   });
 });

@@ -5,7 +5,7 @@ import type { Clock } from "./clock.ts";
 import type { ResolvedValkey } from "./config/resolved-valkey.ts";
 import { FanfareError } from "./fanfare-error.ts";
 import type { DurableStores } from "./log/durable-stores.ts";
-import { LogConnections } from "./log/valkey/log-connections.ts";
+import { defaultAppendWaitMs, LogConnections } from "./log/valkey/log-connections.ts";
 import { ValkeyCursorStore } from "./log/valkey/valkey-cursor-store.ts";
 import { ValkeyMessageLog } from "./log/valkey/valkey-message-log.ts";
 import type { Log } from "./observe/log.ts";
@@ -65,6 +65,8 @@ export class ValkeyBackend implements AsyncDisposable {
         ...shared,
         valkey,
         connect,
+        // A replica that is slow to answer is slow for appends, too. They gain nothing by waiting less: the primary alone is not enough for them.
+        waitTimeoutMs: Math.max(waitTimeoutMs ?? 0, defaultAppendWaitMs),
         ...sendTimeoutMs,
       });
       const messageLog = opened.use(new ValkeyMessageLog(connections, random));

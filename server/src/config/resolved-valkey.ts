@@ -13,7 +13,7 @@ export interface ResolvedValkey extends ValkeyOptions {
   readonly lanes?: number;
   /** Other nodes from which on a message for all of them is published once. */
   readonly sharedPeers?: number;
-  /** How long a change waits for a replica, in milliseconds. */
+  /** How long a change waits for a replica, in milliseconds; an append as long, or longer. */
   readonly waitTimeoutMs?: number;
   /** How long a change or a read is tried again, in milliseconds. */
   readonly callTimeoutMs?: number;

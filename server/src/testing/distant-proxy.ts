@@ -25,10 +25,8 @@ export class DistantProxy implements AsyncDisposable {
     return proxy;
   }
 
-  /** `host:port`. */
-  get address(): string {
-    const { address, port } = this.#listener.address() as { address: string; port: number };
-    return `${address}:${port}`;
+  get address(): { host: string; port: number } {
+    return { host: "127.0.0.1", port: (this.#listener.address() as { port: number }).port };
   }
 
   /** The connections of now stay open, and nothing comes through them any more; later ones are none of them. */

@@ -11,7 +11,7 @@ export interface ValkeyOptions {
   readonly credentials?: { readonly username?: string; readonly password: string };
   /** How long a command may take, in milliseconds. Default: 250. */
   readonly requestTimeoutMs?: number;
-  /** How long connecting to one node may take, in milliseconds; a client waits so long for one that stands still. Default: 2000. */
+  /** How long connecting to one node may take, in milliseconds; a client waits so long for one that stands still. Default: 2000, and 500 for a client that replaces another. */
   readonly connectTimeoutMs?: number;
   /** Commands that only read, and say so by their name (`FCALL_RO`), go to a replica where there is one. Default: false. */
   readonly readsReplicas?: boolean;
@@ -24,4 +24,9 @@ export const defaultRequestTimeoutMs = 250;
 export const defaultConnectTimeoutMs = 2000;
 
 /** The same for a client that replaces another: nothing works without it, and the next attempt follows. */
-export const replacementConnectTimeoutMs = 500;
+const defaultReplacementTimeoutMs = 500;
+
+/** How a client connects that replaces another. */
+export function asReplacement(valkey: ValkeyOptions): ValkeyOptions {
+  return { ...valkey, connectTimeoutMs: valkey.connectTimeoutMs ?? defaultReplacementTimeoutMs };
+}

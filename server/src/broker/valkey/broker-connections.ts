@@ -18,11 +18,7 @@ import {
   type Reply,
   type ValkeyConnector,
 } from "../../valkey/valkey-client.ts";
-import {
-  defaultRequestTimeoutMs,
-  replacementConnectTimeoutMs,
-  type ValkeyOptions,
-} from "../../valkey/valkey-options.ts";
+import { asReplacement, defaultRequestTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
 import { brokerFunctionPrefix, brokerFunctions } from "./broker-functions.ts";
 import { BrokerKeys, type TaggedKey } from "./broker-keys.ts";
 
@@ -118,8 +114,7 @@ export class BrokerConnections implements Disposable {
     const clients = await Promise.all(
       (["lanes", "routes", "changes", "rest"] as const).map(async (of) => {
         const its = of === "lanes" || of === "routes" ? fast : valkey;
-        const connect = (isFirst: boolean) =>
-          connector.connect(isFirst ? its : { ...its, connectTimeoutMs: replacementConnectTimeoutMs });
+        const connect = (isFirst: boolean) => connector.connect(isFirst ? its : asReplacement(its));
         return opened.adopt(await SupervisedClient.connect({ connect, clock, log, name: of, whoAnswers }), (client) =>
           client.close(),
         );

@@ -7,7 +7,7 @@ import type { ShardWatch } from "../../valkey/shard-watch.ts";
 import type { SupervisedClient } from "../../valkey/supervised-client.ts";
 import type { Topology } from "../../valkey/topology.ts";
 import type { ValkeyConnector } from "../../valkey/valkey-client.ts";
-import { replacementConnectTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
+import { asReplacement, type ValkeyOptions } from "../../valkey/valkey-options.ts";
 import type { LaneHealth } from "../broker-health.ts";
 import { everybody, type Lanes } from "../lanes.ts";
 import { type LaneCounts, LaneInbox } from "./lane-inbox.ts";
@@ -95,8 +95,7 @@ export class ValkeyLanes implements Lanes, Disposable {
       subscribe: (wanted, onLane, isFirst) => {
         const onPublished = (channel: string, bytes: Uint8Array) => onLane(lanes.get(channel) as number, bytes);
         const its = channels.filter((_, lane) => wanted(lane));
-        const options = isFirst ? valkey : { ...valkey, connectTimeoutMs: replacementConnectTimeoutMs };
-        return connector.subscribe(options, its, onPublished);
+        return connector.subscribe(isFirst ? valkey : asReplacement(valkey), its, onPublished);
       },
       publish: (lane, bytes) => this.#outbox.probe(tagOf(lane % count), channels[lane] as string, bytes),
       shardOf: (lane) => this.shardOf(lane % count),

@@ -16,11 +16,7 @@ import {
   type Reply,
   type ValkeyClient,
 } from "../../valkey/valkey-client.ts";
-import {
-  defaultRequestTimeoutMs,
-  replacementConnectTimeoutMs,
-  type ValkeyOptions,
-} from "../../valkey/valkey-options.ts";
+import { asReplacement, defaultRequestTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
 import { KnownRuns } from "./known-runs.ts";
 import { functionPrefix, logFunctions } from "./log-functions.ts";
 
@@ -33,7 +29,7 @@ export interface LogConnectionsOptions {
   readonly connect?: (valkey: ValkeyOptions) => Promise<ValkeyClient>;
   /** Before every key. Default: `fanfare`. */
   readonly keyPrefix?: string;
-  /** How long an append waits for a replica, in milliseconds. Default: 1500; a replica that has just joined takes a second to answer. */
+  /** How long an append waits for a replica before it is tried again, in milliseconds. Default: 1500. */
   readonly waitTimeoutMs?: number;
   /** How long an append, or another change, is tried again, in milliseconds; longer than a failover takes. Default: 8000. */
   readonly callTimeoutMs?: number;
@@ -47,6 +43,9 @@ export interface LogConnectionsOptions {
   /** Who serves what, if somebody else keeps track of it. Default: this finds out when something fails. */
   readonly topology?: Pick<Topology, keyof Slots | "onMoved"> | undefined;
 }
+
+/** Default of {@link LogConnectionsOptions.waitTimeoutMs}: a replica that has just joined takes a second to answer. */
+export const defaultAppendWaitMs = 1_500;
 
 /** How long replicas that have failed are left alone, in milliseconds. */
 const replicaPauseMs = 1_000;
@@ -81,7 +80,7 @@ export class LogConnections implements AsyncDisposable {
     waitingClient: SupervisedClient,
     replicaClient?: SupervisedClient,
   ) {
-    const { clock, valkey, waitTimeoutMs = 1500, callTimeoutMs = 8000, sendTimeoutMs = 8000 } = options;
+    const { clock, valkey, waitTimeoutMs = defaultAppendWaitMs, callTimeoutMs = 8000, sendTimeoutMs = 8000 } = options;
     this.#sendTimeoutMs = sendTimeoutMs;
     this.clock = clock;
     this.keyPrefix = options.keyPrefix ?? "fanfare";
@@ -118,8 +117,7 @@ export class LogConnections implements AsyncDisposable {
     const { valkey, clock, log } = options;
     const { readsReplicas = false, ...primaries } = valkey;
     const open = (name: string, to: ValkeyOptions = primaries) => {
-      const again = { ...to, connectTimeoutMs: replacementConnectTimeoutMs };
-      const connect = (isFirst: boolean) => (options.connect ?? connectValkey)(isFirst ? to : again);
+      const connect = (isFirst: boolean) => (options.connect ?? connectValkey)(isFirst ? to : asReplacement(to));
       return SupervisedClient.connect({ connect, clock, log, name });
     };
     const client = await open("log");

@@ -724,7 +724,7 @@ export declare type Valkey = Message<"fanfare.config.v1.Valkey"> & {
   certificateAuthorityFile: string;
 
   /**
-   * How long connecting to one node of Valkey may take, in milliseconds. 0: 2000.
+   * How long connecting to one node of Valkey may take, in milliseconds. 0: 2000, and 500 for a connection in place of one that did not recover.
    *
    * @generated from field: uint32 connect_timeout_ms = 9;
    */
@@ -747,7 +747,8 @@ export declare type Valkey = Message<"fanfare.config.v1.Valkey"> & {
 
   /**
    * How long a change of sessions, memberships and the like waits for a replica, in milliseconds; then the primary alone is enough, until the
-   * replica has caught up. 0: 300.
+   * replica has caught up. 0: 300. An append to a durable channel, for which the primary alone is not enough then, waits so long before it is tried
+   * again, and 1500 at least.
    *
    * @generated from field: uint32 replica_timeout_ms = 12;
    */

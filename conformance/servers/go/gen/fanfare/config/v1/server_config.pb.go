@@ -1418,7 +1418,7 @@ type Valkey struct {
 	RequestTimeoutMs uint32 `protobuf:"varint,7,opt,name=request_timeout_ms,json=requestTimeoutMs,proto3" json:"request_timeout_ms,omitempty"`
 	// PEM file of the certificate authorities to trust, instead of those of the system. Only with `tls`. Empty: those of the system.
 	CertificateAuthorityFile string `protobuf:"bytes,8,opt,name=certificate_authority_file,json=certificateAuthorityFile,proto3" json:"certificate_authority_file,omitempty"`
-	// How long connecting to one node of Valkey may take, in milliseconds. 0: 2000.
+	// How long connecting to one node of Valkey may take, in milliseconds. 0: 2000, and 500 for a connection in place of one that did not recover.
 	ConnectTimeoutMs uint32 `protobuf:"varint,9,opt,name=connect_timeout_ms,json=connectTimeoutMs,proto3" json:"connect_timeout_ms,omitempty"`
 	// How long sending to another node, or finding out which nodes a channel has subscribers on, may take, in milliseconds, before another way is
 	// tried; more than four round trips to Valkey. How long acknowledgements of other nodes and probes of lanes are waited for follows from it. 0: 150.
@@ -1426,7 +1426,8 @@ type Valkey struct {
 	// Pub/sub channels by which each node is reached, spread over the shards. The same in all nodes of a cluster. 0: 16.
 	Lanes uint32 `protobuf:"varint,11,opt,name=lanes,proto3" json:"lanes,omitempty"`
 	// How long a change of sessions, memberships and the like waits for a replica, in milliseconds; then the primary alone is enough, until the
-	// replica has caught up. 0: 300.
+	// replica has caught up. 0: 300. An append to a durable channel, for which the primary alone is not enough then, waits so long before it is tried
+	// again, and 1500 at least.
 	ReplicaTimeoutMs uint32 `protobuf:"varint,12,opt,name=replica_timeout_ms,json=replicaTimeoutMs,proto3" json:"replica_timeout_ms,omitempty"`
 	// How long a change or a read is tried again while its shard is out of reach, in milliseconds; longer than Valkey takes for a failover. 0: 8000.
 	RetryForMs uint32 `protobuf:"varint,13,opt,name=retry_for_ms,json=retryForMs,proto3" json:"retry_for_ms,omitempty"`
