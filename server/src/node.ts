@@ -175,14 +175,13 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
   }
 
   /** What it knows of its cluster; undefined: it is alone. */
-  clusterFigures(): Omit<ClusterFigures, "isolations"> | undefined {
+  clusterFigures(): Omit<ClusterFigures, "isolations" | "reachable"> | undefined {
     const { cluster } = this;
     if (cluster === undefined) return undefined;
     const sections = [...this.apps.values()].map(({ presence }) => presence?.sections ?? 0);
     return {
       ...cluster.counters,
       nodes: cluster.peers.length + 1,
-      reachable: cluster.isHealthy ? 1 : 0,
       routes: cluster.routes.size,
       presenceSections: sections.reduce((sum, some) => sum + some, 0),
     };

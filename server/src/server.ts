@@ -52,6 +52,9 @@ const controlGraceMs = 2_000;
 /** Sockets of a listener beyond those of clients: backends, probes, metrics. */
 const controlSockets = 1_000;
 
+/** Why nobody is served while a node is cut off. */
+const cutOff = "this node is cut off from its cluster";
+
 /** How long after a failure a node tries again to join its cluster, in milliseconds. */
 const rejoinMs = 500;
 
@@ -230,21 +233,27 @@ export class FanfareServer implements AsyncDisposable {
       sendAway: (wish) => this.#sendAway(wish),
     });
     const metrics = this.#newMetrics(node);
-    const isReachable = () => node.cluster?.isHealthy ?? true;
-    const routes = [control.route, new OperatorApi(node).route, ...healthRoutes(node, isReachable)];
+    const routes = [control.route, new OperatorApi(node).route, ...healthRoutes(node, () => this.#problemOf(node))];
     if (config.observe.metrics) routes.push(metricsRoute(metrics));
     if (devSecrets !== undefined) routes.push(devCredentialsRoute(devSecrets, node.clock));
     if (pages !== undefined) routes.push(pagesRoute(pages));
     return { node, control, metrics, upgrades: new UpgradeHandler(node), onRequest: dispatch(routes) };
   }
 
+  /** Why clients are better off elsewhere. */
+  #problemOf({ cluster }: FanfareNode): string | undefined {
+    if (this.#isRejoining) return cutOff;
+    return cluster?.isHealthy === false ? "Valkey is out of reach" : undefined;
+  }
+
   #newMetrics(node: FanfareNode): Metrics {
     const { counters, linkCounters: links, config } = node;
     const first = node.clusterFigures();
+    const ofServer = () => ({ isolations: this.#isolations, reachable: this.#problemOf(node) === undefined ? 1 : 0 });
     const broker = this.#valkey?.broker;
     return new Metrics({
       ...{ counters, version, nodeId: config.nodeId },
-      ...(first && { links, cluster: () => ({ ...first, ...node.clusterFigures(), isolations: this.#isolations }) }),
+      ...(first && { links, cluster: () => ({ ...first, ...node.clusterFigures(), ...ofServer() }) }),
       ...(broker && { broker: () => broker.counts }),
     });
   }
@@ -270,9 +279,9 @@ export class FanfareServer implements AsyncDisposable {
       "the others count this node as gone, or would by now; clients are sent away, and it comes back as another incarnation",
     );
     const former = this.#run;
-    for (const listener of this.#listeners) listener.refusal = "this node is cut off from its cluster";
+    for (const listener of this.#listeners) listener.refusal = cutOff;
     for (const connection of former.upgrades.connections) {
-      connection.close(CloseCode.ISOLATED, "this node is cut off from its cluster");
+      connection.close(CloseCode.ISOLATED, cutOff);
     }
     this.#isRejoining = true;
     for (;;) {

@@ -3,14 +3,17 @@ import type { FanfareNode } from "../node.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { get, type Route, sendText } from "./routes.ts";
 
-/** `/healthz`: the process runs. `/readyz`: it accepts clients and can store; 503 while it drains or Valkey is out of reach, as probes through it tell. */
-export function healthRoutes(node: FanfareNode, isReachable: () => boolean): Route[] {
+/**
+ * `/healthz`: the process runs. `/readyz`: it accepts clients and can store; 503 while it drains, and while there is a problem.
+ * @param problem what keeps it from that, in a few words; undefined: nothing
+ */
+export function healthRoutes(node: FanfareNode, problem: () => string | undefined): Route[] {
   return [
     get("/healthz", (_request, response) => sendText(response, 200, "ok\n")),
     get("/readyz", (_request, response) => {
-      if (node.state !== NodeState.READY) sendText(response, 503, "draining\n");
-      else if (!isReachable()) sendText(response, 503, "Valkey is out of reach\n");
-      else sendText(response, 200, "ready\n");
+      const reason = node.state === NodeState.READY ? problem() : "draining";
+      if (reason === undefined) sendText(response, 200, "ready\n");
+      else sendText(response, 503, `${reason}\n`);
     }),
   ];
 }

@@ -44,7 +44,11 @@ export interface BrokerFigures {
 /** Of a node in a cluster. */
 export const clusterMetrics: readonly MetricRow<ClusterFigures>[] = [
   gauge("fanfare_cluster_nodes", "Nodes that this one knows to be alive, itself included.", "nodes"),
-  gauge("fanfare_cluster_reachable", "1 if others can be reached and the lease is renewed.", "reachable"),
+  gauge(
+    "fanfare_cluster_reachable",
+    "1 if others can be reached and the lease is renewed, as `/readyz` has it.",
+    "reachable",
+  ),
   totalBy("fanfare_cluster_node_events_total", "Other nodes that came and went.", "event", [
     ["joined", "nodesJoined"],
     ["left", "nodesLeft"],
