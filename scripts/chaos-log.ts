@@ -80,7 +80,7 @@ console.log({
     median: Math.round(outagesMs[outagesMs.length >> 1] ?? 0),
     max: Math.round(outagesMs.at(-1) ?? 0),
   },
-  clientsReplaced: under.connections.clientsReplaced,
+  clientsReplaced: under.connections.clientCounts.replaced,
   faults: faults.length,
 });
 for (const fault of faults.slice(0, 20)) console.error(fault);

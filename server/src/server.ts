@@ -250,11 +250,11 @@ export class FanfareServer implements AsyncDisposable {
     const { counters, linkCounters: links, config } = node;
     const first = node.clusterFigures();
     const ofServer = () => ({ isolations: this.#isolations, reachable: this.#problemOf(node) === undefined ? 1 : 0 });
-    const broker = this.#valkey?.broker;
+    const valkey = this.#valkey;
     return new Metrics({
       ...{ counters, version, nodeId: config.nodeId },
       ...(first && { links, cluster: () => ({ ...first, ...node.clusterFigures(), ...ofServer() }) }),
-      ...(broker && { broker: () => broker.counts }),
+      ...(valkey && { broker: () => valkey.counts }),
     });
   }
 

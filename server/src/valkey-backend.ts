@@ -8,6 +8,7 @@ import type { DurableStores } from "./log/durable-stores.ts";
 import { defaultAppendWaitMs, LogConnections } from "./log/valkey/log-connections.ts";
 import { ValkeyCursorStore } from "./log/valkey/valkey-cursor-store.ts";
 import { ValkeyMessageLog } from "./log/valkey/valkey-message-log.ts";
+import type { ValkeyFigures } from "./observe/cluster-metrics.ts";
 import type { Log } from "./observe/log.ts";
 import { type RandomBytes, systemRandom } from "./random.ts";
 import { glideConnector, type ValkeyConnector } from "./valkey/valkey-client.ts";
@@ -28,11 +29,18 @@ export interface ValkeyBackendOptions {
 export class ValkeyBackend implements AsyncDisposable {
   readonly broker: ValkeyBroker;
   readonly stores: DurableStores;
+  readonly #log: LogConnections;
   readonly #resources: AsyncDisposableStack;
 
-  private constructor(broker: ValkeyBroker, stores: DurableStores, resources: AsyncDisposableStack) {
+  private constructor(
+    broker: ValkeyBroker,
+    log: LogConnections,
+    stores: DurableStores,
+    resources: AsyncDisposableStack,
+  ) {
     this.broker = broker;
     this.stores = stores;
+    this.#log = log;
     this.#resources = resources;
   }
 
@@ -65,15 +73,28 @@ export class ValkeyBackend implements AsyncDisposable {
         ...shared,
         valkey,
         connect,
-        // A replica that is slow to answer is slow for appends, too. They gain nothing by waiting less: the primary alone is not enough for them.
+        // A replica that is slow to answer is slow for appends, too. They gain nothing by waiting less: their outcome is unknown then.
         waitTimeoutMs: Math.max(waitTimeoutMs ?? 0, defaultAppendWaitMs),
         ...sendTimeoutMs,
       });
       const messageLog = opened.use(new ValkeyMessageLog(connections, random));
-      return new ValkeyBackend(broker, { messageLog, cursorStore: new ValkeyCursorStore(connections) }, opened.move());
+      const stores = { messageLog, cursorStore: new ValkeyCursorStore(connections) };
+      return new ValkeyBackend(broker, connections, stores, opened.move());
     } catch (reason) {
       throw startError(reason, valkey);
     }
+  }
+
+  /** What broker and log count of Valkey, for metrics. */
+  get counts(): ValkeyFigures {
+    const { counts } = this.broker;
+    const { clientCounts, lateReplicas } = this.#log;
+    return {
+      ...counts,
+      lateReplicas: counts.lateReplicas + lateReplicas,
+      logClientsReplaced: clientCounts.replaced,
+      logClientReplacementsFailed: clientCounts.replacementsFailed,
+    };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -18,8 +18,12 @@ export interface ClusterFigures extends Counts {
 
 /** What a broker counts. All grow, but those that say what is the case now. */
 export interface BrokerFigures {
+  /** Its clients but the subscriber: times that one was replaced, that it could not be, and that it had to be shown another primary. */
   readonly clientsReplaced: number;
+  readonly clientReplacementsFailed: number;
+  readonly clientsRerouted: number;
   readonly subscribersReplaced: number;
+  readonly subscriberReplacementsFailed: number;
   readonly laneProbes: number;
   readonly laneProbesLost: number;
   /** Times that a lane stopped working. */
@@ -30,7 +34,7 @@ export interface BrokerFigures {
   readonly shardFailures: number;
   /** Times that a primary began anew. */
   readonly shardRestarts: number;
-  /** Times that a replica did not answer a change in time, and its primary alone was enough from then on. */
+  /** Times that a replica that had answered did not in time. */
   readonly lateReplicas: number;
   readonly routeReads: number;
   readonly routeReadBatches: number;
@@ -39,6 +43,12 @@ export interface BrokerFigures {
   readonly lanesDown: number;
   /** Now: shards that do not answer. */
   readonly shardsFailing: number;
+}
+
+/** The same, and what the log's own connections to Valkey count. */
+export interface ValkeyFigures extends BrokerFigures {
+  readonly logClientsReplaced: number;
+  readonly logClientReplacementsFailed: number;
 }
 
 /** Of a node in a cluster. */
@@ -85,13 +95,29 @@ export const clusterMetrics: readonly MetricRow<ClusterFigures>[] = [
 ];
 
 /** Of what connects it with others. */
-export const brokerMetrics: readonly MetricRow<BrokerFigures>[] = [
+export const brokerMetrics: readonly MetricRow<ValkeyFigures>[] = [
   gauge("fanfare_broker_lanes_down", "Lanes of this node's inbox that do not work.", "lanesDown"),
   gauge("fanfare_broker_shards_failing", "Shards that do not answer.", "shardsFailing"),
   totalBy("fanfare_broker_clients_replaced_total", "Clients that did not recover and were replaced.", "client", [
     ["commands", "clientsReplaced"],
     ["subscriber", "subscribersReplaced"],
+    ["log", "logClientsReplaced"],
   ]),
+  totalBy(
+    "fanfare_broker_client_replacements_failed_total",
+    "Clients that were to be replaced, and nobody could be connected to.",
+    "client",
+    [
+      ["commands", "clientReplacementsFailed"],
+      ["subscriber", "subscriberReplacementsFailed"],
+      ["log", "logClientReplacementsFailed"],
+    ],
+  ),
+  total(
+    "fanfare_broker_clients_rerouted_total",
+    "Times that a client went to another node than the primary, and had to be shown it.",
+    "clientsRerouted",
+  ),
   total("fanfare_broker_lane_probes_total", "Probes of lanes.", "laneProbes"),
   total("fanfare_broker_lane_probes_lost_total", "Probes of lanes that did not arrive in time.", "laneProbesLost"),
   total("fanfare_broker_lane_failures_total", "Times that a lane stopped working.", "laneFailures"),

@@ -66,7 +66,9 @@ describe("Metrics", () => {
     const links = new LinkCounters();
     const cluster = { ...new ClusterCounters(), ...figures };
     const counts = {
-      ...{ clientsReplaced: 0, subscribersReplaced: 0, laneProbes: 0, laneProbesLost: 0, laneFailures: 0 },
+      ...{ clientsReplaced: 0, clientReplacementsFailed: 0, clientsRerouted: 0 },
+      ...{ logClientsReplaced: 0, logClientReplacementsFailed: 0 },
+      ...{ subscribersReplaced: 0, subscriberReplacementsFailed: 0, laneProbes: 0, laneProbesLost: 0, laneFailures: 0 },
       ...{ topologyChanges: 0, shardFailures: 0, shardRestarts: 0, lateReplicas: 0 },
       ...{ routeReads: 0, routeReadBatches: 0, routeReadsRefused: 0, lanesDown: 0, shardsFailing: 0 },
     };

@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { type BrokerFigures, brokerMetrics, type ClusterFigures, clusterMetrics } from "./cluster-metrics.ts";
+import { brokerMetrics, type ClusterFigures, clusterMetrics, type ValkeyFigures } from "./cluster-metrics.ts";
 import type { Counters } from "./counters.ts";
 import type { LinkCounters } from "./link-counters.ts";
 import { linkMetrics } from "./link-metrics.ts";
@@ -18,7 +18,7 @@ export interface MetricsOptions {
   /** Of its links to other nodes; undefined: it has none. */
   links?: LinkCounters;
   /** Of what connects it with others; undefined: it counts nothing. */
-  broker?: () => BrokerFigures;
+  broker?: () => ValkeyFigures;
 }
 
 /** How often the delay of the event loop is sampled, in milliseconds. */

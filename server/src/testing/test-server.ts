@@ -11,6 +11,7 @@ import {
   ServerConfigSchema,
   type TimingSchema,
   TokenAlgorithm,
+  type ValkeySchema,
 } from "@fanfare/proto/config/v1";
 import { ControlService, OperatorService } from "@fanfare/proto/control/v1";
 import { DeliveryClass } from "@fanfare/proto/v1";
@@ -43,6 +44,8 @@ export interface TestServerOptions {
   readonly cluster?: StartOptions["cluster"];
   /** A Valkey that it finds others in. Default: none. */
   readonly valkey?: ValkeyServers;
+  /** Settings of it. Default: those of the server. */
+  readonly valkeySettings?: InitOf<typeof ValkeySchema>;
   /** To how many other nodes something has to go for it to be published once. Default: that of the server. */
   readonly sharedLanePeers?: number;
   /** As in `StartOptions`. */
@@ -226,7 +229,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
         clusterKeys: [{ id: "c", material: { case: "secret", value: options.clusterKey } }],
       }),
       ...(options.valkey && {
-        valkey: { ...valkeyOf(options.valkey), sharedLanePeers: options.sharedLanePeers ?? 0 },
+        valkey: {
+          ...valkeyOf(options.valkey),
+          sharedLanePeers: options.sharedLanePeers ?? 0,
+          ...options.valkeySettings,
+        },
       }),
       listen: { port: 0, additional, trustedProxies: options.trustedProxies ?? [] },
       timing: { presenceTickMs: 10, ...options.timing },

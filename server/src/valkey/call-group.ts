@@ -39,6 +39,8 @@ export interface Shard {
   hasReplica: boolean;
   /** Where the primary stood when its replica had not answered in time; 0: it has since. */
   lateOffset: number;
+  /** Its replica has not answered in time, and has not caught up since. */
+  isReplicaLate: boolean;
   failures: number;
   /** Gives up waiting for the group that is under way. */
   abandon: (() => void) | undefined;

@@ -1,6 +1,6 @@
 import { ErrorCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
-import { silentLog } from "../observe/log.ts";
+import { createLog, silentLog } from "../observe/log.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { parseClusterNodes } from "./cluster-view.ts";
 import { FunctionLoader } from "./function-loader.ts";
@@ -68,6 +68,7 @@ class FakeValkey implements ValkeyClient {
 async function grouped(options: Partial<GroupedCallsOptions> = {}) {
   const clock = new VirtualClock();
   const valkey = new FakeValkey();
+  const lines: string[] = [];
   const connect = async () => valkey;
   const calls = new GroupedCalls({
     name: "the store",
@@ -77,6 +78,7 @@ async function grouped(options: Partial<GroupedCallsOptions> = {}) {
     loader: new FunctionLoader(""),
     slots: new SlotMap(),
     clock,
+    log: createLog({ level: "info", sink: ({ message }) => lines.push(message), nowMs: () => 0 }),
     cluster: false,
     waitTimeoutMs: 100,
     groupTimeoutMs: 100,
@@ -91,7 +93,7 @@ async function grouped(options: Partial<GroupedCallsOptions> = {}) {
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
   };
-  return { clock, valkey, calls, call, settle };
+  return { clock, valkey, calls, call, settle, lines };
 }
 
 describe("grouped calls", () => {
@@ -167,7 +169,7 @@ describe("grouped calls", () => {
   });
 
   it("are content with the primary, if told so, until a replica that did not answer has caught up", async () => {
-    const { valkey, call, settle } = await grouped({ withoutReplica: "primary" });
+    const { valkey, calls, call, settle, lines } = await grouped({ withoutReplica: "primary" });
     Object.assign(valkey, { replicas: 1, inSync: 1 });
     void call("first");
     await settle();
@@ -175,6 +177,7 @@ describe("grouped calls", () => {
     const late = call("a");
     await settle();
     expect(await late).toMatchObject({ acknowledged: "primary" });
+    expect([lines.splice(0), calls.lateReplicas]).toEqual([["a replica of valkey is late"], 1]);
     valkey.groups.length = 0;
     Object.assign(valkey, { offset: 600, confirmedOffset: 499 });
     for (const name of ["b", "c"]) {
@@ -188,6 +191,21 @@ describe("grouped calls", () => {
     expect(await again).toMatchObject({ acknowledged: "replica" });
     expect(valkey.groups.slice(0, 3)).toEqual(["b", "c", "d"].map((name) => [name, "f_mark", "ROLE"]));
     expect(valkey.groups.at(-1)).toContain("WAIT");
+    expect([lines, calls.lateReplicas]).toEqual([["a replica of valkey has caught up"], 1]);
+  });
+
+  it("say once that a replica is late, for as long as it is", async () => {
+    const { valkey, calls, call, settle, lines } = await grouped();
+    Object.assign(valkey, { replicas: 1, inSync: 0 });
+    for (const name of ["a", "b", "c"]) {
+      void call(name);
+      await settle();
+    }
+    expect([lines.splice(0), calls.lateReplicas]).toEqual([["a replica of valkey is late"], 1]);
+    valkey.inSync = 1;
+    void call("d");
+    await settle();
+    expect([lines, calls.lateReplicas]).toEqual([["a replica of valkey has caught up"], 1]);
   });
 
   it("do not take the word of a primary that cannot be believed", async () => {

@@ -1,6 +1,7 @@
 import { ErrorCode } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
+import type { Log } from "../observe/log.ts";
 import { type Call, type CallResult, orAbandoned, type Shard, takeGroup } from "./call-group.ts";
 import type { FunctionLoader } from "./function-loader.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "./reply-errors.ts";
@@ -20,6 +21,7 @@ export interface GroupedCallsOptions {
   readonly loader: FunctionLoader;
   readonly slots: Slots;
   readonly clock: Clock;
+  readonly log: Log;
   readonly cluster: boolean;
   /** Wait for a replica: how long, in milliseconds; 0: do not. */
   readonly waitTimeoutMs: number;
@@ -61,7 +63,7 @@ export class GroupedCalls {
   #waitingCalls = 0;
   #waitingBytes = 0;
   #closed = false;
-  /** Times that a replica did not answer in time, and the primary alone was enough from then on. */
+  /** Times that a replica that had answered did not in time. */
   lateReplicas = 0;
 
   constructor(options: GroupedCallsOptions) {
@@ -135,6 +137,7 @@ export class GroupedCalls {
         isBusy: false,
         hasReplica: false,
         lateOffset: 0,
+        isReplicaLate: false,
         failures: 0,
         abandon: undefined,
         wake: undefined,
@@ -234,15 +237,23 @@ export class GroupedCalls {
 
   /** Replicas that are worth waiting for; undefined if the node is no primary any more. */
   #replicasOf(shard: Shard, role: Reply | undefined, waitReply: Reply | undefined): number | undefined {
-    const isLate = waitReply === 0 && this.#options.withoutReplica === "primary";
-    if (isLate) {
-      shard.lateOffset = primaryOffset(role);
-      this.lateReplicas++;
-    }
+    const isLate = waitReply === 0;
+    if (isLate && this.#options.withoutReplica === "primary") shard.lateOffset = primaryOffset(role);
     const replicas = replicasOf(role, shard.lateOffset);
     shard.hasReplica = replicas !== undefined && replicas > 0;
     if (shard.hasReplica) shard.lateOffset = 0;
+    if (isLate || shard.hasReplica) this.#replicaIs(isLate, shard);
     return replicas;
+  }
+
+  #replicaIs(late: boolean, shard: Shard): void {
+    if (shard.isReplicaLate === late) return;
+    shard.isReplicaLate = late;
+    const { log, name, withoutReplica = "unknown" } = this.#options;
+    const fields = { primary: shard.id, of: name };
+    if (!late) return log.info("a replica of valkey has caught up", fields);
+    this.lateReplicas++;
+    log.warn("a replica of valkey is late", { ...fields, meanwhile: withoutReplica });
   }
 
   /**

@@ -56,7 +56,7 @@ describe("supervised client", () => {
     await attempt("shard");
     expect(made).toHaveLength(2);
     expect(await client.pipeline([], "shard", 100, "shard")).toEqual(["OK"]);
-    expect(client.replacements).toBe(1);
+    expect(client.counts).toEqual({ replaced: 1, replacementsFailed: 0, rerouted: 0 });
     expect(first.isClosed).toBe(false); // others may have something under way on it
     clock.advance(5000);
     expect(first.isClosed).toBe(true);
@@ -93,7 +93,7 @@ describe("supervised client", () => {
   });
 
   it("tries again once a second while nobody answers", async () => {
-    const { clock, made, attempt, refuse } = await supervised();
+    const { clock, made, client, attempt, refuse } = await supervised();
     (made[0] as FakeClient).wedgedPlaces.add("shard");
     refuse(new Error("Connection refused"));
     await attempt("shard");
@@ -105,6 +105,7 @@ describe("supervised client", () => {
     refuse(undefined);
     await attempt("shard");
     expect(made).toHaveLength(1);
+    expect(client.counts).toMatchObject({ replaced: 0, replacementsFailed: 1 });
     clock.advance(600);
     await attempt("shard");
     expect(made).toHaveLength(2);
@@ -128,7 +129,7 @@ describe("supervised client", () => {
     client.gaveUp("shard");
     client.topologyChanged();
     await client.replacement;
-    expect([made.length, client.replacements, client.replacement]).toEqual([2, 1, undefined]);
+    expect([made.length, client.counts.replaced, client.replacement]).toEqual([2, 1, undefined]);
   });
 
   it("is replaced again soon after a change of the topology, where the fresh one fails too", async () => {
@@ -174,6 +175,7 @@ describe("supervised client", () => {
       expect(await client.reroute("{a}", 100, "shard")).toBe(true);
       expect(shard.goesTo).toBe("primary");
       expect(await client.reroute("{a}", 100, "shard")).toBe(false);
+      expect(client.counts.rerouted).toBe(1);
     });
 
     it("does so by itself where an answer shows it", async () => {

@@ -32,6 +32,22 @@ export interface SupervisedClientOptions {
   readonly whoAnswers?: WhoAnswers | undefined;
 }
 
+/** What clients count. */
+export interface ClientCounts {
+  /** Times that one did not recover and was replaced. */
+  readonly replaced: number;
+  /** Times that it was to be, and nobody could be connected to. */
+  readonly replacementsFailed: number;
+  /** Times that it had to be shown another primary. */
+  readonly rerouted: number;
+}
+
+/** What clients have counted together. */
+export function countsOf(clients: readonly SupervisedClient[]): ClientCounts {
+  const sum = (of: keyof ClientCounts): number => clients.reduce((total, { counts }) => total + counts[of], 0);
+  return { replaced: sum("replaced"), replacementsFailed: sum("replacementsFailed"), rerouted: sum("rerouted") };
+}
+
 /** For so long after a change of the topology a client that fails is replaced at once, and again after so long, in milliseconds. */
 const changeMs = 3000;
 const changeIntervalMs = 300;
@@ -64,8 +80,7 @@ export class SupervisedClient implements ValkeyClient {
   #replacement: Promise<void> | undefined;
   /** When the topology changed last. */
   #changedAtMs = Number.NEGATIVE_INFINITY;
-  /** How often the client was replaced. */
-  replacements = 0;
+  readonly #counts = { replaced: 0, replacementsFailed: 0, rerouted: 0 };
 
   private constructor(options: SupervisedClientOptions, client: ValkeyClient) {
     this.#options = options;
@@ -116,6 +131,11 @@ export class SupervisedClient implements ValkeyClient {
     return rerouting;
   }
 
+  /** See {@link ClientCounts}. */
+  get counts(): ClientCounts {
+    return this.#counts;
+  }
+
   /** Whether a place has given nothing but failures lately. */
   isFailing(place: string): boolean {
     return this.#failingSince.has(place);
@@ -147,8 +167,10 @@ export class SupervisedClient implements ValkeyClient {
     const [here, there] = await this.#client.pipeline(commands, slotOf, timeoutMs).catch(() => []);
     if (!isAnswer(there)) return false;
     const wasElsewhere = !isAnswer(here) || markOf(here).node !== markOf(there).node;
-    if (wasElsewhere)
+    if (wasElsewhere) {
+      this.#counts.rerouted++;
       this.#options.log.info("valkey client rerouted", { client: this.#options.name, to: markOf(there).node });
+    }
     return wasElsewhere;
   }
 
@@ -201,11 +223,12 @@ export class SupervisedClient implements ValkeyClient {
       const stale = this.#client;
       this.#client = fresh;
       this.#failingSince.clear();
-      this.replacements++;
+      this.#counts.replaced++;
       onReplaced?.();
       log.warn("valkey client replaced, because it did not recover", { client: name });
       clock.setTimer(lingerMs, () => stale.close());
     } catch (reason) {
+      this.#counts.replacementsFailed++;
       log.warn("valkey client could not be replaced", { client: name, reason: String(reason) });
     } finally {
       this.#replacedAtMs = clock.monotonicMs();

@@ -8,7 +8,7 @@ import { GroupedCalls } from "../../valkey/grouped-calls.ts";
 import { isConnectionFailure } from "../../valkey/reply-errors.ts";
 import { markOf } from "../../valkey/reply-mark.ts";
 import { ShardWatch } from "../../valkey/shard-watch.ts";
-import { SupervisedClient, type WhoAnswers } from "../../valkey/supervised-client.ts";
+import { type ClientCounts, countsOf, SupervisedClient, type WhoAnswers } from "../../valkey/supervised-client.ts";
 import { Topology } from "../../valkey/topology.ts";
 import { TrustedReads } from "../../valkey/trusted-reads.ts";
 import {
@@ -89,8 +89,8 @@ export class BrokerConnections implements Disposable {
       for (const client of clients) client.topologyChanged();
     });
     const functionPrefix = brokerFunctionPrefix;
-    const shared = { name, loader, functionPrefix, clock, cluster };
-    this.watch = new ShardWatch({ ...shared, log, client: routes, topology, timeoutMs: laneTimeoutMs });
+    const shared = { name, loader, functionPrefix, clock, cluster, log };
+    this.watch = new ShardWatch({ ...shared, client: routes, topology, timeoutMs: laneTimeoutMs });
     const { watch } = this;
     const routeTimes = { timeoutMs: laneTimeoutMs, awaitsOwners: true };
     this.routeReads = new TrustedReads({ ...shared, client: routes, topology, watch, ...routeTimes });
@@ -133,9 +133,9 @@ export class BrokerConnections implements Disposable {
     return connections;
   }
 
-  /** How often a client did not recover and was replaced. */
-  get clientsReplaced(): number {
-    return this.#clients.reduce((sum, { replacements }) => sum + replacements, 0);
+  /** What its clients have counted. */
+  get clientCounts(): ClientCounts {
+    return countsOf(this.#clients);
   }
 
   /** Times that a replica did not answer a change in time. */

@@ -286,11 +286,12 @@ describe("the inbox of lanes", () => {
   });
 
   it("tries again when a subscriber cannot be replaced", async () => {
-    const { subscribers, state, pass, up, lines } = await world();
+    const { inbox, subscribers, state, pass, up, lines } = await world();
     subscribers[0]?.lanes.clear();
     state.refusal = new Error("Connection refused");
     await pass(3500);
     expect(lines().filter((line) => line.startsWith("valkey subscriber could not be replaced"))).toHaveLength(3);
+    expect(inbox.counts).toMatchObject({ replacements: 0, replacementsFailed: 3 });
     state.refusal = undefined;
     await pass(1500);
     expect(up()).toEqual([0, 1, 2, 3]);

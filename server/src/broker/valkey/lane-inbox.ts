@@ -48,6 +48,8 @@ export interface LaneCounts {
   readonly failures: number;
   /** Times that the subscriber was replaced. */
   readonly replacements: number;
+  /** Times that it was to be, and could not. */
+  readonly replacementsFailed: number;
 }
 
 /** Least time between two replacements, in milliseconds. */
@@ -81,7 +83,7 @@ export class LaneInbox {
   #timer: Timer | undefined;
   #tickAtMs = 0;
   #closed = false;
-  readonly #counts = { probes: 0, probesLost: 0, failures: 0, replacements: 0 };
+  readonly #counts = { probes: 0, probesLost: 0, failures: 0, replacements: 0, replacementsFailed: 0 };
 
   constructor(options: LaneInboxOptions) {
     this.#options = options;
@@ -264,6 +266,7 @@ export class LaneInbox {
       for (const state of this.#lanes) if (!state.isUp) state.forgetProbe();
       this.#tick(() => true);
     } catch (reason) {
+      this.#counts.replacementsFailed++;
       log.warn("valkey subscriber could not be replaced", { reason: String(reason) });
     } finally {
       this.#replacedAtMs = clock.monotonicMs();

@@ -85,11 +85,14 @@ export class ValkeyBroker implements Broker {
 
   get counts(): BrokerFigures {
     const { batches, reads, refused } = this.#connections.routeReads.counts;
-    const { probes, probesLost, failures, replacements } = this.lanes.counts;
-    const { topology, watch, lateReplicas, clientsReplaced } = this.#connections;
+    const { probes, probesLost, failures, replacements, replacementsFailed } = this.lanes.counts;
+    const { topology, watch, lateReplicas, clientCounts } = this.#connections;
     return {
-      clientsReplaced,
+      clientsReplaced: clientCounts.replaced,
+      clientReplacementsFailed: clientCounts.replacementsFailed,
+      clientsRerouted: clientCounts.rerouted,
       subscribersReplaced: replacements,
+      subscriberReplacementsFailed: replacementsFailed,
       laneProbes: probes,
       laneProbesLost: probesLost,
       laneFailures: failures,

@@ -43,7 +43,7 @@ const probeSlackMs = 250;
 /** How much longer than publishing a lane may be deaf before the subscriber is replaced, in milliseconds: until the next probe would have arrived. */
 const deafSlackMs = 350;
 
-const none: LaneCounts = { probes: 0, probesLost: 0, failures: 0, replacements: 0 };
+const none: LaneCounts = { probes: 0, probesLost: 0, failures: 0, replacements: 0, replacementsFailed: 0 };
 
 /** Lanes over pub/sub of Valkey: one channel a lane and incarnation, and one a lane for all, sharded in a cluster. */
 export class ValkeyLanes implements Lanes, Disposable {
@@ -128,13 +128,14 @@ export class ValkeyLanes implements Lanes, Disposable {
 
   /** What its inboxes have counted, for metrics. */
   get counts(): LaneCounts {
-    const { probes, probesLost, failures, replacements } = this.#retired;
+    const before = this.#retired;
     const now = this.#inbox?.counts ?? none;
     return {
-      probes: probes + now.probes,
-      probesLost: probesLost + now.probesLost,
-      failures: failures + now.failures,
-      replacements: replacements + now.replacements,
+      probes: before.probes + now.probes,
+      probesLost: before.probesLost + now.probesLost,
+      failures: before.failures + now.failures,
+      replacements: before.replacements + now.replacements,
+      replacementsFailed: before.replacementsFailed + now.replacementsFailed,
     };
   }
 

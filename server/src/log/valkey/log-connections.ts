@@ -7,7 +7,7 @@ import { GroupedCalls } from "../../valkey/grouped-calls.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "../../valkey/reply-errors.ts";
 import type { Mark } from "../../valkey/reply-mark.ts";
 import { SlotMap, type Slots } from "../../valkey/slot-map.ts";
-import { SupervisedClient } from "../../valkey/supervised-client.ts";
+import { type ClientCounts, countsOf, SupervisedClient } from "../../valkey/supervised-client.ts";
 import type { Topology } from "../../valkey/topology.ts";
 import {
   type Command,
@@ -29,7 +29,7 @@ export interface LogConnectionsOptions {
   readonly connect?: (valkey: ValkeyOptions) => Promise<ValkeyClient>;
   /** Before every key. Default: `fanfare`. */
   readonly keyPrefix?: string;
-  /** How long an append waits for a replica before it is tried again, in milliseconds. Default: 1500. */
+  /** How long an append waits for a replica, in milliseconds; after it its outcome is unknown. Default: 1500. */
   readonly waitTimeoutMs?: number;
   /** How long an append, or another change, is tried again, in milliseconds; longer than a failover takes. Default: 8000. */
   readonly callTimeoutMs?: number;
@@ -103,6 +103,7 @@ export class LogConnections implements AsyncDisposable {
       loader: this.#loader,
       slots: this.#slots,
       clock,
+      log: options.log,
       cluster: valkey.cluster,
       groupTimeoutMs: 2 * (valkey.requestTimeoutMs ?? defaultRequestTimeoutMs),
       callTimeoutMs,
@@ -138,10 +139,15 @@ export class LogConnections implements AsyncDisposable {
     }
   }
 
-  /** How often a client did not recover and was replaced. */
-  get clientsReplaced(): number {
+  /** What its clients have counted. */
+  get clientCounts(): ClientCounts {
     const all = [this.#client, this.#waitingClient, this.#replicaClient];
-    return all.reduce((sum, client) => sum + (client?.replacements ?? 0), 0);
+    return countsOf(all.filter((client) => client !== undefined));
+  }
+
+  /** Times that a replica did not answer appends in time. */
+  get lateReplicas(): number {
+    return this.replicated.lateReplicas;
   }
 
   /** A call of one of the log's functions. */

@@ -68,6 +68,6 @@ describe.skipIf(requireTool("valkey-server") === undefined)("appends whose group
       },
     );
     await fc.assert(run, { numRuns: 100, seed: testSeed });
-    expect(under.connections.clientsReplaced).toBe(0);
+    expect(under.connections.clientCounts.replaced).toBe(0);
   });
 });

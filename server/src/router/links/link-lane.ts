@@ -122,11 +122,12 @@ export class LinkLane {
     return chooseLanes(this.#survey, this.#current, wanted, this.#parts.random);
   }
 
-  /** Goes back to the lane where it belongs, if that is well. For a link of which nothing is under way. */
-  goHome(): void {
+  /** Goes back to the lane where it belongs, if that is well. For a link of which nothing is under way. @returns whether it was away */
+  goHome(): boolean {
     const { home } = this.#parts;
-    if (this.#current === home || this.#survey.isSick(home) || this.#survey.isAvoided(home)) return;
+    if (this.#current === home || this.#survey.isSick(home) || this.#survey.isAvoided(home)) return false;
     this.move(home);
+    return true;
   }
 
   /** Forgets what is under way. */

@@ -242,6 +242,7 @@ describe("a link whose lane fails", () => {
     expect(lanes.at(0)).toBe(home);
     expect(lanes.at(-2)).not.toBe(home);
     expect(lanes.at(-1)).toBe(home);
+    expect(a.messages).toContain("link is back on its lane");
   });
 
   it("spreads links over lanes", async () => {

@@ -160,7 +160,7 @@ export class OutboundLink {
   /** Sends what can be sent, and holds what cannot. */
   flush(nowMs: number): void {
     const { maxUnacknowledged, maxBatchBytes } = this.#parts.options;
-    if (this.#window.size === 0) this.#parts.lane.goHome();
+    if (this.#window.size === 0) this.#goHome();
     this.#records.expire(nowMs);
     while (!this.#isSuspended && this.#window.size < maxUnacknowledged) {
       const creditBytes = this.#creditBytes - this.#sentBytes;
@@ -322,6 +322,11 @@ export class OutboundLink {
     const from = lane.current;
     lane.move();
     log.info("link moved to another lane", { from, to: lane.current, reason });
+  }
+
+  #goHome(): void {
+    const { lane, log } = this.#parts;
+    if (lane.goHome()) log.info("link is back on its lane", { lane: lane.current });
   }
 
   #suspend(reason: PublishFailure | "unanswered", nowMs: number): void {

@@ -747,8 +747,7 @@ export declare type Valkey = Message<"fanfare.config.v1.Valkey"> & {
 
   /**
    * How long a change of sessions, memberships and the like waits for a replica, in milliseconds; then the primary alone is enough, until the
-   * replica has caught up. 0: 300. An append to a durable channel, for which the primary alone is not enough then, waits so long before it is tried
-   * again, and 1500 at least.
+   * replica has caught up. 0: 300. An append to a durable channel, whose outcome is unknown after it, waits so long, and 1500 at least.
    *
    * @generated from field: uint32 replica_timeout_ms = 12;
    */

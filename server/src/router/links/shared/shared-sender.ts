@@ -187,7 +187,7 @@ export class SharedSender implements Flushable {
       counters.sharedRefused++;
       return;
     }
-    if (this.#lane.deadlineMs === Number.POSITIVE_INFINITY) this.#lane.goHome();
+    if (this.#lane.deadlineMs === Number.POSITIVE_INFINITY) this.#goHome();
     for (const link of others) link.overdraw(turn.bytes);
     const sharedBy = able.map((link) => {
       const settles = targets.get(link);
@@ -205,6 +205,11 @@ export class SharedSender implements Flushable {
     pacer.charge(nowMs);
     this.#echo.published(bytes.length, nowMs);
     this.#lane.publish(bytes, nowMs);
+  }
+
+  #goHome(): void {
+    const { log } = this.#parts.context;
+    if (this.#lane.goHome()) log.info("what is for many nodes goes over its lane again", { lane: this.#lane.current });
   }
 
   #leaveLane(nowMs: number, { isAvoided }: { isAvoided: boolean }): void {

@@ -1426,8 +1426,7 @@ type Valkey struct {
 	// Pub/sub channels by which each node is reached, spread over the shards. The same in all nodes of a cluster. 0: 16.
 	Lanes uint32 `protobuf:"varint,11,opt,name=lanes,proto3" json:"lanes,omitempty"`
 	// How long a change of sessions, memberships and the like waits for a replica, in milliseconds; then the primary alone is enough, until the
-	// replica has caught up. 0: 300. An append to a durable channel, for which the primary alone is not enough then, waits so long before it is tried
-	// again, and 1500 at least.
+	// replica has caught up. 0: 300. An append to a durable channel, whose outcome is unknown after it, waits so long, and 1500 at least.
 	ReplicaTimeoutMs uint32 `protobuf:"varint,12,opt,name=replica_timeout_ms,json=replicaTimeoutMs,proto3" json:"replica_timeout_ms,omitempty"`
 	// How long a change or a read is tried again while its shard is out of reach, in milliseconds; longer than Valkey takes for a failover. 0: 8000.
 	RetryForMs uint32 `protobuf:"varint,13,opt,name=retry_for_ms,json=retryForMs,proto3" json:"retry_for_ms,omitempty"`
