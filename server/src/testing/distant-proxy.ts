@@ -35,15 +35,17 @@ export class DistantProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
     for (const { client, server } of this.#connections) {
       client.destroy();
       server.destroy();
     }
-    this.#listener.close();
     await once(this.#listener, "close");
   }
 
   #accept(client: Socket, port: number): void {
+    // It had been accepted by the system before.
+    if (!this.#listener.listening) return void client.destroy();
     const server = createConnection({ host: "127.0.0.1", port, noDelay: true });
     const connection = { client, server, isWedged: false };
     this.#connections.add(connection);
