@@ -3,6 +3,7 @@ import { Access } from "@fanfare/proto/config/v1";
 import type { WatchEventsResponse } from "@fanfare/proto/control/v1";
 import { CloseCode, GapReason, Outcome } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { clusterPresenceContract } from "./cluster-presence.contract.ts";
 import { newApp, type TestServer, tokenFor } from "./testing/test-server.ts";
 
 /** Nodes that are one cluster. With the embedded broker both are the same node. */
@@ -140,25 +141,7 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
       expect((await late.ended()).code).toBe(CloseCode.DISCONNECTED);
     });
 
-    it("shows who is present on all nodes, and does not flicker when a session moves", async () => {
-      const group = fresh("group");
-      const watcher = await join(one, fresh("watcher"));
-      await watcher.subscribe(group, { presence: true });
-      const player = fresh("moving");
-      const first = await join(two, player);
-      await first.subscribe(group);
-      const isThere = (playerId: string) => (event: { event: { case?: string | undefined; value?: unknown } }) =>
-        JSON.stringify(event.event, (_, value) => (typeof value === "bigint" ? `${value}` : value)).includes(playerId);
-      await watcher.frame("presenceEvent", isThere(player));
-      const { sessionId, resumeSecret } = first.welcome!;
-      first.cut();
-      const resume = { sessionId, secret: resumeSecret };
-      const channel = { kind: { case: "group" as const, value: group } };
-      const second = await join(one, player, { hello: { attempt: 2, resume, subscriptions: [{ channel }] } });
-      await second.settle();
-      const page = await watcher.request({ case: "presence", value: { channel } });
-      expect(page).toMatchObject({ case: "presencePage", value: { players: 2 } });
-    });
+    clusterPresenceContract(() => [one, two]);
 
     it("moves a session to another node without a gap, a loss or a double while messages come", async () => {
       const [player, group] = [fresh("mover"), fresh("group")];
