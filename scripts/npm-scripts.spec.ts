@@ -40,6 +40,10 @@ describe.concurrent("every npm script", { timeout: 60_000 }, () => {
     const { code, stdout, stderr } = await run([...words, "--help"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain("--help");
+    // Without -s the lines that npm prints before would be in what is piped on or read as JSON.
+    const lines = stdout.split("\n").filter((line) => /npm run .*( --json| > )/.test(line));
+    expect(lines.filter((line) => !/npm run -s /.test(line))).toEqual([]);
+    if (/^ +--json [^<]*as JSON/m.test(stdout)) expect(stdout).toContain("npm run -s");
   });
 
   it.each(commands)("%s refuses an option that it does not have", async (_, words) => {
@@ -72,6 +76,11 @@ describe.concurrent("scripts", { timeout: 60_000 }, () => {
     const command = `"${process.execPath}" --conditions=@fanfare/source scripts/simulate.ts --seed 7 --trace`;
     const shell = ["-c", `set -o pipefail; ${command} | head -n 1`];
     expect(await ended("bash", shell)).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  it("print JSON alone with npm run -s, as their --help says", async () => {
+    const { code, stdout } = await ended("npm", ["run", "-s", "simulate", "--", "--seed", "7", "--json"]);
+    expect({ code, result: JSON.parse(stdout) }).toMatchObject({ code: 0, result: { seed: 7 } });
   });
 
   it("show steps that there are as examples of --only", async () => {

@@ -26,12 +26,13 @@ chosen. docs/guide/simulator.md says what is simulated, what is checked, and wha
   --failures <n>     begin no more seeds when so many have failed; 10 by default
   --no-shrink        show the first seed that fails as it is
   --save <file>      write the plan that is shown to a file
-  --json             print the result as JSON
+  --json             print the result as JSON; with npm run -s, or npm prints lines of its own before
   --help             print this
 
 npm run simulate -- --seeds 10000
 npm run simulate -- --seed 4711 --trace
-npm run simulate -- --seeds 500 --setting valkey-cluster`;
+npm run simulate -- --seeds 500 --setting valkey-cluster
+npm run -s simulate -- --seeds 500 --json > simulate.json`;
 
 const maxSeed = 2 ** 48;
 

@@ -52,7 +52,7 @@ Options
   --profile DIR  one more round with a CPU profile of Fanfare, written to DIR, its top functions on stderr
   --short        one round of a second, no bounds: checks that all of it runs and nothing is lost
   --strict       with --short: check the bounds all the same
-  --json         one JSON object on stdout instead of tables
+  --json         one JSON object on stdout instead of tables; with npm run -s, or npm prints lines of its own before
   --help         this text
 
 A round in which other processes use more than a tenth of the server's core is repeated, up to four times.
@@ -62,7 +62,7 @@ lost, 2 wrong usage.
 
 Examples
   npm run bench -- group-fanout
-  npm run bench -- firehose --rounds 5 --seconds 10 --json
+  npm run -s bench -- firehose --rounds 5 --seconds 10 --json
   npm run bench -- firehose --only fanfare --profile ./profile
   npm run bench -- --short
 `;

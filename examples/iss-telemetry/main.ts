@@ -14,7 +14,7 @@ Runs a development server, the publisher, a subscriber and the page, until Ctrl-
 
   --seconds <n>  end after so many
   --at <time>    begin at another time, such as 2026-08-26T00:00:00Z
-  --json         print a line of JSON for each position
+  --json         print a line of JSON for each position; with npm run -s, or npm prints lines of its own before
   --help         print this
 
 npm run example:iss -- --seconds 30`,

@@ -23,12 +23,12 @@ ${list.join("\n")}
   --short            one fault of each kind, on one set of servers as long as nothing breaks, as CI does
   --clients <n>      300 by default
   --rate <n>         messages a second, of all together; 150 by default
-  --json             print the figures alone, as JSON
+  --json             print the figures alone, as JSON; with npm run -s, or npm prints lines of its own before
   --logs <folder>    write what the nodes logged there
   --help             print this
 
 npm run chaos -- kill-primary
-npm run chaos -- --short --json > chaos.json`;
+npm run -s chaos -- --short --json > chaos.json`;
 
 const { values, positionals } = scriptArguments(help, {
   short: { type: "boolean" },

@@ -9,7 +9,7 @@ not stored exactly once, or was not brought to each player exactly once and in o
 
   --kills <n>    servers to kill; ${fullServerKill.kills} by default
   --seconds <n>  begin no kill after this time; ${fullServerKill.maxSeconds} by default
-  --json         print the figures alone, as JSON
+  --json         print the figures alone, as JSON; with npm run -s, or npm prints lines of its own before
   --help         print this
 
 npm run chaos:server-kill -- --kills 20`;

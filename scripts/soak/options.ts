@@ -44,7 +44,7 @@ Exits with 1 if a message was lost, doubled or out of order, or a publish failed
   --cut-after <n>  mean life of a connection, in milliseconds; ${fullSoak.cutAfterMs} by default
   --processes <n>  processes of clients; ${fullSoak.processes} by default
   --valkey         keep the log in a Valkey cluster, started for it, and not in the server's memory
-  --json           print the figures alone, as JSON
+  --json           print the figures alone, as JSON; with npm run -s, or npm prints lines of its own before
   --help           print this`;
 
 /** The command line. */
