@@ -258,8 +258,12 @@ export class FanfareServer implements AsyncDisposable {
     });
   }
 
-  /** Nobody waits for what it could not write: it cannot write it now either. */
+  /**
+   * Nobody waits for what it could not write: it cannot write it now either. Once it could, what its clients have said again elsewhere would come
+   * after something newer of theirs that was left waiting here, and be refused for ever.
+   */
   #abandon({ node, metrics, control }: NodeRun): void {
+    this.#valkey?.giveUpAll();
     control.close();
     metrics[Symbol.dispose]();
     node[Symbol.asyncDispose]().catch((reason: unknown) => {

@@ -97,6 +97,11 @@ export class ValkeyBackend implements AsyncDisposable {
     };
   }
 
+  /** What waits to be written to durable channels is not written any more: see {@link LogConnections.giveUpAll}. */
+  giveUpAll(): void {
+    this.#log.giveUpAll();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#resources.disposeAsync();
   }

@@ -291,6 +291,26 @@ describe("grouped calls", () => {
     await expect(call("a")).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
   });
 
+  it("are not sent again, nor for the first time, once all are given up; those that come after are", async () => {
+    const { clock, valkey, calls, call, settle } = await grouped({ waitTimeoutMs: 0 });
+    const held = Promise.withResolvers<void>();
+    valkey.beforeGroup = () => held.promise;
+    const first = call("first");
+    await settle();
+    const second = call("second");
+    calls.giveUpAll();
+    await expect(second).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
+    valkey.beforeGroup = () => {};
+    held.reject(new Error("timed out"));
+    const later = call("later");
+    await settle();
+    clock.advance(50);
+    await settle();
+    expect(await first).toMatchObject({ reply: undefined });
+    expect((await later).triedBefore).toBe(false);
+    expect(valkey.groups).toEqual([["first"], ["later"]]);
+  });
+
   describe("when another primary has taken over", () => {
     const viewOf = (primary: string, epoch: number) =>
       parseClusterNodes(`${primary} h:1@2 myself,master - 0 0 ${epoch} connected 0-16383`);

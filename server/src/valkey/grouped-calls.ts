@@ -60,6 +60,8 @@ export class GroupedCalls {
   /** Where calls of a tag are under way. */
   readonly #underWay = new Map<string, Shard>();
   #order = 0;
+  /** Calls before this one, by their order, are not tried again. */
+  #givenUpBefore = 0;
   #waitingCalls = 0;
   #waitingBytes = 0;
   #closed = false;
@@ -116,10 +118,19 @@ export class GroupedCalls {
     }
   }
 
-  /** Calls that have no result yet fail, or are unknown if they were sent. */
+  /**
+   * Calls that have no result yet fail, or are unknown if they were sent, and none of them is sent again: whoever made them makes them elsewhere, and
+   * one that was sent after that could overtake another that was given up.
+   */
+  giveUpAll(): void {
+    this.#givenUpBefore = this.#order;
+    for (const shard of this.#shards.values()) for (const call of shard.waiting.splice(0)) this.#giveUp(call);
+  }
+
+  /** As {@link giveUpAll}, and no more are taken. */
   close(): void {
     this.#closed = true;
-    for (const shard of this.#shards.values()) for (const call of shard.waiting.splice(0)) this.#giveUp(call);
+    this.giveUpAll();
   }
 
   /** Where a call has to wait. */
@@ -162,8 +173,7 @@ export class GroupedCalls {
     else shard.failures = 0;
     shard.isBusy = false;
     for (const { tag } of group) this.#underWay.delete(tag);
-    if (this.#closed) for (const call of again) this.#giveUp(call);
-    else this.#requeue(again, shard);
+    this.#requeue(again, shard);
     this.#start(shard);
   }
 
@@ -309,14 +319,14 @@ export class GroupedCalls {
     await client.replacement;
   }
 
-  /** Puts calls back in their order, and gives up those whose time has passed. */
+  /** Puts calls back in their order, and gives up those whose time has passed, or that nobody waits for any more. */
   #requeue(again: readonly Call[], shard: Shard): void {
     const { cluster, slots } = this.#options;
     const isGone = cluster && shard.waiting.length > 0 && !slots.isPrimary(shard.id);
     if (again.length === 0 && !isGone) return;
     const nowMs = this.#options.clock.monotonicMs();
     for (const call of again) {
-      if (call.deadlineMs <= nowMs) this.#giveUp(call);
+      if (call.deadlineMs <= nowMs || call.order < this.#givenUpBefore) this.#giveUp(call);
       else this.#shardFor(call.tag).waiting.push(call);
     }
     this.#regroup();

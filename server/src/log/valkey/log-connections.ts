@@ -199,6 +199,12 @@ export class LogConnections implements AsyncDisposable {
     }
   }
 
+  /** Calls that write and have no result yet are given up, so that none is carried out that was not sent: see {@link GroupedCalls.giveUpAll}. */
+  giveUpAll(): void {
+    this.replicated.giveUpAll();
+    this.plain.giveUpAll();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#unlisten();
