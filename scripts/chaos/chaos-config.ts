@@ -12,10 +12,17 @@ const apiKey = "an-API-key-of-clusters-that-are-put-under-stress";
 export const valkeyPassword = "a-password-of-nodes-under-stress";
 export const passwordVariable = "CHAOS_VALKEY_PASSWORD";
 
-/** The configuration of one node: the app `game`, whose groups `live:…` are live and `log:…` are durable, open to all. */
+/**
+ * The configuration of one node: the app `game`, whose groups `live:…` are live and `log:…` are durable, open to all; and the app `mail`, whose
+ * players' own channels are durable.
+ */
 export function nodeConfig(nodeId: string, addresses: readonly string[], cluster: boolean, port: number): ServerConfig {
   const open = { subscribe: Access.ANYONE, publish: Access.ANYONE };
   const retention = { maxMessages: 1_000_000, maxBytes: 1n << 30n };
+  const durable = { deliveryClass: DeliveryClass.DURABLE, maxRewind: 10_000, retention };
+  const keys = [
+    { id: "k", algorithm: TokenAlgorithm.HS256, material: { case: "secret" as const, value: tokenSecret } },
+  ];
   return create(ServerConfigSchema, {
     nodeId,
     listen: { host: "127.0.0.1", port },
@@ -34,14 +41,14 @@ export function nodeConfig(nodeId: string, addresses: readonly string[], cluster
       publishesPerSecond: 100_000,
       publishBurst: 100_000,
       framesPerSecond: 100_000,
+      maxPayloadBytes: 256 * 1024,
+      maxFrameBytes: 512 * 1024,
       bytesPerSecond: 1 << 30,
     },
     apps: [
       {
         id: "game",
-        playerAuth: {
-          keys: [{ id: "k", algorithm: TokenAlgorithm.HS256, material: { case: "secret", value: tokenSecret } }],
-        },
+        playerAuth: { keys },
         apiKeys: [
           {
             id: "all",
@@ -53,9 +60,10 @@ export function nodeConfig(nodeId: string, addresses: readonly string[], cluster
         broadcastRules: { publish: Access.ANYONE },
         namespaces: [
           { name: "live", rules: open },
-          { name: "log", rules: { ...open, deliveryClass: DeliveryClass.DURABLE, maxRewind: 10_000, retention } },
+          { name: "log", rules: { ...open, ...durable } },
         ],
       },
+      { id: "mail", playerAuth: { keys }, playerRules: { publish: Access.ANYONE, ...durable } },
     ],
   });
 }

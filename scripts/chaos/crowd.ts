@@ -4,6 +4,8 @@ import { mintToken } from "@fanfare/sdk-node/token";
 import type { Balancer } from "./balanced-sockets.ts";
 import { tokenSecret } from "./chaos-config.ts";
 import type { Seen, Sent } from "./ledger.ts";
+import { Outages } from "./outages.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
 /** How large a crowd is and how much it says. */
 export interface CrowdOptions {
@@ -17,6 +19,8 @@ export interface CrowdOptions {
   readonly broadcastEvery: number;
   /** Of the whole crowd, messages a second. */
   readonly rate: number;
+  /** Of the players, the first so many talk. Default: 12. */
+  readonly publishers?: number;
   /** What a message carries besides its number, in bytes. Default: 0. */
   readonly paddingBytes?: number;
 }
@@ -32,11 +36,15 @@ const ports = {
   random: { next: Math.random },
   client: { name: "fanfare-chaos", version: "0", platform: "node" },
 };
-const publishers = 12;
+const defaultPublishers = 12;
+/** Players of an app of their own, whose own channels are durable. The first of them write to all of them. */
+const inboxes = 24;
 const probers = 4;
+/** How long a publisher waits for an answer, in milliseconds: longer than any fault and the way to another node, or its outcome is unknown for that. */
+const patienceMs = 60_000;
 const outcomes = ["pending", "delivered", "stored", "offline", "failed", "unknown"] as const;
 
-/** Something that a newcomer waited for. */
+/** Something that a newcomer waited for, with or without success. */
 export interface Timed {
   readonly atMs: number;
   readonly tookMs: number;
@@ -48,8 +56,9 @@ export class Crowd implements AsyncDisposable {
   readonly seen: Seen[] = [];
   readonly connects: Timed[] = [];
   readonly subscribes: Timed[] = [];
-  /** From the loss of a connection to the next welcome, in milliseconds. */
-  readonly outagesMs: number[] = [];
+  /** From the loss of a connection to the next welcome. */
+  readonly outages = new Outages();
+  readonly whereabouts = new Whereabouts();
   /** Sessions that were begun anew. */
   lostSessions = 0;
   failedProbes = 0;
@@ -59,30 +68,34 @@ export class Crowd implements AsyncDisposable {
   rate: number;
   readonly #options: CrowdOptions;
   readonly #padding: string;
-  readonly #clients: Client[] = [];
+  readonly #publishers: number;
+  readonly #clients = new Map<string, Client>();
   readonly #seqs = new Map<string, number>();
   #talking: Promise<void>[] = [];
   #isTalking = false;
+  #targets: readonly string[] = [];
+  #targetPadding = "";
 
   private constructor(options: CrowdOptions) {
     this.#options = options;
     this.rate = options.rate;
+    this.#publishers = options.publishers ?? defaultPublishers;
     this.#padding = "x".repeat(options.paddingBytes ?? 0);
   }
 
   static async open(options: CrowdOptions): Promise<Crowd> {
     const crowd = new Crowd(options);
-    const numbers = Array.from({ length: options.clients }, (_, i) => i);
-    for (let i = 0; i < numbers.length; i += 25) {
-      await Promise.all(numbers.slice(i, i + 25).map((number) => crowd.#add(number)));
-    }
+    const talkers = Array.from({ length: options.clients }, (_, i) => () => crowd.#addTalker(i));
+    const readers = Array.from({ length: inboxes }, (_, i) => () => crowd.#add(`reader-${i}`, "mail"));
+    const all = [...talkers, ...readers];
+    for (let i = 0; i < all.length; i += 25) await Promise.all(all.slice(i, i + 25).map((add) => add()));
     return crowd;
   }
 
   /** Everybody begins to talk. */
   start(): void {
     this.#isTalking = true;
-    for (let i = 0; i < publishers; i++) this.#talking.push(this.#talk(i));
+    for (let i = 0; i < this.#publishers; i++) this.#talking.push(this.#talk(i));
     for (let i = 0; i < probers; i++) this.#talking.push(this.#probe(i));
   }
 
@@ -102,40 +115,61 @@ export class Crowd implements AsyncDisposable {
     }
   }
 
+  /** From now on most live messages of others go to players who are at this node now, with so much padding; undefined: to everybody again. */
+  aimAt(nodeId: string | undefined, paddingBytes: number): void {
+    const names = nodeId === undefined ? [] : [...this.#clients.keys()];
+    const isTarget = (name: string) => name.startsWith("player-") && this.#clients.get(name)?.server.nodeId === nodeId;
+    this.#targets = names.filter(isTarget);
+    this.#targetPadding = "x".repeat(paddingBytes);
+  }
+
+  /** How many there are, without the newcomers. */
+  get size(): number {
+    return this.#clients.size;
+  }
+
   /** Clients that have a connection. */
   get connected(): number {
-    return this.#clients.filter(({ status }) => status === "open" || status === "moving").length;
+    return [...this.#clients.values()].filter(({ status }) => status === "open" || status === "moving").length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isTalking = false;
-    await Promise.allSettled(this.#clients.map((client) => client.close()));
+    await Promise.allSettled([...this.#clients.values()].map((client) => client.close()));
   }
 
-  async #add(number: number): Promise<void> {
+  async #addTalker(number: number): Promise<void> {
     const { groups, durableGroups } = this.#options;
     const name = `player-${number}`;
-    const client = await this.#connect(name);
-    this.#clients[number] = client;
-    let downSince: number | undefined;
-    let sessionId = client.sessionId;
-    client.on("status", (event) => {
-      if (event.type === "waiting" || event.type === "connecting") downSince ??= performance.now();
-      if (event.type !== "open") return;
-      if (downSince !== undefined) this.outagesMs.push(performance.now() - downSince);
-      downSince = undefined;
-      if (client.sessionId !== sessionId) this.lostSessions++;
-      sessionId = client.sessionId;
-    });
-    this.#watch(name, `@${name}`, client.player);
+    const client = await this.#add(name, "game");
     this.#watch(name, "*", client.broadcast);
     for (const group of [`live:${number % groups}`, `live:${(number + 1) % groups}`, `log:${number % durableGroups}`]) {
       this.#watch(name, group, await client.join(group));
     }
   }
 
-  async #connect(player: string): Promise<Client> {
-    const { token } = await mintToken({ app: "game", player, key: tokenSecret, keyId: "k", lifetimeMs: 3_600_000 });
+  async #add(name: string, app: "game" | "mail"): Promise<Client> {
+    const client = await this.#connect(name, app);
+    this.#clients.set(name, client);
+    let { sessionId } = client;
+    this.whereabouts.arrived(name, client.server.nodeId, performance.now());
+    client.on("status", (event) => {
+      const nowMs = performance.now();
+      if (event.type === "waiting" || event.type === "connecting" || event.type === "closed") {
+        this.outages.down(name, nowMs);
+      }
+      if (event.type !== "open") return;
+      this.outages.up(name, nowMs);
+      this.whereabouts.arrived(name, event.nodeId, nowMs);
+      if (event.sessionId !== sessionId) this.lostSessions++;
+      sessionId = event.sessionId;
+    });
+    this.#watch(name, `@${name}`, client.player);
+    return client;
+  }
+
+  async #connect(player: string, app: "game" | "mail"): Promise<Client> {
+    const { token } = await mintToken({ app, player, key: tokenSecret, keyId: "k", lifetimeMs: 3_600_000 });
     const options = { url: "ws://127.0.0.1:1/v1/connect", getToken: () => token };
     return await openClient(options, { ...ports, sockets: this.#options.balancer });
   }
@@ -155,23 +189,31 @@ export class Crowd implements AsyncDisposable {
     let dueMs = performance.now();
     for (let turn = publisher * 37; this.#isTalking; turn++) {
       const [round, kind] = [Math.trunc(turn / 10), turn % 10];
-      if (turn % broadcastEvery === 0) this.#publish(publisher, "*", false);
-      else if (kind < 4) this.#publish(publisher, `live:${(round * 4 + kind) % groups}`, false);
-      else if (kind < 7) this.#publish(publisher, `log:${(round * 3 + kind) % durableGroups}`, true);
-      else this.#publish(publisher, `@player-${(round * 3 + kind) % clients}`, false);
+      const target = this.#targets[turn % Math.max(1, this.#targets.length)];
+      const isAside = !this.#targets.includes(`player-${publisher}`);
+      if (turn % broadcastEvery === 0) this.#publish(publisher, "*");
+      else if (target !== undefined && isAside && (kind < 3 || kind > 6))
+        this.#publish(publisher, `@${target}`, this.#targetPadding);
+      else if (kind < 4) this.#publish(publisher, `live:${(round * 4 + kind) % groups}`);
+      else if (kind < 6) this.#publish(publisher, `log:${(round * 2 + kind) % durableGroups}`);
+      else if (kind === 6) this.#publish(publisher, `@reader-${round % inboxes}`);
+      else this.#publish(publisher, `@player-${(round * 3 + kind) % clients}`);
       // Who fell behind catches up, but not what it has missed in more than a second.
-      dueMs = Math.max(dueMs + (1000 * publishers) / this.rate, performance.now() - 1_000);
+      dueMs = Math.max(dueMs + (1000 * this.#publishers) / this.rate, performance.now() - 1_000);
       await pause(Math.max(0, dueMs - performance.now()));
     }
   }
 
-  #publish(publisher: number, name: string, durable: boolean): void {
-    const client = this.#clients[publisher] as Client;
+  #publish(publisher: number, name: string, padding = this.#padding): void {
+    const isMail = name.startsWith("@reader-");
+    const from = isMail ? `reader-${publisher % inboxes}` : `player-${publisher}`;
+    const durable = isMail || name.startsWith("log:");
+    const client = this.#clients.get(from) as Client;
     const key = `${publisher} ${name}`;
     const seq = (this.#seqs.get(key) ?? 0) + 1;
     this.#seqs.set(key, seq);
     const sentAtMs = performance.now();
-    const sent: Sent = { channel: name, publisher, seq, sentAtMs, durable, outcome: "pending", answeredAtMs: 0 };
+    const sent: Sent = { channel: name, publisher, from, seq, sentAtMs, durable, outcome: "pending", answeredAtMs: 0 };
     this.sent.push(sent);
     const target = name === "*" ? "broadcast" : name[0] === "@" ? { player: name.slice(1) } : { group: name };
     const answered = (outcome: Sent["outcome"]): void => {
@@ -180,13 +222,14 @@ export class Crowd implements AsyncDisposable {
     };
     client
       .to(target)
-      .publish(text(), `${publisher}:${seq}:${this.#padding}`, { timeoutMs: 30_000 })
+      .publish(text(), `${publisher}:${seq}:${padding}`, { timeoutMs: patienceMs })
       .then(
         ({ outcome }) => answered(outcomes[outcome] ?? "unknown"),
         (reason: unknown) => {
           const error = FanfareError.from(reason);
           const told = `${durable ? "durable" : "live"}: ${error.message.replaceAll(/\d+/g, "…")}`;
           this.failures.set(told, (this.failures.get(told) ?? 0) + 1);
+          sent.reason = error.message;
           answered(outcomes[error.outcome ?? 0] ?? "unknown");
         },
       );
@@ -195,13 +238,9 @@ export class Crowd implements AsyncDisposable {
   /** Newcomers, one after the other, through faults and all. */
   async #probe(prober: number): Promise<void> {
     for (let i = prober; this.#isTalking; i += probers) {
-      const began = performance.now();
       try {
-        const client = await this.#connect(`probe-${i % 50}`);
-        this.connects.push({ atMs: began, tookMs: performance.now() - began });
-        const joining = performance.now();
-        await client.join(`live:${i % this.#options.groups}`);
-        this.subscribes.push({ atMs: joining, tookMs: performance.now() - joining });
+        const client = await timed(this.connects, this.#connect(`probe-${i % 50}`, "game"));
+        await timed(this.subscribes, client.join(`live:${i % this.#options.groups}`));
         await client.close();
       } catch {
         this.failedProbes++;
@@ -209,6 +248,12 @@ export class Crowd implements AsyncDisposable {
       await pause(100);
     }
   }
+}
+
+/** Notes how long it took, if it fails as well. */
+async function timed<Result>(notes: Timed[], wait: Promise<Result>): Promise<Result> {
+  const atMs = performance.now();
+  return await wait.finally(() => notes.push({ atMs, tookMs: performance.now() - atMs }));
 }
 
 function pause(ms: number): Promise<void> {

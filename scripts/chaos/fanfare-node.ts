@@ -40,7 +40,7 @@ export class FanfareNode implements AsyncDisposable {
       fileURLToPath(new URL("node-process.ts", import.meta.url)),
       [toJsonString(ServerConfigSchema, config)],
       {
-        execArgv: ["--conditions=@fanfare/source"],
+        execArgv: ["--conditions=@fanfare/source", "--expose-gc"],
         env: { ...process.env, [passwordVariable]: valkeyPassword },
         stdio: ["ignore", "ignore", "pipe", "ipc"],
       },
@@ -90,6 +90,15 @@ export class FanfareNode implements AsyncDisposable {
     } catch {
       return Number.NaN;
     }
+  }
+
+  /** What its heap and its buffers hold once all garbage is collected, in MiB. */
+  async heldMemoryMib(): Promise<number> {
+    const child = this.#child as ChildProcess;
+    const answer = once(child, "message");
+    child.send("memory");
+    const [{ heldBytes }] = (await answer) as [{ heldBytes: number }];
+    return Math.round((heldBytes / 2 ** 20) * 10) / 10;
   }
 
   /** It stands still until `resume`. */

@@ -4,9 +4,8 @@ import { FaultWindows } from "./fault-windows.ts";
 it("knows when there was a fault, and what was waited for meanwhile", async () => {
   const faults = new FaultWindows();
   const fromMs = performance.now();
-  await faults.during(async () => {
-    expect(faults.overMs(0, performance.now())).toBe(Number.POSITIVE_INFINITY);
-  }, 1_000);
+  const look = async () => expect(faults.overMs(0, performance.now())).toBe(Number.POSITIVE_INFINITY);
+  await faults.during(look, { settleMs: 1_000 });
   const toMs = performance.now() + 1_000;
   faults.mended();
   expect(faults.mendedMs(0, 1)).toBe(0);
@@ -19,4 +18,14 @@ it("knows when there was a fault, and what was waited for meanwhile", async () =
   const timed = (atMs: number, tookMs: number) => ({ atMs, tookMs });
   expect(faults.p99Ms([timed(toMs - 100, 7), timed(fromMs - 50, 20), timed(toMs + 50, 99)])).toBe(7);
   expect(faults.p99Ms([timed(fromMs - 50, 70)])).toBe(70);
+});
+
+it("knows to which node what was done", async () => {
+  const faults = new FaultWindows();
+  await faults.during(async () => {});
+  expect(faults.strikes).toEqual([]);
+  await faults.during(async () => {}, { nodeId: "n2", settleMs: 1_000 });
+  expect(faults.strikes).toMatchObject([{ nodeId: "n2" }]);
+  const took = faults.strikes.map(({ fromMs, toMs }) => toMs - fromMs);
+  expect(took[0]).toBeGreaterThanOrEqual(1_000);
 });

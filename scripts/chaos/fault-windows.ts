@@ -1,21 +1,35 @@
 import type { Timed } from "./crowd.ts";
 import { quantile } from "./ledger.ts";
+import type { Strike } from "./whereabouts.ts";
+
+/** How a fault counts. */
+export interface FaultOptions {
+  /** It counts so much longer than it lasts, in milliseconds. Default: 0. */
+  readonly settleMs?: number;
+  /** The node that it is done to, if it is done to one. */
+  readonly nodeId?: string;
+}
 
 /** When there was a fault, by the monotonic clock. */
 export class FaultWindows {
-  readonly #windows: { fromMs: number; toMs: number }[] = [];
+  readonly #windows: { readonly nodeId: string | undefined; readonly fromMs: number; toMs: number }[] = [];
   /** When what had failed was served again. */
   readonly #mendedAtMs: number[] = [];
 
   /** Does something terrible. It counts from its begin until it is over, and `settleMs` longer. */
-  async during<Result>(fault: () => Promise<Result>, settleMs = 0): Promise<Result> {
-    const window = { fromMs: performance.now(), toMs: Number.POSITIVE_INFINITY };
+  async during<Result>(fault: () => Promise<Result>, { settleMs = 0, nodeId }: FaultOptions = {}): Promise<Result> {
+    const window = { nodeId, fromMs: performance.now(), toMs: Number.POSITIVE_INFINITY };
     this.#windows.push(window);
     try {
       return await fault();
     } finally {
       window.toMs = performance.now() + settleMs;
     }
+  }
+
+  /** What was done to single nodes. */
+  get strikes(): Strike[] {
+    return this.#windows.flatMap(({ nodeId, ...window }) => (nodeId === undefined ? [] : [{ nodeId, ...window }]));
   }
 
   /** From now on what had failed is served again, for instance because there was an election; clients may not know it yet. */

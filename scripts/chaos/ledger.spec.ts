@@ -4,6 +4,7 @@ import { judge, type Seen, type Sent } from "./ledger.ts";
 const sent = (seq: number, change: Partial<Sent> = {}): Sent => ({
   channel: "live:0",
   publisher: 1,
+  from: "eve",
   seq,
   sentAtMs: seq * 1_000,
   durable: false,

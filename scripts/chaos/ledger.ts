@@ -1,12 +1,17 @@
 /** A message, from where it was published to whoever gets it. */
 export interface Sent {
   readonly channel: string;
+  /** The number in its text. */
   readonly publisher: number;
+  /** The player. */
+  readonly from: string;
   readonly seq: number;
   readonly sentAtMs: number;
   readonly durable: boolean;
   outcome: "pending" | "delivered" | "stored" | "offline" | "failed" | "unknown";
   answeredAtMs: number;
+  /** Why it failed or is unknown, as its sender was told. */
+  reason?: string;
 }
 
 /** What one subscriber saw of one channel, from the moment it was opened. */
@@ -35,7 +40,7 @@ export interface Slow extends Pick<Loss, "channel" | "publisher" | "seq" | "subs
   readonly tookMs: number;
 }
 
-/** Losses that are described. */
+/** Losses that are described, and refusals. */
 const maxLosses = 20;
 
 /** What became of the messages of one class. */
@@ -53,6 +58,8 @@ export interface ClassFigures {
   lost: number;
   /** Some of them, for whoever looks for the reason. */
   readonly losses: Loss[];
+  /** Some of what failed or is unknown. */
+  readonly refusals: Sent[];
   /** Not received, and the receiver was told of a gap. */
   toldAsGap: number;
   doubled: number;
@@ -118,6 +125,7 @@ export function judge(
     received: 0,
     lost: 0,
     losses: [],
+    refusals: mine.filter(({ outcome }) => outcome === "failed" || outcome === "unknown").slice(0, maxLosses),
     toldAsGap: 0,
     doubled: 0,
     reordered: 0,

@@ -3,10 +3,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import { refuseUsage, scriptArguments } from "../script-options.ts";
 import { Balancer } from "./balanced-sockets.ts";
 import { Crowd } from "./crowd.ts";
+import { judgeElsewhere } from "./elsewhere.ts";
 import { FaultWindows } from "./fault-windows.ts";
 import { judge } from "./ledger.ts";
 import { type Judged, printTables } from "./report.ts";
-import { type Scenario, scenarios } from "./scenarios.ts";
+import type { Ground, Scenario } from "./scenario.ts";
+import { scenarios } from "./scenarios.ts";
 import { Stage } from "./stage.ts";
 import { untilWarm } from "./until-warm.ts";
 import { brokenBounds } from "./verdict.ts";
@@ -43,18 +45,19 @@ if (wrong !== undefined) refuseUsage(`There is no scenario ${wrong}.`);
 if (values.logs !== undefined) mkdirSync(values.logs, { recursive: true });
 const say = (text: string): void => console.error(`  ${text}`);
 
-async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ...stage }: StageView): Promise<Judged> {
+async function runScenario(name: string, scenario: Scenario, stage: Stage): Promise<Judged> {
+  const { valkey, nodes, way } = stage;
   const size = { clients, groups: 20, durableGroups: 10, broadcastEvery: 50, rate, ...scenario.crowd?.(clients) };
-  await using crowd = await Crowd.open({ ...size, balancer: new Balancer(stage.urls) });
-  say(`${clients} clients on ${nodes.length} nodes`);
+  await using crowd = await Crowd.open({ ...size, balancer: new Balancer(() => stage.urls) });
+  say(`${crowd.size} clients on ${nodes.length} nodes`);
   const logged = nodes.map(({ text }) => text.length);
   crowd.start();
   const warmAtMs = await untilWarm(crowd);
-  crowd.outagesMs.length = 0;
+  crowd.outages.forgetOver();
   const faults = new FaultWindows();
-  const measured = await scenario.run({ valkey, nodes, crowd, faults, say, isShort: values.short });
+  const measured = await scenario.run({ valkey, nodes, way, crowd, faults, say, isShort: values.short });
   await pause(2_000);
-  await crowd.stop(40_000);
+  await crowd.stop(70_000);
   const isFaulty = (fromMs: number, toMs: number) => faults.overlaps(fromMs, toMs);
   const circumstances = {
     isFaulty,
@@ -66,10 +69,12 @@ async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ..
     scenario: name,
     live: judge(crowd.sent, crowd.seen, false, circumstances),
     durable: judge(crowd.sent, crowd.seen, true, circumstances),
+    elsewhere: judgeElsewhere(crowd.sent, crowd.seen, crowd.whereabouts, faults.strikes),
     connectP99Ms: faults.p99Ms(crowd.connects),
     subscribeP99Ms: faults.p99Ms(crowd.subscribes),
     failedConnects: crowd.failedProbes,
-    longestOutageMs: Math.round(Math.max(0, ...crowd.outagesMs)),
+    longestOutageMs: Math.round(crowd.outages.longestMs(performance.now())),
+    disconnected: crowd.size - crowd.connected,
     lostSessions: crowd.lostSessions,
     failures: Object.fromEntries(crowd.failures),
     ...measured,
@@ -82,14 +87,10 @@ async function runScenario(name: string, scenario: Scenario, { valkey, nodes, ..
   return { ...outcome, broken: brokenBounds(outcome, scenario.bounds) };
 }
 
-interface StageView extends Pick<Stage, "valkey" | "nodes"> {
-  readonly urls: () => readonly string[];
-}
-
 const outcomes: Judged[] = [];
 const startedMs = performance.now();
 /** The servers of the scenario before, if they may be used again. */
-let kept: { stage: Stage; on: "cluster" | "standalone" } | undefined;
+let kept: { stage: Stage; on: Ground } | undefined;
 for (const name of positionals.length === 0 ? Object.keys(scenarios) : positionals) {
   const scenario = scenarios[name] as Scenario;
   const { on = "cluster" } = scenario;
@@ -102,13 +103,19 @@ for (const name of positionals.length === 0 ? Object.keys(scenarios) : positiona
   kept = { stage, on };
   let outcome: Judged | undefined;
   try {
-    outcome = await runScenario(name, scenario, { valkey: stage.valkey, nodes: stage.nodes, urls: () => stage.urls });
+    outcome = await runScenario(name, scenario, stage);
     outcomes.push(outcome);
     for (const text of outcome.broken) console.error(`  BROKEN ${text}`);
     for (const [reason, count] of Object.entries(outcome.failures)) say(`failed or unknown, ${count} times: ${reason}`);
     const atOf = (ms: number) => new Date(performance.timeOrigin + ms).toISOString().slice(11, 23);
     for (const { slowest } of [outcome.live, outcome.durable]) {
       if (slowest !== undefined) say(`slowest, sent at ${atOf(slowest.sentAtMs)}: ${JSON.stringify(slowest)}`);
+    }
+    for (const { sentAtMs, ...one } of outcome.durable.refusals) {
+      say(`durable and not stored, sent at ${atOf(sentAtMs)}: ${JSON.stringify(one)}`);
+    }
+    for (const example of outcome.broken.length > 0 ? outcome.elsewhere.examples : []) {
+      say(`between other nodes: ${JSON.stringify(example)}`);
     }
     for (const loss of [...outcome.live.losses, ...outcome.durable.losses])
       say(`lost, sent at ${atOf(loss.sentAtMs)}: ${JSON.stringify(loss)}`);

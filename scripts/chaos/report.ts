@@ -15,9 +15,14 @@ export function printTables(outcomes: readonly Judged[]): void {
           "subscribe p99 ms": one.subscribeP99Ms,
           "failed connects": one.failedConnects,
           "longest outage ms": one.longestOutageMs,
+          "not back": one.disconnected,
           "lost sessions": one.lostSessions,
           ...(one.highestRate !== undefined && { "messages/s": one.highestRate }),
-          ...(one.memoryGrowthMib !== undefined && { "memory growth MiB": one.memoryGrowthMib }),
+          ...(one.heldGrowthMib !== undefined && {
+            "held MiB": one.heldGrowthMib,
+            "resident MiB": one.residentGrowthMib,
+          }),
+          ...(one.elsewhere.due > 0 && { elsewhere: elsewhere(one) }),
           holds: one.broken.length === 0,
         },
       ]),
@@ -27,6 +32,10 @@ export function printTables(outcomes: readonly Judged[]): void {
     "under fault, without: the longest stall while there was a fault, and while there was none, which the machine is to blame for",
   );
   console.log("once served: the longest answer, from when what had failed was served again, as after an election");
+  console.log(
+    "elsewhere: live, between sessions at nodes that nothing was done to: due, missed, failed or unknown, gaps",
+  );
+  console.log("held, resident: growth of the memory of the node where it grew most");
   console.log("connect and subscribe p99 are of newcomers while there was the fault");
 }
 
@@ -43,4 +52,8 @@ function row(outcome: Outcome, of: "live" | "durable"): [string, object] {
     "once served": rest.longestAnswerAfterMs,
   };
   return [`${outcome.scenario}, ${of}`, { ...counts, doubled, reordered, ...times }];
+}
+
+function elsewhere({ elsewhere: { due, missed, failed, gaps } }: Outcome): string {
+  return `${due}, ${missed}, ${failed}, ${gaps}`;
 }
