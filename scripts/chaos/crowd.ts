@@ -99,8 +99,11 @@ export class Crowd implements AsyncDisposable {
     for (let i = 0; i < probers; i++) this.#talking.push(this.#probe(i));
   }
 
-  /** Everybody falls silent; settles when all that was said is answered, and what is due has come or had time to. */
-  async stop(patienceMs: number): Promise<void> {
+  /**
+   * Everybody falls silent; settles when all that was said is answered, and nothing comes any more.
+   * @param hasAll whether what must come has come: what is late is not lost, and is waited for as long as there is patience
+   */
+  async stop(patienceMs: number, hasAll: () => boolean): Promise<void> {
     this.#isTalking = false;
     await Promise.all(this.#talking);
     const untilMs = performance.now() + patienceMs;
@@ -109,7 +112,7 @@ export class Crowd implements AsyncDisposable {
     let before = -1;
     while (performance.now() < untilMs) {
       const now = this.seen.reduce((sum, { messages }) => sum + messages.length, 0);
-      if (now === before) break;
+      if (now === before && hasAll()) break;
       before = now;
       await pause(1_500);
     }

@@ -57,7 +57,7 @@ async function runScenario(name: string, scenario: Scenario, stage: Stage): Prom
   const faults = new FaultWindows();
   const measured = await scenario.run({ valkey, nodes, way, crowd, faults, say, isShort: values.short });
   await pause(2_000);
-  await crowd.stop(70_000);
+  await crowd.stop(90_000, () => judge(crowd.sent, crowd.seen, true).lost === 0);
   const isFaulty = (fromMs: number, toMs: number) => faults.overlaps(fromMs, toMs);
   const circumstances = {
     isFaulty,

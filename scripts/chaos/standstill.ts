@@ -8,7 +8,7 @@ import type { Scenario } from "./scenario.ts";
 
 /** What each message carries, in bytes; and those for players at the node that stands still, which nobody has to receive meanwhile. */
 const paddingBytes = 8_192;
-const stalledPaddingBytes = 180_000;
+const stalledPaddingBytes = 200_000;
 const stillMs = 20_000;
 /** So long the others hold a node that stands still for one of them: its lease. */
 const givenUpAfterMs = 6_000;
@@ -55,9 +55,9 @@ export const slowSubscriber: Scenario = {
     await pause(5_000);
     // The same is said once the node is given up, and nothing is held for it: what is held then is not held for it either.
     const growth = during.map(({ held }, i) => {
-      const without = [before[i]?.held ?? [], held.slice(Math.ceil(held.length / 2))];
-      const least = Math.min(...without.map((some) => lastingPeak(some, looks)));
-      return Math.round((lastingPeak(held, looks) - least) * 10) / 10;
+      const half = Math.ceil(held.length / 2);
+      const without = [before[i]?.held ?? [], held.slice(half)].map((some) => lastingPeak(some, looks));
+      return Math.round((lastingPeak(held.slice(0, half), looks) - Math.min(...without)) * 10) / 10;
     });
     const residentGrowth = during.map(({ resident }, i) => resident - (before[i]?.resident ?? 0));
     say(`${said.map((mib) => mib.toFixed(0)).join(" and ")} MiB were for its players before it was given up`);
