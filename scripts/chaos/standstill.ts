@@ -14,7 +14,7 @@ const stillMs = 20_000;
 const givenUpAfterMs = 6_000;
 /** How often it is looked what the nodes hold; and how often in a row they must hold it, as what is just on its way comes and goes. */
 const lookEveryMs = 750;
-const looks = 4;
+const looks = 2;
 
 /** A node that stands still, at the highest rate that the clients reach. */
 export const slowSubscriber: Scenario = {
