@@ -116,6 +116,17 @@ describe("a watch over shards", () => {
     expect(watch.isTrusted("successor")).toBe(true);
   });
 
+  it("asks about one that it does not know within 50 ms, however often it is told of answers of that one", async () => {
+    const { clock, valkey, watch, settle } = await watched();
+    valkey.failOver("b", "elected");
+    for (let i = 0; i < 20; i++) {
+      watch.answered({ node: "elected", run: "1", number: i }, clock.monotonicMs());
+      clock.advance(10);
+      await settle();
+    }
+    expect(watch.isTrusted("elected")).toBe(true);
+  });
+
   it("does not take the word of a primary for itself, nor of others that think it dead", async () => {
     const { clock, valkey, watch, pass } = await watched();
     clock.stall(2000);

@@ -84,6 +84,8 @@ export class ShardWatch {
   #timer: Timer | undefined;
   #lookedAtMs: number;
   #beatenAtMs = Number.NEGATIVE_INFINITY;
+  /** It asks as soon as it may. */
+  #isBeating = false;
   #closed = false;
   /** Times that a primary did not answer, and that one began anew. */
   readonly counts = { failures: 0, begunAnew: 0 };
@@ -198,7 +200,7 @@ export class ShardWatch {
   }
 
   #schedule(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isBeating) return;
     const { clock, pulseMs = 500, troubledPulseMs = 100 } = this.#options;
     this.#timer?.cancel();
     this.#timer = clock.setTimer(this.#isTroubled ? troubledPulseMs : pulseMs, () => {
@@ -216,13 +218,16 @@ export class ShardWatch {
 
   /** Something is wrong: asks and looks at once, unless it has just done so. */
   #beat(): void {
-    if (this.#closed) return;
+    this.#lookedAtMs = Number.NEGATIVE_INFINITY;
+    // What is about to happen is not put off by who doubts again, however late it is.
+    if (this.#closed || this.#isBeating) return;
     const { clock } = this.#options;
     const waitMs = Math.max(0, this.#beatenAtMs + leastBeatMs - clock.monotonicMs());
     this.#beatenAtMs = clock.monotonicMs() + waitMs;
-    this.#lookedAtMs = Number.NEGATIVE_INFINITY;
     this.#timer?.cancel();
+    this.#isBeating = true;
     this.#timer = clock.setTimer(waitMs, () => {
+      this.#isBeating = false;
       void this.#askAll();
       this.#schedule();
     });
