@@ -69,6 +69,7 @@ export class ValkeyBackend implements AsyncDisposable {
       const sendTimeoutMs = callTimeoutMs && { sendTimeoutMs: callTimeoutMs };
       const connections = await LogConnections.open({
         isSettled: (node) => broker.isSettled(node),
+        isBelieved: (mark, sentAtMs) => broker.answeredElsewhere(mark, sentAtMs),
         topology: broker.topology,
         ...shared,
         valkey,

@@ -116,6 +116,21 @@ describe("a watch over shards", () => {
     expect(watch.isTrusted("successor")).toBe(true);
   });
 
+  it("takes note of what others have been answered: it proves the primary, and says nothing of its run", async () => {
+    const { clock, valkey, watch, told } = await watched();
+    valkey.failing = () => new Error("timed out");
+    valkey.node("a").isUp = false; // to this client
+    const answered = (node: string) =>
+      watch.answeredElsewhere({ node, run: "its own", number: 1 }, clock.monotonicMs());
+    for (let i = 0; i < 4; i++) {
+      clock.stall(1000);
+      expect([answered("a"), answered("nobody")]).toEqual([true, false]);
+    }
+    clock.stall(1600);
+    expect(answered("a")).toBe(false);
+    expect(told).toEqual([]);
+  });
+
   it("asks about one that it does not know within 50 ms, however often it is told of answers of that one", async () => {
     const { clock, valkey, watch, settle } = await watched();
     valkey.failOver("b", "elected");

@@ -145,16 +145,24 @@ export class ShardWatch {
    * @returns whether it was the primary that answered, and no other has its place. It may lack what it had: see {@link isSettled}
    */
   answered({ node, run }: Mark, sentAtMs: number): boolean {
-    const shard = this.#shards.get(node);
-    if (shard === undefined || !this.#options.topology.isPrimary(node)) {
-      this.#beat();
-      return false;
-    }
+    const shard = this.#primary(node);
+    if (shard === undefined) return false;
     this.#answers(shard);
     if (shard.run !== run) this.#beganAnew(shard, run);
     const isPrimary = this.#isPrimary(shard);
     if (isPrimary) shard.provenAtMs = Math.max(shard.provenAtMs, sentAtMs);
     return isPrimary;
+  }
+
+  /**
+   * The same for an answer that another library of functions gave to another client: its runs are counted apart, and whether the watch's own client gets
+   * through is another matter.
+   */
+  answeredElsewhere({ node }: Mark, sentAtMs: number): boolean {
+    const shard = this.#primary(node);
+    if (shard === undefined || !this.#isContinuous(shard)) return false;
+    shard.provenAtMs = Math.max(shard.provenAtMs, sentAtMs);
+    return true;
   }
 
   /** Takes note of a primary that was not reached, or has not answered in time. */
@@ -165,6 +173,14 @@ export class ShardWatch {
     this.counts.failures++;
     this.#options.log.warn("a primary of valkey does not answer", { primary: id });
     this.#beat();
+  }
+
+  /** Undefined, and asked about, if it is none as far as is known. */
+  #primary(id: string): Shard | undefined {
+    const shard = this.#shards.get(id);
+    if (shard !== undefined && this.#options.topology.isPrimary(id)) return shard;
+    this.#beat();
+    return undefined;
   }
 
   #isPrimary(shard: Shard): boolean {

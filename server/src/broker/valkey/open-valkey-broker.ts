@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import type { BrokerFigures } from "../../observe/cluster-metrics.ts";
 import type { Log } from "../../observe/log.ts";
 import { type RandomBytes, systemRandom } from "../../random.ts";
+import type { Mark } from "../../valkey/reply-mark.ts";
 import type { Topology } from "../../valkey/topology.ts";
 import { glideConnector, type ValkeyConnector } from "../../valkey/valkey-client.ts";
 import { defaultRequestTimeoutMs, type ValkeyOptions } from "../../valkey/valkey-options.ts";
@@ -81,6 +82,11 @@ export class ValkeyBroker implements Broker {
   /** Whether the routes that a node of Valkey has can be relied upon now. */
   isSettled(node: string): boolean {
     return this.#connections.watch.isSettled(node);
+  }
+
+  /** Takes note of an answer to somebody else. @returns whether it was the primary that answered, and no other has its place */
+  answeredElsewhere(mark: Mark, sentAtMs: number): boolean {
+    return this.#connections.watch.answeredElsewhere(mark, sentAtMs);
   }
 
   get counts(): BrokerFigures {

@@ -5,7 +5,7 @@ import type { Log } from "../../observe/log.ts";
 import { FunctionLoader } from "../../valkey/function-loader.ts";
 import { GroupedCalls } from "../../valkey/grouped-calls.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "../../valkey/reply-errors.ts";
-import type { Mark } from "../../valkey/reply-mark.ts";
+import { type Mark, markOf } from "../../valkey/reply-mark.ts";
 import { SlotMap, type Slots } from "../../valkey/slot-map.ts";
 import { type ClientCounts, countsOf, SupervisedClient } from "../../valkey/supervised-client.ts";
 import type { Topology } from "../../valkey/topology.ts";
@@ -40,6 +40,11 @@ export interface LogConnectionsOptions {
    * Default: never.
    */
   readonly isSettled?: (node: string) => boolean;
+  /**
+   * Whether who answered is still the primary: one that stood still until its replica took over has none left when it wakes up, and would acknowledge
+   * alone what is lost as soon as it hears of that. Default: always.
+   */
+  readonly isBelieved?: (mark: Mark, sentAtMs: number) => boolean;
   /** Who serves what, if somebody else keeps track of it. Default: this finds out when something fails. */
   readonly topology?: Pick<Topology, keyof Slots | "onMoved"> | undefined;
 }
@@ -70,6 +75,7 @@ export class LogConnections implements AsyncDisposable {
   readonly #loader: FunctionLoader;
   readonly #slots: Slots;
   readonly #unlisten: () => void;
+  readonly #isBelieved: (mark: Mark, sentAtMs: number) => boolean;
   readonly #sendTimeoutMs: number;
   readonly #isCluster: boolean;
   #closed = false;
@@ -109,7 +115,9 @@ export class LogConnections implements AsyncDisposable {
       callTimeoutMs,
       judge: judgeOf(options),
     };
-    this.replicated = new GroupedCalls({ ...shared, client: waitingClient, waitTimeoutMs });
+    const { isBelieved = () => true } = options;
+    this.#isBelieved = isBelieved;
+    this.replicated = new GroupedCalls({ ...shared, client: waitingClient, waitTimeoutMs, isBelieved });
     this.plain = new GroupedCalls({ ...shared, client, waitTimeoutMs: 0 });
   }
 
@@ -185,17 +193,44 @@ export class LogConnections implements AsyncDisposable {
    * @param tag the hash tag of its keys
    * @throws FanfareError UNAVAILABLE, or INTERNAL if Valkey refuses it
    */
-  async send(command: Command, tag: string): Promise<Reply> {
-    const deadlineMs = this.clock.monotonicMs() + this.#sendTimeoutMs;
+  send(command: Command, tag: string): Promise<Reply> {
+    return this.#ask(command, tag, () => true);
+  }
+
+  /**
+   * The same for a function that reads a log, answered by whoever is believed to be the primary: one that was replaced, and does not know, takes what
+   * was stored since for a fork, or says nothing of it.
+   */
+  read(command: Command, tag: string): Promise<Reply> {
+    return this.#ask(command, tag, (reply, shard, sentAtMs) => {
+      const mark = markOf(reply);
+      const isBelieved = this.#isBelieved(mark, sentAtMs);
+      if (!isBelieved && mark.node !== shard) this.#client.gaveUp(shard);
+      return isBelieved;
+    });
+  }
+
+  async #ask(
+    command: Command,
+    tag: string,
+    isAnswer: (reply: Reply, shard: string, sentAtMs: number) => boolean,
+  ): Promise<Reply> {
+    const { clock } = this;
+    const deadlineMs = clock.monotonicMs() + this.#sendTimeoutMs;
     for (let pauseMs = 20; ; pauseMs = Math.min(2 * pauseMs, 400)) {
+      let failure: unknown;
       try {
-        return await this.#client.send(command, undefined, this.#slots.primaryOf(tag));
+        const [shard, sentAtMs] = [this.#slots.primaryOf(tag), clock.monotonicMs()];
+        const reply = await this.#client.send(command, undefined, shard);
+        if (isAnswer(reply, shard, sentAtMs)) return reply;
+        failure = new Error("answered by one that may not be the primary any more");
       } catch (reason) {
         if (isFunctionMissing(reason)) await this.#loader.load(this.#client).catch(() => {});
         else if (!isConnectionFailure(reason) && !isNotCarriedOut(reason)) throw refused(reason);
-        if (this.#closed || this.clock.monotonicMs() + pauseMs > deadlineMs) throw unavailable(reason);
+        failure = reason;
       }
-      await new Promise<void>((resolve) => this.clock.setTimer(pauseMs, resolve));
+      if (this.#closed || clock.monotonicMs() + pauseMs > deadlineMs) throw unavailable(failure);
+      await new Promise<void>((resolve) => clock.setTimer(pauseMs, resolve));
     }
   }
 

@@ -200,7 +200,7 @@ export class ValkeyMessageLog implements MessageLog {
     resultOf: (reply: Reply, ends: LogEnds, readable: LogPosition) => Result,
   ): Promise<Result> {
     for (let tries = 0; tries < maxReadTries; tries++) {
-      const reply = await this.#connections.send(command, keys.tag);
+      const reply = await this.#connections.read(command, keys.tag);
       const [, , epoch, headId, tailId] = lineOf(reply);
       const ends = { head: parsePosition(epoch, headId), tail: parsePosition(epoch, tailId) };
       if (policy.acknowledgement === Acknowledgement.PRIMARY || this.#proven.covers(keys.tag, ends.head)) {
