@@ -37,6 +37,8 @@ export interface Bounds {
   readonly liveIsWhole: boolean;
   /** The same of live messages between sessions at nodes that nothing is done to. Default: nothing is done to a node. */
   readonly elsewhereIsWhole?: boolean;
+  /** Share of the durable messages whose senders may be told that they failed or are unknown. Default: 0, each is stored. */
+  readonly durableFailShare?: number;
   /** Longest time from publishing to receiving of a live message, in milliseconds. */
   readonly longestStallMs?: number;
   /** Longest time from publishing to the answer of a durable message, or from when what had failed was served again, in milliseconds. */
@@ -61,5 +63,7 @@ export interface Scenario {
   /** In what its crowd differs from that of the others. */
   readonly crowd?: (clients: number) => Partial<CrowdOptions>;
   readonly bounds: Bounds;
+  /** Where the short form, which may share the machine, is held to others. Default: `bounds`. */
+  readonly shortBounds?: Bounds;
   run(act: Act): Promise<Measured | undefined>;
 }

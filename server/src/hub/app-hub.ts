@@ -110,7 +110,10 @@ export class AppHub implements LocalDelivery<Session> {
       done({ reached: 0, detached: 0, excluded: 0 });
       return true;
     }
-    return this.#options.fanOut.deliver({ subscribers: state.subscribers, serve, excluded: undefined, done });
+    const accepted = this.#options.fanOut.deliver({ subscribers: state.subscribers, serve, excluded: undefined, done });
+    // Nothing may come behind it that shows the hole.
+    if (!accepted) this.#headChecks.add(state);
+    return accepted;
   }
 
   has(key: ChannelKey): boolean {

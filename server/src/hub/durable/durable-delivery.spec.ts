@@ -280,6 +280,17 @@ describe("DurableDelivery", () => {
     expect(taken).toEqual(["m6/6", "m7/7"]);
   });
 
+  it("reads once more when a word of something stored was lost while it has the last page already", async () => {
+    log.put(1, 2);
+    log.onRead = () => {
+      log.onRead = () => {};
+      log.put(1, 2, 3);
+      void delivery.lookAgain(state);
+    };
+    await begin(at(0));
+    expect(taken).toEqual(["m1/1", "m2/2", "m3/3"]);
+  });
+
   it("reads again when the log was out of reach for a moment", async () => {
     log.put(1);
     await begin(at(1));

@@ -104,6 +104,8 @@ export class DurableDelivery {
    * on where it is another one. Never rejects: what cannot be found out now is tried again.
    */
   async lookAgain(state: ChannelState): Promise<void> {
+    // Who reads may have the last page already, and wait for room to send it.
+    for (const { reader } of state.subscribers) if (reader?.mode === "reading") reader.isDoubted = true;
     const live = [...state.subscribers].filter(({ reader }) => reader?.mode === "live");
     if (live.length === 0) return;
     const channel: LogChannel = { appId: this.#options.appId, key: state.key };
@@ -192,6 +194,7 @@ export class DurableDelivery {
       await link.writable();
       await this.#yield();
       if (!isCurrent()) return;
+      reader.isDoubted = false;
       const page = await this.#page(subscription, reader);
       // A session can read many channels at once, and a page of each is too much for its queue.
       while (isCurrent() && link.queuedBytes > this.#pageBytes) {
@@ -209,7 +212,7 @@ export class DurableDelivery {
       reader.position = page.next;
       if (!page.atEnd) continue;
       if (page.isWithheld) this.#lookLater(subscription.channel);
-      if (this.#joinFeed(subscription.channel, reader)) break;
+      if (!reader.isDoubted && this.#joinFeed(subscription.channel, reader)) break;
     }
     if (!isCurrent()) return;
     if (reader.announces) {

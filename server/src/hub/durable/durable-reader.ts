@@ -16,6 +16,8 @@ export class DurableReader {
   mode: "live" | "reading" = "reading";
   /** False when another reader has taken its place, or its subscription is over. */
   current = true;
+  /** Something may have been stored behind the page that is being read, and nobody says so. */
+  isDoubted = false;
   /** `caught_up` is owed at the end of the replay. */
   announces: boolean;
 
