@@ -1,29 +1,38 @@
-import { brokerFunctionPrefix } from "../../broker/valkey/broker-functions.ts";
-import { functionPrefix as logPrefix } from "../../log/valkey/log-functions.ts";
-import type { Command } from "../../valkey/valkey-client.ts";
+import { type Command, publishCommand } from "../../valkey/valkey-client.ts";
 import type { Random } from "../random.ts";
+import { RandomFunctionCalls } from "./random-function-calls.ts";
+
+/** To be subscribed to before. */
+export const contractChannels: readonly string[] = ["{0}:news", "{1}:news", "{2}:news"];
 
 /** Draws commands as nodes send them, and those that their functions are made of. Keys of one tag are in one slot. */
 export class RandomCommands {
   readonly #random: Random;
-  readonly #cluster: string;
+  readonly #isCluster: boolean;
   readonly #prefix: string;
+  readonly #calls: RandomFunctionCalls;
+  readonly #favourite: number;
   #seq = 0;
 
   /** @param prefix before each key, so that no two sequences meet */
   constructor(random: Random, isCluster: boolean, prefix: string) {
     this.#random = random;
-    this.#cluster = isCluster ? "1" : "0";
+    this.#isCluster = isCluster;
     this.#prefix = prefix;
+    this.#calls = new RandomFunctionCalls(random, isCluster, prefix);
+    this.#favourite = random.below(16);
   }
 
   next(): Command {
-    const kind = this.#random.below(10);
+    // Half of what is drawn is about one thing, so that a log becomes long and a session has a history.
+    const kind = this.#random.chance(0.5) ? this.#favourite : this.#random.below(16);
     if (kind < 3) return asCalledByFunctions(this.#ofHash());
     if (kind < 4) return asCalledByFunctions(this.#ofKey());
     if (kind < 5) return asCalledByFunctions(this.#ofStream());
     if (kind < 6) return asCalledByFunctions(this.#ofSortedSet());
-    return kind < 8 ? this.#ofLog() : this.#ofBroker();
+    if (kind < 7) return this.#random.chance(0.5) ? this.#ofKeyspace() : this.#ofChannels();
+    const called = kind < 12 ? this.#calls.ofLog() : this.#calls.ofBroker();
+    return called[0] === "FCALL" ? called : asCalledByFunctions(called);
   }
 
   #key(kind: string): string {
@@ -74,7 +83,7 @@ export class RandomCommands {
       ["PERSIST", key],
       ["PTTL", key],
       ["INCR", string],
-      ["TYPE", string],
+      ["TYPE", key],
     ]);
   }
 
@@ -96,6 +105,8 @@ export class RandomCommands {
 
   #ofSortedSet(): Command {
     const key = this.#key("set");
+    // What a range by name gives is only defined where all scores are the same.
+    const names = this.#key("names");
     const name = this.#word();
     return this.#random.pick<Command>([
       ["ZADD", key, this.#number(4), name],
@@ -105,86 +116,23 @@ export class RandomCommands {
       ["ZCARD", key],
       ["ZCOUNT", key, "0", "(2"],
       ["ZREMRANGEBYSCORE", key, "2", "3"],
-      ["ZRANGEBYLEX", key, "-", "[c"],
-      ["ZRANGEBYLEX", key, `(${name}`, "+", "LIMIT", "0", "2"],
+      ["ZADD", names, "0", name],
+      ["ZREM", names, name],
+      ["ZRANGEBYLEX", names, "-", "[c"],
+      ["ZRANGEBYLEX", names, `(${name}`, "+", "LIMIT", "0", "2"],
     ]);
   }
 
-  #ofLog(): Command {
-    const tag = this.#random.below(2);
-    const [log, meta, route] = ["log", "meta", "route"].map((what) => `${this.#prefix}:{log${tag}}:${what}`) as [
-      string,
-      string,
-      string,
-    ];
-    const call = (name: string, ...args: string[]): Command => [
-      "FCALL",
-      `${logPrefix}_${name}`,
-      "2",
-      ...[log, meta],
-      this.#cluster,
-      ...args,
-    ];
-    const retention = ["6", "400", "3600000"];
-    const origin = this.#random.pick(["1", "2f", "ffffffffffffffff"]);
-    const seq = this.#random.chance(0.7) ? `${++this.#seq}` : this.#number(this.#seq + 1);
-    const idempotency = this.#random.chance(0.2) ? this.#word() : "";
-    const entry = ["77", origin, seq, idempotency, "0", "0", this.#word().repeat(1 + this.#random.below(40))];
-    return this.#random.pick<Command>([
-      call("append", ...entry, ...retention, "0", "600000", "4", "8", route),
-      call("append", ...entry, ...retention, "0", "600000", "4", "8", route),
-      call("append", ...entry, ...retention, "1", "600000", "4", "8", route),
-      call("read", "f", "", "", "", "5", "10000", ...retention),
-      call("read", "b", "", "", "", "2", "100", ...retention),
-      call("look", this.#number(4), ...retention),
-      call("prove", "1", this.#number(5), "77"),
-      call("delete", "1", this.#number(5), "77"),
-      ...(this.#random.chance(0.2) ? [call("clear")] : []),
-      ["FCALL", `${logPrefix}_nothing`, "1", log],
-      ...["route_add", "route_remove"].map((name) => [
-        "FCALL",
-        `${brokerFunctionPrefix}_${name}`,
-        "1",
-        route,
-        this.#cluster,
-        this.#random.pick(["aa", "bb", "cc"]),
-        this.#number(6),
-      ]),
-    ]);
+  #ofKeyspace(): Command {
+    const tag = `{${this.#random.below(3)}}`;
+    const pattern = this.#random.pick([`${this.#prefix}:${tag}:*`, `${this.#prefix}:${tag}:?ash`, `*:${tag}:s*`]);
+    const type = this.#random.pick([[], ["TYPE", "hash"]]);
+    return ["SCAN", "0", "MATCH", pattern, "COUNT", "10000", ...type];
   }
 
-  #ofBroker(): Command {
-    const call = (name: string, kind: string, ...args: string[]): Command => [
-      "FCALL",
-      `${brokerFunctionPrefix}_${name}`,
-      "1",
-      this.#key(kind),
-      this.#cluster,
-      ...args,
-    ];
-    const node = this.#random.pick(["aa", "bb", "cc"]);
-    const sequence = this.#number(6);
-    const member = this.#random.pick(["0", "1"]);
-    return this.#random.pick<Command>([
-      call("route_add", "route", node, sequence),
-      call("route_remove", "route", node, sequence),
-      call("read", "route", node),
-      call("session_claim", "session", sequence, node, `record ${node}`, "60000", member),
-      call("session_extend", "session", node, "90000"),
-      call("session_end", "session", node, this.#random.pick(["", "4007"]), "60000"),
-      call("member_change", "member", this.#word(), member, this.#number(20), "3"),
-      call("index_change", "index", this.#word(), member, this.#number(100)),
-      call("index_page", "index", this.#random.pick(["", "b"]), "2"),
-      call("standing_ban", "standing", this.#random.pick(["inf", "99999999999999"]), "why"),
-      call("standing_unban", "standing"),
-      call("standing_revoke", "standing", "99999999999999", "60000"),
-      call("registry_renew", "registry", node, `record ${node}`, "600000"),
-      call("registry_remove", "registry", node),
-      call("settings_set", "settings", this.#word(), this.#word()),
-      call("settings_put_app", "settings", this.#word(), "0", this.#word(), this.#word()),
-      call("settings_delete_app", "settings", this.#word(), "0", this.#word(), member),
-      call("read", "settings"),
-    ]);
+  #ofChannels(): Command {
+    const channel = this.#random.pick([...contractChannels, "{0}:nobody listens"]);
+    return publishCommand(this.#isCluster, channel, Buffer.from(this.#word()));
   }
 }
 

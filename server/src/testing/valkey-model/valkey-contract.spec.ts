@@ -1,24 +1,34 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../../../test/require-tool.ts";
 import { testSeed } from "../../../../test/test-seed.ts";
-import { brokerFunctions } from "../../broker/valkey/broker-functions.ts";
-import { logFunctions } from "../../log/valkey/log-functions.ts";
+import { brokerFunctionPrefix, brokerFunctions } from "../../broker/valkey/broker-functions.ts";
+import { functionPrefix, logFunctions } from "../../log/valkey/log-functions.ts";
 import { FunctionLoader } from "../../valkey/function-loader.ts";
-import { type Command, connectValkey, type Reply, type ValkeyClient } from "../../valkey/valkey-client.ts";
+import {
+  type Command,
+  connectValkey,
+  glideConnector,
+  publishCommand,
+  type Reply,
+  type ValkeyClient,
+  type ValkeySubscriber,
+} from "../../valkey/valkey-client.ts";
 import { Random } from "../random.ts";
-import { startCluster, startStandalone, type ValkeyServers } from "../valkey-processes.ts";
+import { startCluster, startStandalone, until, type ValkeyServers } from "../valkey-processes.ts";
+import { LearnedWords } from "./learned-words.ts";
 import { type ModelValkey, openModelValkey } from "./model-valkey.ts";
-import { RandomCommands } from "./random-commands.ts";
+import { contractChannels, RandomCommands } from "./random-commands.ts";
+import { verdictsByFunction } from "./random-function-calls.ts";
 
 /** Sequences of commands on each, and commands in each. */
-const sequences = 40;
-const commandsInEach = 60;
+const sequences = 60;
+const commandsInEach = 120;
 
-/** A reply without what differs from one server to the other: marks, times, and the words of errors. */
+/** A reply without what differs from one server to the other: marks, times, and what follows the first word of errors. */
 function comparable(reply: Reply | undefined): unknown {
-  if (reply instanceof Error) return "an error";
+  if (reply instanceof Error) return `the error ${codeOf(reply)}`;
   if (Array.isArray(reply)) return reply.map(comparable);
-  if (typeof reply === "number") return reply > 20_000 && reply <= 100_000 ? "a time to live" : reply;
+  if (typeof reply === "number") return reply > 20_000 ? "a time to live" : reply;
   if (reply === null || reply === undefined) return null;
   return String(reply)
     .replaceAll(/[0-9a-f]*:\d+\.\d+:\d+/g, "<mark>")
@@ -26,11 +36,74 @@ function comparable(reply: Reply | undefined): unknown {
     .replaceAll(/\b1\d{12}\b/g, "<ms>");
 }
 
+/** The first word of what the server answered. GLIDE says `ResponseError` for `ERR`, and begins with any other. */
+function codeOf({ message }: Error): string {
+  const code = /signalled by the server: - (\w+): /.exec(message)?.[1] ?? /^([A-Z]+): /.exec(message)?.[1];
+  return code === "ResponseError" ? "ERR" : (code ?? message);
+}
+
+/** A page of keys comes in no order, and from the primary that is asked. */
+async function scan(client: ValkeyClient, command: Command): Promise<unknown> {
+  const tag = /\{\d\}/.exec(String(command[3]))?.[0] ?? "";
+  const [page] = await client.pipeline([command], tag, 1000);
+  const [cursor, keys] = comparable(page) as [string, string[]];
+  return [cursor, [...new Set(keys)].sort()];
+}
+
 async function answer(client: ValkeyClient, command: Command): Promise<unknown> {
-  const reply = comparable(await client.send(command).catch((reason: Error) => reason));
+  if (command[0] === "SCAN") return await scan(client, command);
+  return comparableTo(command, await client.send(command).catch((reason: Error) => reason));
+}
+
+function comparableTo(command: Command, answered: Reply): unknown {
+  const reply = comparable(answered);
   // Every third word is an age.
   const isAges = String(command[1]).endsWith("_registry_renew") && Array.isArray(reply);
   return isAges ? reply.map((word, i) => (i % 3 === 2 ? "an age" : word)) : reply;
+}
+
+/** One of the two that are compared, with what it has been told. */
+class Side {
+  readonly client: ValkeyClient;
+  readonly #learned = new LearnedWords();
+  /** Functions with what they have answered, as their tables of verdicts say it. */
+  readonly verdicts = new Set<string>();
+
+  constructor(client: ValkeyClient) {
+    this.client = client;
+  }
+
+  async answer(drawn: Command): Promise<unknown> {
+    const command = this.#learned.fill(drawn);
+    if (command[0] !== "FCALL") return await answer(this.client, command);
+    const reply = await call(this.client, command).catch((reason: Error) => reason);
+    if (!(reply instanceof Error)) {
+      const name = String(command[1]);
+      this.#learned.learn(command, reply);
+      this.verdicts.add(`${name}: ${verdictOf(name, reply)}`);
+    }
+    return comparableTo(command, reply);
+  }
+}
+
+/** Calls a function; one without keys goes, as nodes send it, to the primary of a slot. */
+async function call(client: ValkeyClient, command: Command): Promise<Reply> {
+  return command[2] === "0" ? ((await client.pipeline([command], "{0}", 1000))[0] as Reply) : client.send(command);
+}
+
+function verdictOf(name: string, reply: Reply): string {
+  if (name.endsWith("_commit_cursor")) return reply === null ? "too many" : "a cursor";
+  const [verdict = "", , word = ""] = String(Array.isArray(reply) ? reply[0] : reply).split(" ");
+  const isToldWith = /_(route_add|route_remove|standing_unban)$/.test(name) || (verdict === "claimed" && word === "-");
+  return isToldWith ? `${verdict} ${word}` : verdict;
+}
+
+/** All functions, by their names in Valkey, with what they can answer. */
+function verdictsOf(replicas: number): string[] {
+  const all = Object.entries(verdictsByFunction).flatMap(([name, verdicts]) =>
+    verdicts.map((verdict) => `${name}: ${verdict}`),
+  );
+  return all.filter((one) => replicas === 0 || !one.endsWith(": unreplicated")).sort();
 }
 
 const kinds = [
@@ -44,6 +117,7 @@ describe.skipIf(requireTool("valkey-server") === undefined).each(kinds)("the mod
   let servers: ValkeyServers;
   let real: ValkeyClient;
   let model: ModelValkey;
+  const subscribers: ValkeySubscriber[] = [];
 
   beforeAll(async () => {
     servers = await kind.start();
@@ -56,22 +130,60 @@ describe.skipIf(requireTool("valkey-server") === undefined).each(kinds)("the mod
     }
   }, 60_000);
   afterAll(async () => {
+    for (const subscriber of subscribers) subscriber.close();
     real?.close();
     await servers?.[Symbol.asyncDispose]();
   });
 
   it(`answers ${sequences} random sequences of commands and functions as the real one does`, async () => {
-    for (let sequence = 0; sequence < sequences; sequence++) {
+    const sides = [new Side(real), new Side(model.client)] as const;
+    const published = await subscribeBoth();
+    const wanted = verdictsOf(kind.replicas);
+    // More of them where a seed is slow to draw what is seldom answered.
+    const isDone = (sequence: number) => sequence >= sequences && sides[0].verdicts.size >= wanted.length;
+    for (let sequence = 0; !isDone(sequence) && sequence < 4 * sequences; sequence++) {
       const draw = new RandomCommands(Random.of(testSeed, sequence), isCluster, `c${sequence}`);
       const history: string[] = [];
       for (let i = 0; i < commandsInEach; i++) {
         const command = draw.next();
         history.push(command.join(" "));
-        const [expected, found] = [await answer(real, command), await answer(model.client, command)];
+        const [expected, found] = [await sides[0].answer(command), await sides[1].answer(command)];
         expect(found, history.join("\n")).toEqual(expected);
       }
     }
+    expect([...sides[0].verdicts].sort()).toEqual(wanted);
+    await until(async () => published.real.length === published.model.length);
+    expect(published.model.toSorted()).toEqual(published.real.toSorted());
+    expect(published.real.length).toBeGreaterThan(10);
   }, 120_000);
+
+  it("draws calls of every function that is loaded", async () => {
+    const loaded = await servers.processes[0]?.command("FUNCTION", "LIST");
+    const names = new Set(loaded?.match(new RegExp(`\\b(${functionPrefix}|${brokerFunctionPrefix})_\\w+`, "g")));
+    expect([...names].sort()).toEqual(Object.keys(verdictsByFunction).sort());
+  });
+
+  /** Listens on both; returns what comes once both are known to hear. */
+  async function subscribeBoth(): Promise<{ readonly real: string[]; readonly model: string[] }> {
+    const heard = { real: [] as string[], model: [] as string[] };
+    const hear = (list: string[]) => (channel: string, bytes: Uint8Array) =>
+      void list.push(`${channel} ${Buffer.from(bytes).toString("latin1")}`);
+    const options = { addresses: servers.addresses, cluster: isCluster };
+    subscribers.push(await glideConnector.subscribe(options, contractChannels, hear(heard.real)));
+    const { driver, process } = model;
+    const connector = model.model.connectorFor(process);
+    subscribers.push(await driver.settle(connector.subscribe(options, contractChannels, hear(heard.model))));
+    for (const client of [real, model.client]) {
+      for (const channel of contractChannels) {
+        const command = publishCommand(isCluster, channel, Buffer.from("first"));
+        await until(async () => (await client.send(command)) === 1);
+      }
+    }
+    const hasAll = (list: string[]) => contractChannels.every((channel) => list.includes(`${channel} first`));
+    await until(async () => (await model.client.send(["PING"])) !== undefined && Object.values(heard).every(hasAll));
+    for (const list of Object.values(heard)) list.length = 0;
+    return heard;
+  }
 
   it("answers in a batch what it answers alone, and errors in their places", async () => {
     const commands: Command[] = [

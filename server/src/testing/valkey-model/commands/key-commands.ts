@@ -1,4 +1,6 @@
+import type { Value } from "../database.ts";
 import { ErrorReply, ok, syntaxError } from "../reply.ts";
+import { Stream } from "../stream.ts";
 import { allAreKeys, CommandError, integerOf, type ModelCommand, reading, typedValue, writing } from "./command.ts";
 
 const isString = (value: unknown): value is string => typeof value === "string";
@@ -55,11 +57,7 @@ export const keyCommands: Readonly<Record<string, ModelCommand>> = {
   DEL: deleting,
   UNLINK: deleting,
   EXISTS: reading((database, keys) => keys.filter((key) => database.has(key)).length, allAreKeys),
-  TYPE: reading((database, [key]) => {
-    const value = database.get(key ?? "");
-    if (value === undefined) return "none";
-    return typeof value === "string" ? "string" : value instanceof Map ? "hash" : "other";
-  }),
+  TYPE: reading((database, [key]) => typeOf(database.get(key ?? ""))),
   PEXPIRE: writing((database, [key = "", ms, ...options]) =>
     expireAt(database, key, database.nowMs + integerOf(ms), options),
   ),
@@ -88,14 +86,23 @@ export const keyCommands: Readonly<Record<string, ModelCommand>> = {
     (database, [cursor, ...options]) => {
       const pattern = optionOf(options, "MATCH") ?? "*";
       const count = integerOf(optionOf(options, "COUNT") ?? "10");
+      const type = optionOf(options, "TYPE");
       const all = [...database.keys].filter((key) => database.has(key));
       const from = integerOf(cursor);
       const matching = all.slice(from, from + count).filter((key) => globOf(pattern).test(key));
-      return [from + count >= all.length ? "0" : `${from + count}`, matching];
+      const found = matching.filter((key) => type === undefined || typeOf(database.get(key)) === type);
+      return [from + count >= all.length ? "0" : `${from + count}`, found];
     },
     () => [],
   ),
 };
+
+function typeOf(value: Value | undefined): string {
+  if (value === undefined) return "none";
+  if (typeof value === "string") return "string";
+  if (value instanceof Map) return "hash";
+  return value instanceof Stream ? "stream" : "zset";
+}
 
 function optionOf(options: readonly string[], name: string): string | undefined {
   const index = options.findIndex((option) => option.toUpperCase() === name);
