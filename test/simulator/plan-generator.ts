@@ -16,9 +16,10 @@ import {
   type ValkeyStep,
 } from "./plan.ts";
 
-/** Percent of the runs in which nothing goes wrong, and in which only what is planned happens to nodes and Valkey. */
+/** Percent of the runs in which nothing goes wrong, in which only what is planned happens to nodes and Valkey, and in which only connections are lost. */
 const quietShare = 10;
 const plannedShare = 15;
+const cutShare = 10;
 /** Between two such things, in milliseconds. */
 const plannedPauseMs = 8_000;
 
@@ -47,7 +48,11 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
   for (let i = 0; i < count; i++) steps.push({ atMs: random.between(0, lengthMs), ...draw.playerStep() });
   steps.push(...ofBackend(Random.named(seed, "backend"), players, nodes, lengthMs));
   const mood = random.below(100);
-  if (mood >= quietShare + plannedShare) {
+  const areCut = mood >= 100 - cutShare;
+  if (areCut) {
+    const cuts = 2 + random.below(7);
+    for (let i = 0; i < cuts; i++) steps.push({ atMs: random.between(1_000, lengthMs), ...draw.cut() });
+  } else if (mood >= quietShare + plannedShare) {
     const faults = 1 + random.below(4);
     for (let i = 0; i < faults; i++) steps.push({ atMs: random.between(1_000, lengthMs), ...draw.fault() });
   } else if (mood >= quietShare) {
@@ -57,7 +62,7 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
     }
   }
   // Where nothing goes wrong nobody is too slow, and nothing is too much.
-  const isCalm = mood < quietShare + plannedShare;
+  const isCalm = mood < quietShare + plannedShare || areCut;
   const linkBounds = isCalm ? "roomy" : random.pick(["roomy", "tight"] as const);
   if (linkBounds === "tight") steps.push(...steps.flatMap((step) => draw.floods(step)));
   steps.sort((a, b) => a.atMs - b.atMs);
@@ -148,6 +153,11 @@ class StepGenerator {
     return { do: "drain-node", node, windowMs: random.below(1_000), deadlineMs: 3_000 + random.below(1_000) };
   }
 
+  /** Somebody's connection is lost. */
+  cut(player = this.#random.below(this.#players)): PlayerStep {
+    return { do: "cut", player, isTold: this.#random.chance(0.7) };
+  }
+
   /** What happens to players, nodes and Valkey. */
   fault(): PlayerStep | NodeStep | ValkeyStep {
     const random = this.#random;
@@ -158,7 +168,7 @@ class StepGenerator {
       case 0:
       case 1:
       case 2:
-        return { do: "cut", player, isTold: random.chance(0.7) };
+        return this.cut(player);
       case 3:
         return { do: "stop-reading", player, forMs: 500 + random.below(15_000) };
       case 4:

@@ -281,7 +281,7 @@ export class SimulatedPlayer {
   }
 
   #nameSession(): void {
-    if (this.#client !== undefined) this.#around.ledger.runs.set(this.#client.origin, this.name);
+    if (this.#client !== undefined) this.#around.ledger.welcomed(this.name, this.#client.origin);
   }
 
   #connected(client: Client): void {

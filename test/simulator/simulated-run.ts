@@ -8,6 +8,7 @@ import { checkCalm } from "./checks/calm.ts";
 import { checkGuarantees } from "./checks/guarantees.ts";
 import { leaksOf } from "./checks/leaks.ts";
 import { checkLogs } from "./checks/logs.ts";
+import { checkLostConnections } from "./checks/lost-connections.ts";
 import { rosterFaults } from "./checks/presence.ts";
 import { GameBackend } from "./game-backend.ts";
 import { Ledger, type Published, type Trace } from "./ledger.ts";
@@ -122,6 +123,7 @@ export class SimulatedRun {
     this.#ledger.faults.push(
       ...checkGuarantees(this.#ledger, this.#backbone.losses),
       ...checkCalm(this.#plan, this.#ledger, this.#backend.calls),
+      ...checkLostConnections(this.#plan, this.#ledger, this.#backend.calls),
     );
     await this.#endAll(idle);
     return { faults: this.#ledger.faults, tally: tally(this.#ledger, simulation) };

@@ -11,6 +11,11 @@ const ownWill = new Set<Step["do"]>([
 ]);
 const planned = new Set<Step["do"]>([...ownWill, "drain-node", "fail-over", "migrate"]);
 
+/** Whether a step takes no node away, and nobody's connection. */
+export function harmsNobody(step: Step): boolean {
+  return planned.has(step.do) && step.do !== "drain-node";
+}
+
 /** What holds beside the guarantees where nothing goes wrong, or only what is planned happens. @returns what is wrong, in sentences */
 export function checkCalm(plan: Plan, ledger: Ledger, calls: readonly BackendCall[]): string[] {
   const isQuiet = plan.steps.every((step) => ownWill.has(step.do));

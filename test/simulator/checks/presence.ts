@@ -22,12 +22,19 @@ function outline(entries: readonly (readonly [bigint, unknown])[]): string {
   return `{${lines.sort().join(", ")}}`;
 }
 
-/** Where nothing goes wrong nobody is seen to go who stays, also while sessions move. @returns what is wrong, in sentences */
-export function checkNoFlicker({ subscribers, runs }: Ledger): string[] {
+/**
+ * Nobody is seen to go who stays, also while sessions move.
+ * @param mayNot whether somebody who is there may not be seen to go for another reason either. Default: nobody may
+ * @returns what is wrong, in sentences
+ */
+export function checkNoFlicker(
+  { subscribers, runs }: Ledger,
+  mayNot: (seen: SeenLeaving) => boolean = () => true,
+): string[] {
   const there = subscribers.filter(({ channel }) => channel === presenceGroup);
   return there.flatMap(({ by, seenLeaving }) =>
     seenLeaving
-      .filter(({ reason }) => reason !== LeaveReason.KICKED)
+      .filter((seen) => seen.reason !== LeaveReason.KICKED && mayNot(seen))
       .filter((seen) =>
         stays(
           seen,
