@@ -83,8 +83,8 @@ export class Ledger {
   readonly subscribers: Subscriber[] = [];
   /** Which run of a client each session is of, by its origin. */
   readonly runs = new Map<bigint, string>();
-  /** When the client of each session was welcomed to it the last time: from then on it was connected, for however long. */
-  readonly welcomedMs = new Map<bigint, number>();
+  /** When the client of each session, by its origin, was welcomed to it: at its beginning, and at each return. */
+  readonly welcomesMs = new Map<bigint, number[]>();
   /** Runs of clients whose session was ended by the backend. */
   readonly sentAway = new Set<string>();
   /** What went wrong at once, as against what is found at the end. */
@@ -117,7 +117,7 @@ export class Ledger {
   /** The client of a run is connected, in this session. */
   welcomed(by: string, origin: bigint): void {
     this.runs.set(origin, by);
-    this.welcomedMs.set(origin, this.#nowMs());
+    this.welcomesMs.set(origin, [...(this.welcomesMs.get(origin) ?? []), this.#nowMs()]);
   }
 
   /** A client has come back to its session: it repeats what is not answered. */

@@ -4,7 +4,7 @@ import { presenceGroup } from "../plan.ts";
 import type { SimulatedPlayer } from "../simulated-player.ts";
 
 /** How late somebody may be seen to go, in milliseconds. */
-const lateMs = 5_000;
+export const lateMs = 5_000;
 
 /** Everybody sees everybody who is there, with what they show, and nobody else. @returns what is wrong, in sentences */
 export function rosterFaults(players: readonly SimulatedPlayer[]): string[] {
