@@ -39,6 +39,16 @@ describe("subscribing", () => {
     expect(again).not.toBe(group);
   });
 
+  it("rejects a second join of a group that was left before its answer, instead of giving a channel that is over", async () => {
+    const { t, group } = await inGroup();
+    const again = t.client.join("a").catch((thrown: unknown) => thrown);
+    group.leave().catch(() => {});
+    await settled();
+    await t.subscribed();
+    expect(await again).toMatchObject({ code: ErrorCode.CANCELLED, message: "the channel was left" });
+    expect(t.client.channels.map(({ target }) => target)).toEqual([{ player: "alice" }, "broadcast"]);
+  });
+
   it("takes back a subscription whose caller gave up before the answer", async () => {
     const t = await Scripted.connected();
     const controller = new AbortController();

@@ -79,7 +79,7 @@ export class Subscriptions {
     for (const { channel } of this.#entries.values()) yield channel;
   }
 
-  /** Subscribes a channel. Rejects with the server's error. */
+  /** Subscribes a channel. Rejects with the server's error; with CANCELLED if it was left meanwhile. */
   async join(target: Target, options: JoinOptions): Promise<Channel> {
     const wire = toWireChannel(target);
     const { presence, roster = presence !== undefined, from, signal, timeoutMs } = options;
@@ -101,7 +101,6 @@ export class Subscriptions {
       await this.#requests.send({ subscribe }, { signal, timeoutMs }, ({ subscribed }) => {
         if (subscribed !== undefined) this.#opened(core, subscribed, from !== undefined);
       });
-      return entry.channel;
     } catch (thrown) {
       if (core.subscribed !== undefined) core.wanted = before;
       else if (entry.joins === 1) {
@@ -115,6 +114,8 @@ export class Subscriptions {
     } finally {
       entry.joins--;
     }
+    if (core.over) throw new FanfareError(ErrorCode.CANCELLED, "the channel was left");
+    return entry.channel;
   }
 
   async leave(core: ChannelCore, wait: WaitOptions): Promise<void> {
