@@ -138,7 +138,8 @@ export class Client {
 
   /**
    * Receives a group from now on, over reconnects, until `leave`. Joining a group again gives the same channel, and the later
-   * options hold. Rejects with the server's error, for instance PERMISSION_DENIED or UNKNOWN_NAMESPACE.
+   * options hold. Rejects with the server's error, for instance PERMISSION_DENIED or UNKNOWN_NAMESPACE, and with CANCELLED if the
+   * group is left before the answer.
    */
   join(group: string, options: JoinOptions = {}): Promise<Channel> {
     return this.#subscriptions.join({ group }, options);
