@@ -40,7 +40,7 @@ export class FanfareNode implements AsyncDisposable {
       fileURLToPath(new URL("node-process.ts", import.meta.url)),
       [toJsonString(ServerConfigSchema, config)],
       {
-        execArgv: ["--conditions=@fanfare/source", "--expose-gc"],
+        execArgv: ["--conditions=@fanfare/source"],
         env: { ...process.env, [passwordVariable]: valkeyPassword },
         stdio: ["ignore", "ignore", "pipe", "ipc"],
       },
@@ -92,13 +92,10 @@ export class FanfareNode implements AsyncDisposable {
     }
   }
 
-  /** What its heap and its buffers hold once all garbage is collected, in MiB. */
-  async heldMemoryMib(): Promise<number> {
-    const child = this.#child as ChildProcess;
-    const answer = once(child, "message");
-    child.send("memory");
-    const [{ heldBytes }] = (await answer) as [{ heldBytes: number }];
-    return Math.round((heldBytes / 2 ** 20) * 10) / 10;
+  /** What waits on it to be sent to other nodes, in MiB. */
+  async linkWaitingMib(): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    return Math.round((Number(/^fanfare_link_waiting_bytes (\S+)$/m.exec(text)?.[1]) / 2 ** 20) * 10) / 10;
   }
 
   /** It stands still until `resume`. */

@@ -84,7 +84,7 @@ async function runScenario(name: string, scenario: Scenario, stage: Stage): Prom
       writeFileSync(`${values.logs}/${name}-${nodeId}.log`, text.slice(logged[i]));
     }
   }
-  return { ...outcome, broken: brokenBounds(outcome, (values.short && scenario.shortBounds) || scenario.bounds) };
+  return { ...outcome, broken: brokenBounds(outcome, scenario.bounds) };
 }
 
 const outcomes: Judged[] = [];

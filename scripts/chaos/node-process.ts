@@ -1,18 +1,12 @@
 import { createLog, loadConfig, startServer, textSink } from "@fanfare/server";
 
-// A node of a cluster under stress as a process of its own, configured by its first argument (JSON). Says where it listens, and what it holds in
-// its memory when it is asked; drains on SIGTERM, as a deployment would.
+// A node of a cluster under stress as a process of its own, configured by its first argument (JSON). Says where it listens; drains on SIGTERM,
+// as a deployment would.
 const [text = ""] = process.argv.slice(2);
 const log = createLog({ level: "info", sink: textSink((line) => console.error(line)), nowMs: Date.now });
 try {
   const server = await startServer({ config: loadConfig({ text, environment: process.env }), log });
   process.send?.({ url: server.url });
-  process.on("message", () => {
-    // Asked for its memory: nothing else is asked. What is external besides buffers is counted off one collection late.
-    global.gc?.();
-    const { heapUsed, arrayBuffers } = process.memoryUsage();
-    process.send?.({ heldBytes: heapUsed + arrayBuffers });
-  });
   process.once("SIGTERM", () => void server.drain());
   process.once("disconnect", () => void server.close());
   await server.closed;

@@ -18,8 +18,8 @@ export function printTables(outcomes: readonly Judged[]): void {
           "not back": one.disconnected,
           "lost sessions": one.lostSessions,
           ...(one.highestRate !== undefined && { "messages/s": one.highestRate }),
-          ...(one.heldGrowthMib !== undefined && {
-            "held MiB": one.heldGrowthMib,
+          ...(one.linkWaitingMib !== undefined && {
+            "waiting MiB": one.linkWaitingMib,
             "resident MiB": one.residentGrowthMib,
           }),
           ...(one.elsewhere.due > 0 && { elsewhere: elsewhere(one) }),

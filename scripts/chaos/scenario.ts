@@ -23,9 +23,9 @@ export interface Act {
 export interface Measured {
   /** Messages a second. */
   readonly highestRate?: number;
-  /** By how much what a node holds in its memory has grown while there was the fault, of the node where it grew most. */
-  readonly heldGrowthMib?: number;
-  /** The same of the memory that its process had resident, at its peak. */
+  /** The most that waited on a node to be sent to others while there was the fault. */
+  readonly linkWaitingMib?: number;
+  /** By how much the memory that a node had resident has grown meanwhile, at its peak, of the node where it grew most. */
   readonly residentGrowthMib?: number;
   /** What one of the others had to send to the node that stood still, before it was given up: of the one that had least. */
   readonly saidToStalledMib?: number;
@@ -47,8 +47,8 @@ export interface Bounds {
   readonly longestOutageMs?: number;
   /** Newcomers who could not connect or join within 30 s. */
   readonly failedConnects?: number;
-  /** Of what a node holds for one that stands still. What one had to send to it must have been several times as much. */
-  readonly heldGrowthMib?: number;
+  /** What one had to send to a node that stands still must have been several times as much. */
+  readonly linkWaitingMib?: number;
   readonly residentGrowthMib?: number;
 }
 
@@ -63,7 +63,5 @@ export interface Scenario {
   /** In what its crowd differs from that of the others. */
   readonly crowd?: (clients: number) => Partial<CrowdOptions>;
   readonly bounds: Bounds;
-  /** Where the short form, which may share the machine, is held to others. Default: `bounds`. */
-  readonly shortBounds?: Bounds;
   run(act: Act): Promise<Measured | undefined>;
 }

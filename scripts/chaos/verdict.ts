@@ -65,10 +65,10 @@ export function brokenBounds(outcome: Outcome, bounds: Bounds): string[] {
   const after = durable.longestAnswerAfterMs;
   atMost("longest answer of durable messages, once served again, ms", after, bounds.longestAnswerAfterMs);
   atMost("longest time without a connection, ms", outcome.longestOutageMs, bounds.longestOutageMs);
-  atMost("growth of what a node holds, MiB", outcome.heldGrowthMib, bounds.heldGrowthMib);
+  atMost("what waits on a node to be sent to others, MiB", outcome.linkWaitingMib, bounds.linkWaitingMib);
   atMost("growth of a node's resident memory, MiB", outcome.residentGrowthMib, bounds.residentGrowthMib);
-  if (bounds.heldGrowthMib !== undefined) {
-    atLeast("said to the node that stood still, MiB", outcome.saidToStalledMib, leastSaidTimes * bounds.heldGrowthMib);
+  if (bounds.linkWaitingMib !== undefined) {
+    atLeast("said to the node that stood still, MiB", outcome.saidToStalledMib, leastSaidTimes * bounds.linkWaitingMib);
   }
   if (live.received === 0 || durable.received === 0) broken.push("nothing was received at all");
   return broken;
