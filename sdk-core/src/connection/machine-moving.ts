@@ -64,11 +64,10 @@ function oldSays(state: Moving, event: Event & { connection: number }): Step {
   if (event.type !== "ended") return [state, []];
   const { code, decision } = event;
   const isClaimed = state.stage === "handshaking" || state.stage === "holding";
-  // Replaced is what was taken over by the next one, which is ours.
-  if (decision.reconnect === "never" && !(isClaimed && code === CloseCode.REPLACED)) {
-    return bothEnd(state, state.connection, state.next, event);
-  }
-  if (state.stage === "connecting") return oldIsGone(state);
+  // Replaced is what was taken over by the next one, which is ours, also if that has ended since.
+  const isReplaced = code === CloseCode.REPLACED;
+  if (decision.reconnect === "never" && !isReplaced) return bothEnd(state, state.connection, state.next, event);
+  if (state.stage === "connecting" || (isReplaced && !isClaimed)) return oldIsGone(state);
   // The server takes the move for a hand-over that loses nothing, and does not know that its end was cut off.
   if (isClaimed) return oldIsGone(state, [{ do: "missed" }]);
   const [next, effects] = ended(state, state.connection, code, decision);

@@ -177,6 +177,9 @@ describe("moving", () => {
   it("is not ended by its own next connection taking over", () => {
     expect(after(...toHolding, ended(1, CloseCode.REPLACED)).state).toMatchObject({ name: "open", connection: 2 });
     expect(after(...toHolding, ended(1, CloseCode.KICKED)).state.name).toBe("closed");
+    const late = after(...toHolding, ended(2, 1006), ended(1, CloseCode.REPLACED));
+    expect(late.state, "though that has ended since").toMatchObject({ name: "needs-token", reason: "connect" });
+    expect(late.did).toEqual(["lost", "release", "get-token"]);
   });
 
   it("tries again with back-off while the old one serves on", () => {
