@@ -22,7 +22,11 @@ export interface RunSurroundings {
 
 /** What a node has behind it, closed with it. */
 export type NodeBackend = Pick<NodeOptions, "stores" | "cluster" | "clusterRevision"> &
-  AsyncDisposable & { readonly links: SimulatedLinks };
+  AsyncDisposable & {
+    readonly links: SimulatedLinks;
+    /** What waits to be written is not written any more. */
+    giveUpAll(): void;
+  };
 
 /** What stands behind the nodes of a run. */
 export interface Backbone {

@@ -154,6 +154,7 @@ export class SimulatedNode {
     for (const connection of this.connections.all) connection.close(CloseCode.ISOLATED, this.#refusal);
     this.#isRejoining = true;
     for (;;) {
+      this.#options.backend?.giveUpAll();
       this.node[Symbol.asyncDispose]().catch((reason: unknown) => log.warn("not closed in order", { reason }));
       this.#run = this.#newRun();
       const isJoined = await this.node.open().then(

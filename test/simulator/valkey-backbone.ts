@@ -66,6 +66,7 @@ export class ValkeyBackbone implements Backbone {
       stores: backend.stores,
       ...{ links, clusterRevision },
       cluster: { broker: backend.broker, openLinks: openLinksOf(sabotage, links, process) },
+      giveUpAll: () => backend.giveUpAll(),
       [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
     };
   }

@@ -53,7 +53,7 @@ export interface ClusterApp {
   /** Undefined: nobody here has the channel. */
   receiveLive(message: LiveMessage, done: (report: LocalReport | "refused") => void): boolean;
   receiveStored(message: StoredMessage, done: (report: LocalReport | "refused") => void): boolean;
-  /** Live messages of these channels may be missing. */
+  /** Messages of these channels may be missing: of live ones that is told as a gap, of durable ones looked for in their logs, as by `lookAgain`. */
   missed(isAffected: (key: ChannelKey) => boolean): void;
   /** Of durable channels something may be stored that nobody has told. */
   lookAgain(isAffected: (key: ChannelKey) => boolean): void;
@@ -133,7 +133,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     const isListening = (peer: bigint) => this.#isListening(peer);
     const ask: GreetingsOptions["ask"] = (...args) => this.ask(...args);
     const { nodes } = this;
-    this.#greetings = new Greetings({ nodes, clock, log, ask, isListening, onMetLate: () => this.#metLate() });
+    this.#greetings = new Greetings({ nodes, clock, log, ask, isListening, onMetLate: () => this.#missedAnything() });
     broker.routes.onUnsettled((isAffected) => {
       for (const [appId, app] of this.#apps) app.lookAgain((key) => isAffected({ appId, key }));
     });
@@ -261,7 +261,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
 
   onLoss(_from: bigint, channels: readonly AppChannel[] | "all"): void {
     if (channels === "all") {
-      for (const app of this.#apps.values()) app.missed(() => true);
+      this.#missedAnything();
       return;
     }
     const ofApp = Map.groupBy(channels, ({ appId }) => appId);
@@ -328,12 +328,9 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     return answerer(from, ask);
   }
 
-  /** Another node and this one did not know each other: live messages may be missing, and nobody has told of what was stored. */
-  #metLate(): void {
-    for (const app of this.#apps.values()) {
-      app.missed(() => true);
-      app.lookAgain(() => true);
-    }
+  /** Of any channel something may be missing: a link has lost what it cannot name, or another node and this one did not know each other. */
+  #missedAnything(): void {
+    for (const app of this.#apps.values()) app.missed(() => true);
   }
 
   #buried(peer: bigint, hasLeft: boolean): void {

@@ -88,7 +88,10 @@ describe("greetings", () => {
         return true;
       },
       receiveStored: () => true,
-      missed: (isAffected) => isAffected(broadcastKey) && note("may have missed something"),
+      missed(isAffected) {
+        if (isAffected(broadcastKey)) note("may have missed something");
+        this.lookAgain(isAffected);
+      },
       lookAgain: (isAffected) => isAffected(broadcastKey) && note("looks into its logs"),
     });
     return cluster;
