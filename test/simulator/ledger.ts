@@ -85,8 +85,6 @@ export class Ledger {
   readonly runs = new Map<bigint, string>();
   /** When the client of each session, by its origin, was welcomed to it: at its beginning, and at each return. */
   readonly welcomesMs = new Map<bigint, number[]>();
-  /** Runs of clients whose session was ended by the backend. */
-  readonly sentAway = new Set<string>();
   /** What went wrong at once, as against what is found at the end. */
   readonly faults: string[] = [];
   readonly #nowMs: () => number;

@@ -328,7 +328,6 @@ export class SimulatedPlayer {
     const { ledger, trace, mayEndSinceMs } = this.#around;
     const sinceMs = mayEndSinceMs(this.playerId, error);
     const why = `the client of ${this.name} gave up: ${error?.code} ${error?.message}`;
-    ledger.sentAway.add(this.name);
     if (sinceMs === undefined) ledger.fault(why);
     else trace?.(why);
     this.#isClosed = true;

@@ -1,6 +1,6 @@
 import { Outcome } from "@fanfare/sdk-core";
 import type { BackendCall } from "../game-backend.ts";
-import type { Ledger, Subscriber } from "../ledger.ts";
+import type { Ledger, Published, Subscriber } from "../ledger.ts";
 import { type Plan, roomyQueueBytes, type Step } from "../plan.ts";
 import { isOwed } from "./guarantees.ts";
 import { checkNoFlicker } from "./presence.ts";
@@ -10,6 +10,9 @@ const ownWill = new Set<Step["do"]>([
   ...(["add-member", "remove-member", "kick", "ban", "call"] as const),
 ]);
 const planned = new Set<Step["do"]>([...ownWill, "drain-node", "fail-over", "migrate"]);
+
+/** How long what a client sends takes to its node at most, in milliseconds. */
+const toNodeMs = 1_000;
 
 /** Whether a step takes no node away, and nobody's connection. */
 export function harmsNobody(step: Step): boolean {
@@ -29,7 +32,7 @@ export function checkCalm(plan: Plan, ledger: Ledger, calls: readonly BackendCal
     ...ledger.subscribers.flatMap((subscriber) => gapsOf(subscriber, plan)),
     ...outcomesOf(ledger, plan),
     ...checkNoFlicker(ledger),
-    ...(isQuiet ? [...volatileOf(ledger), ...callsOf(calls)] : []),
+    ...(isQuiet ? [...volatileOf(ledger, calls), ...callsOf(calls)] : []),
   ];
 }
 
@@ -65,15 +68,25 @@ function callsOf(calls: readonly BackendCall[]): string[] {
     .map(({ name, step, playerId, error }) => `${name}, ${step.do} ${playerId}, ${error ?? "is not answered"}`);
 }
 
-/** Volatile messages come too, but for those in whose place a newer one came. */
-function volatileOf({ published, subscribers, sentAway }: Ledger): string[] {
+/** Volatile messages come too, but for those in whose place a newer one came, and those that may have met the end of their session at the node. */
+function volatileOf({ published, subscribers }: Ledger, calls: readonly BackendCall[]): string[] {
   return [...published.values()].flatMap((publish) => {
-    const { id, by, channel, isVolatile, excludeSelf, conflate, error } = publish;
-    if (!isVolatile || conflate !== undefined || error !== "" || sentAway.has(by)) return [];
+    const { id, channel, isVolatile, excludeSelf, conflate, error, by } = publish;
+    if (!isVolatile || conflate !== undefined || error !== "" || mayBeEnded(publish, calls)) return [];
     return subscribers
       .filter((subscriber) => subscriber.channel === channel && isOwed(publish, subscriber))
       .filter((subscriber) => !(excludeSelf && subscriber.by === by))
       .filter(({ received }) => !received.some((one) => one.type === "message" && one.id === id))
       .map((subscriber) => `${subscriber.by} has never got ${id} in ${channel}, volatile, and nothing has gone wrong`);
   });
+}
+
+/** The client may not know of it yet, or have closed before it did. */
+function mayBeEnded({ by, beganMs }: Published, calls: readonly BackendCall[]): boolean {
+  return calls.some(
+    ({ step, sessions, ...call }) =>
+      (step.do === "kick" || step.do === "ban") &&
+      call.beganMs <= beganMs + toNodeMs &&
+      [...sessions].some(([{ name }, count]) => name === by && count > 0),
+  );
 }
