@@ -1,13 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { type Publication, PublicationSchema } from "@fanfare/proto/control/v1";
-import { ErrorCode, Outcome, type PublishResult } from "@fanfare/proto/v1";
+import { type Channel, DeliveryClass, ErrorCode, Outcome, type PublishResult } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { Counters } from "../observe/counters.ts";
 import { Producer } from "../router/producer.ts";
 import type { RouteResult } from "../router/router.ts";
 import type { ControlApp, ControlNode } from "./control-context.ts";
 import { Publisher } from "./publisher.ts";
-import { player } from "./testing/control-fixture.ts";
+import { group, player } from "./testing/control-fixture.ts";
 
 const caller = { appId: "game", keyId: "k", scopes: new Set<number>() };
 const delivered = { outcome: Outcome.DELIVERED, report: {} } as RouteResult;
@@ -30,7 +30,14 @@ function publisher() {
   };
   const node = { clock, counters, producer: new Producer(7n) } as unknown as ControlNode;
   const app = {
-    hub: { namespaces: { policyFor: () => ({ maxPayloadBytes: 100 }) } },
+    hub: {
+      namespaces: {
+        policyFor: ({ kind }: Channel) => ({
+          maxPayloadBytes: 100,
+          deliveryClass: kind.value === "log:a" ? DeliveryClass.DURABLE : DeliveryClass.LIVE,
+        }),
+      },
+    },
     router: {
       publish: (_message: unknown, _excluded: unknown, done: (result: RouteResult) => void) => {
         state.sent++;
@@ -109,18 +116,32 @@ describe("Publisher", () => {
   });
 
   it.each([
-    ["was refused", failed],
-    ["left unknown whether it is stored", unknown],
-  ])("sends again under the key of a publish that %s", async (_, outcome) => {
-    const { state, app, node } = publisher();
-    const one = new Publisher(node);
-    const signal = new AbortController().signal;
-    const first = one.publish(app, caller, [publication(1, "key")], signal);
-    state.underWay[0]?.(outcome);
-    await first;
-    const again = one.publish(app, caller, [publication(1, "key")], signal);
+    ["was refused", group("live:a"), failed],
+    ["left unknown whether it is stored", group("log:a"), unknown],
+  ])("sends again under the key of a publish that %s", async (_, channel, outcome) => {
+    const { state, again } = await publishedTwice(channel, outcome);
     expect(state.sent).toBe(2);
     state.underWay[1]?.(delivered);
     expect((await again)[0]?.[0]?.repeated).toBe(false);
   });
+
+  it("does not send again under the key of a live publish of which it is unknown who has it: it would come twice to some", async () => {
+    const { state, again } = await publishedTwice(group("live:a"), unknown);
+    expect(state.sent).toBe(1);
+    expect((await again)[0]?.[0]).toMatchObject({ outcome: Outcome.UNKNOWN, repeated: true });
+  });
 });
+
+/** A publish that came to this, and its repeat under the same key. */
+async function publishedTwice(channel: ReturnType<typeof group>, outcome: RouteResult) {
+  const { state, app, node } = publisher();
+  const one = new Publisher(node);
+  const publish = () => {
+    const publications = [create(PublicationSchema, { channels: [channel], idempotencyKey: "key" })];
+    return one.publish(app, caller, publications, new AbortController().signal);
+  };
+  const first = publish();
+  state.underWay[0]?.(outcome);
+  await first;
+  return { state, again: publish() };
+}

@@ -90,19 +90,24 @@ export class Publisher {
       return first instanceof Promise ? first.then(asRepeated) : asRepeated(first);
     }
     const result = this.#send(app, caller, publication, channel);
-    this.#remember(key, result);
+    this.#remember(key, result, isDurable(app, channel));
     return result;
   }
 
-  /** A publish that failed was not sent, so its repeat is no repeat; of one that is unknown the repeat asks the log, which knows the key. */
-  #remember(key: string, result: PublishResult | Promise<PublishResult>): void {
+  /**
+   * A publish that failed was not sent, so its repeat is no repeat. Where it is unknown whether it was stored the repeat asks the log, which knows the key;
+   * where it is unknown who has it, it stays so: sent again, it would come twice to some.
+   */
+  #remember(key: string, result: PublishResult | Promise<PublishResult>, durable: boolean): void {
+    const stands = ({ outcome }: PublishResult) =>
+      outcome !== Outcome.FAILED && !(durable && outcome === Outcome.UNKNOWN);
     if (!(result instanceof Promise)) {
-      if (isKnown(result)) this.#repeats.set(key, result);
+      if (stands(result)) this.#repeats.set(key, result);
       return;
     }
     this.#repeats.set(key, result);
     void result.then((settled) => {
-      if (!isKnown(settled)) this.#repeats.delete(key);
+      if (!stands(settled)) this.#repeats.delete(key);
     });
   }
 
@@ -178,11 +183,6 @@ function admit(app: ControlApp, publication: Publication, channel: Channel): voi
 
 function isDurable({ hub }: ControlApp, channel: Channel): boolean {
   return hub.namespaces.policyFor(channel)?.deliveryClass === DeliveryClass.DURABLE;
-}
-
-/** Whether a repeat need not be sent. */
-function isKnown({ outcome }: PublishResult): boolean {
-  return outcome !== Outcome.FAILED && outcome !== Outcome.UNKNOWN;
 }
 
 function asRepeated(first: PublishResult): PublishResult {

@@ -64,7 +64,7 @@ export declare type Publication = Message<"fanfare.control.v1.Publication"> & {
 
   /**
    * A repeat of the call under the same key is harmless: in a durable channel anywhere, in a live one at the node that took the first
-   * call. Scoped by app, API key and channel.
+   * call. There, where it is UNKNOWN who has the first, so is the repeat's outcome. Scoped by app, API key and channel.
    *
    * @generated from field: string idempotency_key = 7;
    */
