@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { ResolvedConfig } from "./config/resolved-config.ts";
 import { ControlApi } from "./control/control-api.ts";
 import { OperatorApi } from "./control/operator/operator-api.ts";
+import { newPublishRepeats, type PublishRepeats } from "./control/publisher.ts";
 import { drain, sendAway } from "./gateway/drain.ts";
 import { connectPath, UpgradeHandler } from "./gateway/upgrade.ts";
 import { type DevSecrets, devCredentialsRoute } from "./http/dev-credentials.ts";
@@ -74,6 +75,7 @@ export class FanfareServer implements AsyncDisposable {
   readonly #stores: DurableStores | undefined;
   readonly #valkey: ValkeyBackend | undefined;
   readonly #cluster: StartOptions["cluster"];
+  readonly #repeats: PublishRepeats;
   #run: NodeRun;
   #isRejoining = false;
   #isolations = 0;
@@ -87,6 +89,7 @@ export class FanfareServer implements AsyncDisposable {
     this.#stores = options.stores ?? valkey?.stores;
     this.#cluster = options.cluster ?? (valkey && { broker: valkey.broker });
     this.#valkey = valkey;
+    this.#repeats = newPublishRepeats(options.clock ?? systemClock);
     this.#run = this.#newRun();
     const { listen, limits, timing } = options.config;
     const { host, port, tls, additional } = listen;
@@ -228,10 +231,14 @@ export class FanfareServer implements AsyncDisposable {
       ...(clusterRevision && { clusterRevision }),
     });
     void node.isolated.then(() => this.#reincarnate(node));
-    const control = new ControlApi(node, {
-      beginDrain: (wish) => this.drain(wish),
-      sendAway: (wish) => this.#sendAway(wish),
-    });
+    const control = new ControlApi(
+      node,
+      {
+        beginDrain: (wish) => this.drain(wish),
+        sendAway: (wish) => this.#sendAway(wish),
+      },
+      this.#repeats,
+    );
     const metrics = this.#newMetrics(node);
     const routes = [control.route, new OperatorApi(node).route, ...healthRoutes(node, () => this.#problemOf(node))];
     if (config.observe.metrics) routes.push(metricsRoute(metrics));

@@ -43,7 +43,8 @@ export interface BackendCall {
 /** How much later than by its call a ban may end by the clock of another node, and because it is of whole seconds, in milliseconds. */
 const banSlackMs = 2_500;
 
-const context = contextOf({ appId, keyId: "backend", scopes: new Set<number>() });
+/** Whom nodes take the backend for. */
+export const backendContext = contextOf({ appId, keyId: "backend", scopes: new Set<number>() });
 
 /** The backend of the game: it calls the control API of nodes, and keeps what it was told. */
 export class GameBackend {
@@ -134,24 +135,24 @@ export class GameBackend {
 async function made({ step, name, playerId }: BackendCall, { calls }: SimulatedNode): Promise<string | undefined> {
   switch (step.do) {
     case "add-member":
-      await calls.joinGroup(create(JoinGroupRequestSchema, { playerId, group: step.group }), context);
+      await calls.joinGroup(create(JoinGroupRequestSchema, { playerId, group: step.group }), backendContext);
       return undefined;
     case "remove-member":
-      await calls.leaveGroup(create(LeaveGroupRequestSchema, { playerId, group: step.group }), context);
+      await calls.leaveGroup(create(LeaveGroupRequestSchema, { playerId, group: step.group }), backendContext);
       return undefined;
     case "kick": {
       const target = { case: "playerId" as const, value: playerId };
-      await calls.disconnect(create(DisconnectRequestSchema, { target, reason: "kicked" }), context);
+      await calls.disconnect(create(DisconnectRequestSchema, { target, reason: "kicked" }), backendContext);
       return undefined;
     }
     case "ban": {
       const durationS = Math.ceil(step.forMs / 1000);
-      await calls.ban(create(BanRequestSchema, { playerId, durationS, reason: "banned" }), context);
+      await calls.ban(create(BanRequestSchema, { playerId, durationS, reason: "banned" }), backendContext);
       return undefined;
     }
     case "call": {
       const rpc = { method: echoMethod, payload: { type: "words", data: { case: "text" as const, value: name } } };
-      const { result } = await calls.callPlayer(create(CallPlayerRequestSchema, { playerId, rpc }), context);
+      const { result } = await calls.callPlayer(create(CallPlayerRequestSchema, { playerId, rpc }), backendContext);
       if (result?.result?.case !== "payload") throw new Error(`${result?.result?.value?.message}`);
       return result.result.value.data?.case === "text" ? result.result.value.data.value : "something else";
     }

@@ -1,5 +1,5 @@
 import type { ChannelGap, LogPosition, RosterEvent } from "@fanfare/sdk-core";
-import { GapReason, LeaveReason, type Outcome } from "@fanfare/sdk-core";
+import { GapReason, LeaveReason, Outcome } from "@fanfare/sdk-core";
 
 /** Takes what happens in a run, a line each; undefined: nobody reads it, and no line is made. */
 export type Trace = ((line: string) => void) | undefined;
@@ -110,6 +110,19 @@ export class Ledger {
     this.published.set(entry.id, entry);
     this.#trace?.(`${entry.by} publishes ${entry.id} to ${entry.channel}${entry.isVolatile ? ", volatile" : ""}`);
     return entry;
+  }
+
+  /** Whoever published is told what became of it. */
+  answered(
+    entry: Published,
+    { outcome, error, position }: Pick<Published, "error"> & { outcome: Outcome; position?: LogPosition | undefined },
+  ): void {
+    entry.answeredMs = this.#nowMs();
+    entry.outcome = outcome;
+    entry.error = error;
+    entry.position = position;
+    const why = error === "" ? "" : ` (${error})`;
+    this.#trace?.(`${entry.by} hears that ${entry.id} is ${Outcome[outcome]}${why}`);
   }
 
   /** The client of a run is connected, in this session. */

@@ -47,6 +47,7 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
   const count = 20 + random.below(60);
   for (let i = 0; i < count; i++) steps.push({ atMs: random.between(0, lengthMs), ...draw.playerStep() });
   steps.push(...ofBackend(Random.named(seed, "backend"), players, nodes, lengthMs));
+  steps.push(...ofPublishes(Random.named(seed, "backend publishes"), players, nodes, lengthMs));
   const mood = random.below(100);
   const areCut = mood >= 100 - cutShare;
   if (areCut) {
@@ -112,6 +113,17 @@ function ofBackend(random: Random, players: number, nodes: number, lengthMs: num
     if (kind < 97) return [step({ do: "kick", ...of }), back];
     return [step({ do: "ban", ...of, forMs: 1_000 + random.below(4_000) }), back];
   }).flat();
+}
+
+/** What a backend publishes: in a third of the runs nothing. */
+function ofPublishes(random: Random, players: number, nodes: number, lengthMs: number): Step[] {
+  const count = random.chance(0.33) ? 0 : 1 + random.below(10);
+  return Array.from({ length: count }, () => {
+    const live = [...liveGroups, ...memberGroups, "broadcast", `player/p${random.below(players)}`];
+    const to = random.pick(random.chance(0.5) ? live : durableGroups);
+    const size = random.chance(0.9) ? 0 : random.below(16_000);
+    return { atMs: random.between(500, lengthMs), do: "announce", node: random.below(nodes), to, size };
+  });
 }
 
 /** Draws steps for so many players and nodes. */

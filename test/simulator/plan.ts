@@ -45,6 +45,14 @@ export type BackendStep =
   /** Calls a method of the player's client. */
   | { readonly do: "call"; readonly node: number; readonly target: number };
 
+/** Something that the game's backend publishes at a node, by the control API, and tries again elsewhere. */
+export interface BackendPublish {
+  readonly do: "announce";
+  readonly node: number;
+  readonly to: string;
+  readonly size: number;
+}
+
 /** Something that is done to a node, or its successor in the same place. `node` counts from 0. */
 export type NodeStep =
   /** It is replaced as in a rolling deploy: a new one takes its place when it has gone. */
@@ -88,7 +96,7 @@ export type LinkBounds = "roomy" | "tight";
 export const roomyQueueBytes = 1_048_576;
 
 /** What happens, and when. */
-export type Step = { readonly atMs: number } & (PlayerStep | BackendStep | NodeStep | ValkeyStep);
+export type Step = { readonly atMs: number } & (PlayerStep | BackendStep | BackendPublish | NodeStep | ValkeyStep);
 
 /** Everything that a run depends on. The same plan makes the same run. */
 export interface Plan {

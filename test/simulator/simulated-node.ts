@@ -1,8 +1,11 @@
-import { NodeState } from "@fanfare/proto/control/v1";
-import { CloseCode, ErrorCode } from "@fanfare/proto/v1";
+import type { HandlerContext } from "@connectrpc/connect";
+import { NodeState, type Publication } from "@fanfare/proto/control/v1";
+import { CloseCode, ErrorCode, type PublishResult } from "@fanfare/proto/v1";
 import type { VerifiedToken } from "../../server/src/auth/player-token.ts";
 import type { ResolvedConfig } from "../../server/src/config/resolved-config.ts";
+import { appOf, callerOf } from "../../server/src/control/caller-context.ts";
 import { type ControlCalls, controlCalls } from "../../server/src/control/control-calls.ts";
+import { newPublishRepeats, Publisher, type PublishRepeats } from "../../server/src/control/publisher.ts";
 import { FanfareError } from "../../server/src/fanfare-error.ts";
 import { Connections } from "../../server/src/gateway/connections.ts";
 import { drain } from "../../server/src/gateway/drain.ts";
@@ -33,12 +36,14 @@ interface NodeRun {
   readonly node: FanfareNode;
   readonly connections: Connections;
   readonly calls: ControlCalls;
+  readonly publisher: Publisher;
 }
 
 /** A server that runs in a simulation, from its start to its end. A restart is another one. */
 export class SimulatedNode {
   readonly process: SimulatedProcess;
   readonly #options: SimulatedNodeOptions;
+  readonly #repeats: PublishRepeats;
   #run: NodeRun;
   #refusal: string | undefined;
   #drained: Promise<void> | undefined;
@@ -48,6 +53,7 @@ export class SimulatedNode {
   constructor(options: SimulatedNodeOptions) {
     this.process = options.process;
     this.#options = options;
+    this.#repeats = newPublishRepeats(options.process.clock);
     this.#run = this.#newRun();
   }
 
@@ -66,6 +72,15 @@ export class SimulatedNode {
   /** What its control API does. */
   get calls(): ControlCalls {
     return this.#run.calls;
+  }
+
+  /** Publishes for a backend, to one channel. */
+  async publish(publication: Publication, context: HandlerContext): Promise<PublishResult> {
+    const { node, publisher } = this.#run;
+    node.cluster?.requireMember();
+    const { signal } = new AbortController();
+    const results = await publisher.publish(appOf(node, context), callerOf(context), [publication], signal);
+    return results[0]?.[0] as PublishResult;
   }
 
   /** Its links with others; undefined: it is alone. */
@@ -142,7 +157,8 @@ export class SimulatedNode {
     void node.isolated.then(() => this.#reincarnate(node));
     // Who deploys drains a node, and nobody rebalances.
     const actions = { beginDrain: () => ({ told: 0 }), sendAway: () => ({ told: 0 }) };
-    return { node, connections: new Connections(node), calls: controlCalls(node, actions) };
+    const publisher = new Publisher(node, this.#repeats);
+    return { node, connections: new Connections(node), calls: controlCalls(node, actions), publisher };
   }
 
   /** The others count it as dead: its clients go, and it comes back as another incarnation. */

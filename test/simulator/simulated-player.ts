@@ -221,14 +221,15 @@ export class SimulatedPlayer {
         return;
       }
       this.#openAnswers++;
+      const answered = (answer: Parameters<Ledger["answered"]>[1]): void => {
+        this.#openAnswers--;
+        this.#around.ledger.answered(entry, answer);
+      };
       destination.publish(words, value, { excludeSelf }).then(
-        ({ outcome, position }) => {
-          entry.position = position;
-          this.#answered(entry, outcome, "");
-        },
+        ({ outcome, position }) => answered({ outcome, error: "", position }),
         (reason: unknown) => {
-          const error = FanfareError.from(reason);
-          this.#answered(entry, error.outcome ?? Outcome.UNKNOWN, `${error.code} ${error.message}`);
+          const { outcome = Outcome.UNKNOWN, code, message } = FanfareError.from(reason);
+          answered({ outcome, error: `${code} ${message}` });
         },
       );
     });
@@ -333,20 +334,6 @@ export class SimulatedPlayer {
     this.#isClosed = true;
     for (const channel of [...this.#subscribers.keys()])
       this.#end(channel, "the client gave up", Math.min(sinceMs ?? Infinity, this.#heardMs));
-  }
-
-  #answered(
-    entry: { id: string; answeredMs: number | undefined; outcome: Outcome | undefined; error: string },
-    outcome: Outcome,
-    error: string,
-  ): void {
-    this.#openAnswers--;
-    entry.answeredMs = this.#around.simulation.nowMs;
-    entry.outcome = outcome;
-    entry.error = error;
-    this.#around.trace?.(
-      `${this.name} hears that ${entry.id} is ${Outcome[outcome]}${error === "" ? "" : ` (${error})`}`,
-    );
   }
 }
 

@@ -2,6 +2,7 @@ import { Outcome } from "@fanfare/sdk-core";
 import type { Random } from "../../server/src/testing/random.ts";
 import { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import { type Backbone, EmbeddedBackbone } from "./backbone.ts";
+import { BackendPublishes } from "./backend-publishes.ts";
 import { checkBackend, membershipFaults } from "./checks/backend.ts";
 import { excessOf } from "./checks/bounds.ts";
 import { checkCalm } from "./checks/calm.ts";
@@ -75,6 +76,7 @@ export class SimulatedRun {
   readonly #players: (SimulatedPlayer | undefined)[] = [];
   readonly #everyPlayer: SimulatedPlayer[] = [];
   readonly #backend: GameBackend;
+  readonly #publishes: BackendPublishes;
   readonly #trace: Trace;
   readonly #showsFrames: boolean;
   readonly #looks: Random;
@@ -98,6 +100,9 @@ export class SimulatedRun {
     const { setting } = plan;
     this.#backbone = setting === "embedded" ? new EmbeddedBackbone() : new ValkeyBackbone(around, setting);
     this.#places = Array.from({ length: plan.nodes }, (_, i) => new NodePlace(around, this.#backbone, i));
+    this.#publishes = new BackendPublishes({
+      ...{ simulation, ledger: this.#ledger, trace: this.#trace, places: this.#places },
+    });
   }
 
   /** Runs to the end. @throws if the run itself is at fault */
@@ -144,6 +149,7 @@ export class SimulatedRun {
   #carryOut(step: Step): void {
     this.#trace?.(`* ${describe(step)}`);
     if ("player" in step) this.#ofPlayer(step);
+    else if (step.do === "announce") this.#publishes.carryOut(step);
     else if ("target" in step) this.#backend.carryOut(step, this.#place(step.node));
     else if (isNodeStep(step)) this.#place(step.node).carryOut(step);
     else this.#backbone.carryOut(step, (node) => this.#place(node).process);
@@ -282,8 +288,11 @@ export class SimulatedRun {
   }
 
   #answers(): Promise<void> {
-    return this.#until("every publish is answered", probeMs + settleMs, () =>
-      this.#everyPlayer.every((player) => player.process.isDead || player.openAnswers === 0),
+    const areAnswered = (player: SimulatedPlayer) => player.process.isDead || player.openAnswers === 0;
+    return this.#until(
+      "every publish is answered",
+      probeMs + settleMs,
+      () => this.#everyPlayer.every(areAnswered) && this.#publishes.areAnswered,
     );
   }
 

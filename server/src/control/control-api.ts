@@ -8,7 +8,7 @@ import { RemoteEvents } from "./cluster/remote-events.ts";
 import { controlCalls } from "./control-calls.ts";
 import type { ControlNode, NodeActions } from "./control-context.ts";
 import { guard } from "./guard.ts";
-import { Publisher } from "./publisher.ts";
+import { Publisher, type PublishRepeats } from "./publisher.ts";
 import { EventWatchers } from "./watch-events.ts";
 
 /** The largest request, uncompressed. */
@@ -30,12 +30,12 @@ export class ControlApi {
   readonly #underWay = new Set<ServerResponse>();
   #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(node: ControlNode, actions: NodeActions) {
+  constructor(node: ControlNode, actions: NodeActions, repeats: PublishRepeats) {
     const { cluster } = node;
     this.#watchers = new EventWatchers(node, cluster && new RemoteEvents(node, cluster));
     this.#feeds = cluster && new EventFeeds(node, cluster);
     this.#node = node;
-    const publisher = new Publisher(node);
+    const publisher = new Publisher(node, repeats);
     const calls = controlCalls(node, actions);
     const routes = (router: ConnectRouter): void => {
       router.service(ControlService, {

@@ -6,7 +6,7 @@ import { Counters } from "../observe/counters.ts";
 import { Producer } from "../router/producer.ts";
 import type { RouteResult } from "../router/router.ts";
 import type { ControlApp, ControlNode } from "./control-context.ts";
-import { Publisher } from "./publisher.ts";
+import { newPublishRepeats, Publisher } from "./publisher.ts";
 import { group, player } from "./testing/control-fixture.ts";
 
 const caller = { appId: "game", keyId: "k", scopes: new Set<number>() };
@@ -46,7 +46,7 @@ function publisher() {
     },
   } as unknown as ControlApp;
   const publish = (publications: Publication[], signal = new AbortController().signal): Promise<PublishResult[][]> =>
-    new Publisher(node).publish(app, caller, publications, signal);
+    new Publisher(node, newPublishRepeats(node.clock)).publish(app, caller, publications, signal);
   return { state, counters, publish, app, node };
 }
 
@@ -104,7 +104,7 @@ describe("Publisher", () => {
 
   it("answers a repeat with what becomes of the first, also while it is under way", async () => {
     const { state, publish, app, node } = publisher();
-    const one = new Publisher(node);
+    const one = new Publisher(node, newPublishRepeats(node.clock));
     const signal = new AbortController().signal;
     const first = one.publish(app, caller, [publication(1, "key")], signal);
     const repeat = one.publish(app, caller, [publication(1, "key")], signal);
@@ -132,13 +132,13 @@ describe("Publisher", () => {
   });
 });
 
-/** A publish that came to this, and its repeat under the same key. */
+/** A publish that came to this, and its repeat under the same key, when the node has come back to its cluster as another incarnation. */
 async function publishedTwice(channel: ReturnType<typeof group>, outcome: RouteResult) {
   const { state, app, node } = publisher();
-  const one = new Publisher(node);
+  const repeats = newPublishRepeats(node.clock);
   const publish = () => {
     const publications = [create(PublicationSchema, { channels: [channel], idempotencyKey: "key" })];
-    return one.publish(app, caller, publications, new AbortController().signal);
+    return new Publisher(node, repeats).publish(app, caller, publications, new AbortController().signal);
   };
   const first = publish();
   state.underWay[0]?.(outcome);

@@ -9,6 +9,7 @@ import {
   PublishResultSchema,
 } from "@fanfare/proto/v1";
 import type { Caller } from "../auth/api-keys.ts";
+import type { Clock } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import { unknownNamespace } from "../hub/subscriptions.ts";
 import { publishResultOf } from "../router/publish-result.ts";
@@ -27,14 +28,22 @@ const maxUnderWay = 1_000;
 const keepMs = 10 * 60_000;
 const maxKeys = 100_000;
 
+/** What became of publishes, by their keys. A node keeps it when it comes back to its cluster as another incarnation. */
+export type PublishRepeats = IdempotencyTable<PublishResult>;
+
+/** Keeps the newest 100,000 for 10 minutes. */
+export function newPublishRepeats(clock: Pick<Clock, "monotonicMs">): PublishRepeats {
+  return new IdempotencyTable(keepMs, maxKeys, () => clock.monotonicMs());
+}
+
 /** Publishes for backends: gives messages their identity, sends each to its channel, and recognises repeats by idempotency key. */
 export class Publisher {
   readonly #node: ControlNode;
-  readonly #repeats: IdempotencyTable<PublishResult>;
+  readonly #repeats: PublishRepeats;
 
-  constructor(node: ControlNode) {
+  constructor(node: ControlNode, repeats: PublishRepeats) {
     this.#node = node;
-    this.#repeats = new IdempotencyTable(keepMs, maxKeys, () => node.clock.monotonicMs());
+    this.#repeats = repeats;
   }
 
   /**
