@@ -6,11 +6,12 @@ export interface CursorStore {
   /** The cursor, or undefined if none was ever committed. */
   get(channel: LogChannel, playerId: string): Promise<LogPosition | undefined>;
   /**
-   * Moves the cursor forward: to a higher offset of the same epoch, or to a higher epoch. Only acknowledged by the store's primary: a
-   * cursor that a failover sets back makes its player see messages again, never miss one.
+   * Moves the cursor forward: to a higher offset of the same epoch, or to a higher epoch. Acknowledged as messages are, by a replica where there is
+   * one: where the first cursor of a player is lost the next subscription begins at the head, and nobody would say what was left out.
    * @param dead an epoch that the caller knows to be gone; a cursor of it is replaced, although it is the higher one
    * @returns the cursor as it stands then
-   * @throws FanfareError LIMIT_EXCEEDED if the player has as many cursors as it may have (1000)
+   * @throws FanfareError LIMIT_EXCEEDED if the player has as many cursors as it may have (1000); UNAVAILABLE; DEADLINE_EXCEEDED: it may be
+   *   stored or not
    */
   commit(channel: LogChannel, playerId: string, position: LogPosition, dead?: number): Promise<LogPosition>;
   /** Forgets all cursors of a player. */

@@ -8,7 +8,7 @@ import { readFunctions } from "./lua/read.ts";
  * Version of the functions. What is loaded under a version never changes, so nodes of two releases use one Valkey side by side: a change of
  * the code below needs a new version, and must read and write the same keys as the version before it.
  */
-const version = 3;
+const version = 4;
 
 /** Library and function names begin with it. */
 export const functionPrefix = `fanfare_log_${version}`;

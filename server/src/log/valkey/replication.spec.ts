@@ -87,6 +87,20 @@ describe.skipIf(requireTool("valkey-server") === undefined)("acknowledgement", (
       expect(await stored(other.log, appendOf(channel, 2))).toMatchObject({ repeated: true, position: { offset: 2 } });
     });
 
+    it("of a cursor waits for the replica as well: who has none begins at the head", async () => {
+      const channel = newChannel();
+      const at = (offset: number) => ({ epoch: 1, offset, tag: 7 });
+      expect(await one.cursors.commit(channel, "ann", at(1))).toEqual(at(1));
+      await whileFrozen(async () => {
+        for (const player of ["ann", "bob"]) {
+          const commit = one.cursors.commit(channel, player, at(2));
+          await expect(commit).rejects.toMatchObject({ code: ErrorCode.DEADLINE_EXCEEDED });
+        }
+      });
+      expect(await one.cursors.commit(channel, "bob", at(3))).toEqual(at(3));
+      expect(await other.cursors.get(channel, "bob")).toEqual(at(3));
+    });
+
     it("holds up nobody who does not wait for it", async () => {
       const channel = newChannel();
       const read = newChannel();

@@ -1,10 +1,15 @@
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../../fanfare-error.ts";
+import { lineOf } from "../../valkey/reply-mark.ts";
+import type { Reply } from "../../valkey/valkey-client.ts";
 import { type CursorStore, cursorLifetimeMs, maxCursorsOfPlayer } from "../cursor-store.ts";
 import type { LogPosition } from "../log-position.ts";
 import type { LogChannel } from "../message-log.ts";
 import type { LogConnections } from "./log-connections.ts";
 import { cursorsKey } from "./log-keys.ts";
+
+/** What a commit takes of the bounds on what waits, in bytes, about. */
+const callBytes = 300;
 
 /** Cursors in Valkey: one hash a player. The connections are not closed with it. */
 export class ValkeyCursorStore implements CursorStore {
@@ -16,8 +21,8 @@ export class ValkeyCursorStore implements CursorStore {
 
   async get({ appId, key }: LogChannel, playerId: string): Promise<LogPosition | undefined> {
     const cursors = this.#key(appId, playerId);
-    const reply = await this.#connections.send(["HGET", cursors.key, key], cursors.tag);
-    return reply === null ? undefined : parseCursor(String(reply));
+    const call = this.#connections.functionCall("cursor", [cursors.key], [key]);
+    return parseCursor(await this.#connections.read(call, cursors.tag));
   }
 
   async commit({ appId, key }: LogChannel, playerId: string, to: LogPosition, dead?: number): Promise<LogPosition> {
@@ -32,8 +37,16 @@ export class ValkeyCursorStore implements CursorStore {
     ];
     const cursors = this.#key(appId, playerId);
     const call = this.#connections.functionCall("commit_cursor", [cursors.key], args);
-    const reply = await this.#connections.send(call, cursors.tag);
-    if (reply !== null) return parseCursor(String(reply));
+    // Late it does no harm: it goes forward only.
+    const { reply, acknowledged } = await this.#connections.replicated.call(cursors.tag, call, callBytes, true);
+    if (reply === undefined || acknowledged === undefined) {
+      throw new FanfareError(
+        ErrorCode.DEADLINE_EXCEEDED,
+        "no replica has confirmed the cursor in time; it may be lost",
+      );
+    }
+    const cursor = parseCursor(reply);
+    if (cursor !== undefined) return cursor;
     throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `a player has at most ${maxCursorsOfPlayer} cursors`);
   }
 
@@ -47,7 +60,8 @@ export class ValkeyCursorStore implements CursorStore {
   }
 }
 
-function parseCursor(value: string): LogPosition {
-  const [epoch, offset, tag] = value.split(" ").map(Number);
-  return { epoch: epoch as number, offset: offset as number, tag: tag as number };
+function parseCursor(reply: Reply): LogPosition | undefined {
+  const [verdict, , ...cursor] = lineOf(reply);
+  const [epoch, offset, tag] = cursor.map(Number);
+  return verdict === "ok" ? { epoch: epoch as number, offset: offset as number, tag: tag as number } : undefined;
 }

@@ -8,7 +8,7 @@ import { ValkeyModel } from "../../testing/valkey-model/valkey-model.ts";
 import { ValkeyBackend } from "../../valkey-backend.ts";
 import type { LogPosition } from "../log-position.ts";
 import type { LogChannel } from "../message-log.ts";
-import { logKeys } from "./log-keys.ts";
+import { cursorsKey, logKeys } from "./log-keys.ts";
 
 /** A cluster of Valkey, a channel, and two nodes of which everything has been known for a while. */
 async function openShard(seed: number) {
@@ -29,7 +29,7 @@ async function openShard(seed: number) {
     const connector = model.connectorFor(process);
     const opening = ValkeyBackend.open({ valkey, clock, random, log: silentLog, connector });
     const { stores } = opened.use(await driver.settle(opening));
-    return { process, log: driver.wrap(stores.messageLog) };
+    return { process, log: driver.wrap(stores.messageLog), cursors: driver.wrap(stores.cursorStore) };
   };
   const nodes = [await openNode("one"), await openNode("other")] as const;
   const pass = (ms: number) => driver.settle(simulation.sleep(ms));
@@ -41,6 +41,10 @@ async function openShard(seed: number) {
     isReplaced: () => model.primary(shard) !== former,
     /** Another channel of the same shard. */
     sibling: Array.from({ length: 50 }, () => newChannel()).find((one) => shardOf(one) === shard) as LogChannel,
+    /** A player whose cursors are on that shard. */
+    player: Array.from({ length: 50 }, (_, i) => `p${i}`).find(
+      (name) => model.shardOfKey(cursorsKey("fanfare", channel.appId, name).key) === shard,
+    ) as string,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -70,6 +74,26 @@ describe("a primary that wakes up when its replica has taken over, and does not 
       const { items } = await page(log, channel);
       expect(items.map((item) => `${outline([item])}-${item.tag}`)).toEqual(positions);
     }
+  });
+
+  it("does not tell that there is no cursor", async () => {
+    await using shard = await openShard(1);
+    const { model, channel, player, nodes, former, pass } = shard;
+    const [asleep, awake] = nodes;
+    const position = { epoch: 1, offset: 5, tag: 7 };
+    asleep.process.freeze();
+    model.freeze(former);
+    while (!shard.isReplaced()) await pass(1);
+    model.setIsolated(former, true);
+    await stored(awake.log, appendOf(shard.sibling, 1)); // as below
+    await awake.cursors.commit(channel, player, position);
+    asleep.process.thaw();
+    model.thaw(former);
+    await pass(1);
+    const cursor = asleep.cursors.get(channel, player);
+    await pass(5);
+    model.setIsolated(former, false);
+    expect(await cursor).toEqual(position);
   });
 
   it("is not read, though a node that stood still with it knows its head for replicated", async () => {

@@ -8,7 +8,8 @@ import { lastEpoch, lastOffset, lastVersion } from "./learned-words.ts";
 export const verdictsByFunction: Readonly<Record<string, readonly string[]>> = {
   [`${logPrefix}_append`]: ["forgotten", "overtaken", "repeated", "stored", "unreplicated"],
   [`${logPrefix}_clear`]: ["ok"],
-  [`${logPrefix}_commit_cursor`]: ["a cursor", "too many"],
+  [`${logPrefix}_commit_cursor`]: ["full", "ok"],
+  [`${logPrefix}_cursor`]: ["none", "ok"],
   [`${logPrefix}_delete`]: ["forked", "ok", "other-epoch", "trimmed"],
   [`${logPrefix}_look`]: ["ok"],
   [`${logPrefix}_mark`]: ["ok"],
@@ -96,6 +97,7 @@ export class RandomFunctionCalls {
       () => call("delete", ...position()),
       () => (this.#random.chance(0.3) ? call("clear") : ["HGETALL", `${log}:meta`]),
       () => ofOne("commit_cursor", "cursors", ...cursor, "2", "60000"),
+      () => ofOne("cursor", "cursors", this.#random.pick(words)),
       () => ofOne("touch", "touch"),
       () => ["FCALL", `${logPrefix}_mark`, "0", this.#cluster],
       () => ["FCALL", `${logPrefix}_nothing`, "1", `${log}:log`],

@@ -92,7 +92,6 @@ async function call(client: ValkeyClient, command: Command): Promise<Reply> {
 }
 
 function verdictOf(name: string, reply: Reply): string {
-  if (name.endsWith("_commit_cursor")) return reply === null ? "too many" : "a cursor";
   const [verdict = "", , word = ""] = String(Array.isArray(reply) ? reply[0] : reply).split(" ");
   const isToldWith = /_(route_add|route_remove|standing_unban)$/.test(name) || (verdict === "claimed" && word === "-");
   return isToldWith ? `${verdict} ${word}` : verdict;
