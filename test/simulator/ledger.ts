@@ -56,6 +56,31 @@ export interface SeenLeaving {
   readonly reason: LeaveReason;
 }
 
+/** A player stores how far it has read a log. */
+export interface Commit {
+  readonly by: string;
+  readonly channel: string;
+  readonly position: LogPosition;
+  readonly beganMs: number;
+  /** Undefined: not answered. */
+  endedMs: number | undefined;
+  /** Undefined: it failed, or is not answered. */
+  cursor: LogPosition | undefined;
+  /** What went wrong, for people. */
+  error: string;
+}
+
+/** A page of a log that somebody has read. */
+export interface ReadPage {
+  readonly by: string;
+  readonly channel: string;
+  readonly isForward: boolean;
+  readonly messages: readonly { readonly id: string; readonly position: LogPosition | undefined }[];
+  readonly hasMore: boolean;
+  readonly head: LogPosition | undefined;
+  readonly tail: LogPosition | undefined;
+}
+
 /** One client's subscription of one channel, from *opened* to its end, over reconnects. */
 export interface Subscriber {
   /** The run of the client. */
@@ -65,6 +90,8 @@ export interface Subscriber {
   readonly openedMs: number;
   /** Where a durable one began. */
   readonly begin: LogPosition | undefined;
+  /** When it was asked for from the player's cursor on; undefined: from elsewhere. */
+  readonly askedMs: number | undefined;
   /** Left, or closed by the server or with its client. */
   endedMs: number | undefined;
   /**
@@ -81,6 +108,8 @@ export interface Subscriber {
 export class Ledger {
   readonly published = new Map<string, Published>();
   readonly subscribers: Subscriber[] = [];
+  readonly commits: Commit[] = [];
+  readonly pages: ReadPage[] = [];
   /** Which run of a client each session is of, by its origin. */
   readonly runs = new Map<bigint, string>();
   /** When the client of each session, by its origin, was welcomed to it: at its beginning, and at each return. */
@@ -138,13 +167,14 @@ export class Ledger {
     }
   }
 
-  opened(by: string, channel: string, begin: LogPosition | undefined): Subscriber {
+  opened(by: string, channel: string, begin: LogPosition | undefined, askedMs?: number): Subscriber {
     const entry: Subscriber = {
       by,
       channel,
       isDurable: begin !== undefined,
       openedMs: this.#nowMs(),
       begin,
+      askedMs,
       endedMs: undefined,
       heardMs: undefined,
       received: [],
@@ -166,6 +196,29 @@ export class Ledger {
     subscriber.received.push({ type: "message", atMs: this.#nowMs(), ...message });
     const { id, position } = message;
     this.#trace?.(`${subscriber.by} gets ${id} in ${subscriber.channel}${position ? ` at ${placeOf(position)}` : ""}`);
+  }
+
+  committing(by: string, channel: string, position: LogPosition): Commit {
+    const of = { by, channel, position, beganMs: this.#nowMs() };
+    const entry: Commit = { ...of, endedMs: undefined, cursor: undefined, error: "" };
+    this.commits.push(entry);
+    this.#trace?.(`${by} commits ${placeOf(position)} of ${channel}`);
+    return entry;
+  }
+
+  committed(entry: Commit, result: { readonly cursor: LogPosition } | { readonly error: string }): void {
+    entry.endedMs = this.#nowMs();
+    Object.assign(entry, result);
+    const how =
+      "cursor" in result ? `is told that ${placeOf(result.cursor)} is its cursor` : `has no cursor: ${result.error}`;
+    this.#trace?.(`${entry.by} ${how}, of ${entry.channel}`);
+  }
+
+  read(page: ReadPage): void {
+    this.pages.push(page);
+    const { by, channel, messages } = page;
+    const places = messages.map(({ id, position }) => `${id} at ${position && placeOf(position)}`);
+    this.#trace?.(`${by} reads ${page.isForward ? "on" : "back"} in ${channel}: ${places.join(", ")}`);
   }
 
   gap(subscriber: Subscriber, { reason, from, to }: ChannelGap): void {

@@ -48,6 +48,7 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
   for (let i = 0; i < count; i++) steps.push({ atMs: random.between(0, lengthMs), ...draw.playerStep() });
   steps.push(...ofBackend(Random.named(seed, "backend"), players, nodes, lengthMs));
   steps.push(...ofPublishes(Random.named(seed, "backend publishes"), players, nodes, lengthMs));
+  steps.push(...ofReaders(Random.named(seed, "readers"), players, lengthMs));
   const mood = random.below(100);
   const areCut = mood >= 100 - cutShare;
   if (areCut) {
@@ -124,6 +125,24 @@ function ofPublishes(random: Random, players: number, nodes: number, lengthMs: n
     const size = random.chance(0.9) ? 0 : random.below(16_000);
     return { atMs: random.between(500, lengthMs), do: "announce", node: random.below(nodes), to, size };
   });
+}
+
+/** What players do with logs beside reading what comes: some go on another time where they have stored that they were. */
+function ofReaders(random: Random, players: number, lengthMs: number): Step[] {
+  const count = random.chance(0.4) ? 0 : 1 + random.below(8);
+  return Array.from({ length: count }, (): Step[] => {
+    const atMs = random.between(500, lengthMs);
+    const of = { player: random.below(players), group: random.pick(durableGroups) };
+    if (random.chance(0.4)) {
+      return [{ atMs, do: "look-back", ...of, isForward: random.chance(0.5), limit: 1 + random.below(20) }];
+    }
+    const leaveMs = atMs + random.between(0, 2_000);
+    const back: Step[] = [
+      { atMs: leaveMs, do: "leave", ...of },
+      { atMs: leaveMs + random.between(10, 2_000), do: "join", ...of },
+    ];
+    return [{ atMs, do: "commit", ...of }, ...(random.chance(0.6) ? back : [])];
+  }).flat();
 }
 
 /** Draws steps for so many players and nodes. */

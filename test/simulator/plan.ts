@@ -23,6 +23,16 @@ export type PlayerStep =
     }
   /** Changes what others see of the player in the group. */
   | { readonly do: "show"; readonly player: number; readonly group: string }
+  /** Stores how far the player has read. */
+  | { readonly do: "commit"; readonly player: number; readonly group: string }
+  /** Reads a page of the log, from one of its ends. */
+  | {
+      readonly do: "look-back";
+      readonly player: number;
+      readonly group: string;
+      readonly isForward: boolean;
+      readonly limit: number;
+    }
   /** The connection is lost: told to both ends, or to neither. */
   | { readonly do: "cut"; readonly player: number; readonly isTold: boolean }
   /** The player's machine does not read what comes. */

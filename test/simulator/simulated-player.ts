@@ -174,8 +174,9 @@ export class SimulatedPlayer {
     if (this.#channels.has(group)) return;
     this.run((client) => {
       const presence = group === presenceGroup ? { presence: ++this.#shown } : {};
+      const askedMs = from === undefined ? this.#around.simulation.nowMs : undefined;
       client.join(group, from === undefined ? presence : { from }).then(
-        (channel) => this.#watch(group, channel),
+        (channel) => this.#watch(group, channel, askedMs),
         (reason: unknown) => this.#around.trace?.(`${this.name} could not join ${group}: ${String(reason)}`),
       );
     });
@@ -189,6 +190,36 @@ export class SimulatedPlayer {
       channel
         .leave()
         .catch((reason: unknown) => this.#around.trace?.(`${this.name} could not leave: ${String(reason)}`));
+    });
+  }
+
+  /** Stores how far it has read, of a durable group. */
+  commit(group: string): void {
+    const channel = this.#channels.get(group);
+    const { ledger } = this.#around;
+    this.run(() => {
+      if (channel?.position === undefined) return;
+      const entry = ledger.committing(this.name, group, channel.position);
+      channel.commit().then(
+        (cursor) => ledger.committed(entry, { cursor }),
+        (reason: unknown) => ledger.committed(entry, { error: String(reason) }),
+      );
+    });
+  }
+
+  /** Reads a page of a log. */
+  lookBack(group: string, isForward: boolean, limit: number): void {
+    const { ledger, trace } = this.#around;
+    this.run((client) => {
+      const reading = client.to({ group }).history({ direction: isForward ? "forward" : "backward", limit });
+      reading.then(
+        ({ messages, next, head, tail }) => {
+          const read = messages.map((message) => ({ id: message.read(words).trimEnd(), position: message.position }));
+          const hasMore = next !== undefined;
+          ledger.read({ by: this.name, channel: group, isForward, messages: read, hasMore, head, tail });
+        },
+        (reason: unknown) => trace?.(`${this.name} could not read ${group}: ${String(reason)}`),
+      );
     });
   }
 
@@ -303,11 +334,11 @@ export class SimulatedPlayer {
     if (memberGroups.includes(name)) this.#watch(name, channel);
   }
 
-  #watch(name: string, channel: Channel): void {
+  #watch(name: string, channel: Channel, askedMs?: number): void {
     if (this.#isClosed || this.#channels.get(name) === channel) return;
     const { ledger } = this.#around;
     this.#channels.set(name, channel);
-    const subscriber = ledger.opened(this.name, name, isDurable(name) ? channel.position : undefined);
+    const subscriber = ledger.opened(this.name, name, isDurable(name) ? channel.position : undefined, askedMs);
     this.#subscribers.set(name, subscriber);
     if (name === presenceGroup) channel.roster.on("change", (event) => ledger.roster(subscriber, event));
     channel.on("gap", (gap) => ledger.gap(subscriber, gap));

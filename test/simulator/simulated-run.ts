@@ -185,6 +185,10 @@ export class SimulatedRun {
         return;
       case "show":
         return player.show(step.group);
+      case "commit":
+        return player.commit(step.group);
+      case "look-back":
+        return player.lookBack(step.group, step.isForward, step.limit);
       case "cut":
         for (const socket of sockets) socket.cut(step.isTold);
         return;

@@ -98,14 +98,27 @@ describe("a durable channel whose log is in trouble", () => {
     const [reader, publisher] = [await join("ann"), await join("bob")];
     for (let i = 1; i <= 100; i++) await publisher.publish(group, `${i}`);
     // The log is full: each message that is stored between the two looks takes the oldest with it.
-    troubled.before = async (call) => {
-      if (call !== "read") return;
-      troubled.before = () => {};
-      await publisher.publish(group, "one more");
+    const pageWhile = async (query: object, meanwhile: () => Promise<unknown>) => {
+      troubled.before = async (call) => {
+        if (call !== "read") return;
+        troubled.before = () => {};
+        await meanwhile();
+      };
+      return expectResult(await reader.request({ case: "history", value: { channel, ...query } }), "historyPage");
     };
-    const query = { channel, direction: HistoryDirection.FORWARD, limit: 20 };
-    const page = expectResult(await reader.request({ case: "history", value: query }), "historyPage");
-    expect(page.messages.map(({ log }) => log?.offset)).toEqual(Array.from({ length: 20 }, (_, i) => BigInt(i + 2)));
-    expect(page.next?.offset).toBe(21n);
+    const storeOneMore = () => publisher.publish(group, "one more");
+    const forward = await pageWhile({ direction: HistoryDirection.FORWARD, limit: 20 }, storeOneMore);
+    expect(forward.messages.map(({ log }) => log?.offset)).toEqual(Array.from({ length: 20 }, (_, i) => BigInt(i + 2)));
+    expect(forward.next?.offset).toBe(21n);
+
+    const all = await pageWhile({ limit: 1000 }, storeOneMore);
+    expect([all.messages.at(-1)?.log?.offset, all.tail?.offset, all.next]).toEqual([3n, 2n, undefined]);
+
+    const anew = await pageWhile({ limit: 1000 }, async () => {
+      await server.control().clearChannel({ channel });
+      await storeOneMore();
+    });
+    expect(anew.messages.map(({ log }) => log?.offset)).toEqual([1n]);
+    expect(anew.tail).toMatchObject({ epoch: anew.head?.epoch, offset: 0n });
   });
 });

@@ -6,7 +6,7 @@ import { isOwed } from "./guarantees.ts";
 import { checkNoFlicker } from "./presence.ts";
 
 const ownWill = new Set<Step["do"]>([
-  ...(["connect", "close", "join", "leave", "publish", "send", "show"] as const),
+  ...(["connect", "close", "join", "leave", "publish", "send", "show", "commit", "look-back"] as const),
   ...(["add-member", "remove-member", "kick", "ban", "call", "announce"] as const),
 ]);
 const planned = new Set<Step["do"]>([...ownWill, "drain-node", "fail-over", "migrate"]);

@@ -1,11 +1,13 @@
 import { type LogPosition, Outcome } from "@fanfare/sdk-core";
-import { type Ledger, type Published, placeOf, type Subscriber } from "../ledger.ts";
+import { type Ledger, type Published, placeOf, type ReadPage, type Subscriber } from "../ledger.ts";
+import { checkCursors } from "./cursors.ts";
 import { checkExcluded, isOwed, type Losses } from "./guarantees.ts";
 
 /** What the guarantees say about durable channels: one order for everybody, no hole, no double, nothing that is STORED is lost. */
 export function checkDurable(ledger: Ledger, losses: Losses): string[] {
   const subscribers = ledger.subscribers.filter(({ isDurable }) => isDurable);
   const faults = subscribers.flatMap((subscriber) => checkPlaces(subscriber));
+  faults.push(...ledger.pages.flatMap(checkPage), ...checkCursors(ledger, losses));
   faults.push(...checkOneOrder(ledger, subscribers));
   if (losses.logsAreLost) return faults;
   for (const publish of ledger.published.values()) {
@@ -37,8 +39,20 @@ function checkPlaces({ by, channel, begin, received }: Subscriber): string[] {
   return faults;
 }
 
+/** A page leaves nothing out, and where there is no more it has reached the end of the log. */
+function checkPage({ by, channel, isForward, messages, hasMore, head, tail }: ReadPage): string[] {
+  const offsets = messages.map(({ position }) => position?.offset ?? Number.NaN);
+  const step = isForward ? 1 : -1;
+  const hasHole = offsets.some((offset, i) => i > 0 && offset !== (offsets[i - 1] as number) + step);
+  const end = isForward ? head?.offset : (tail?.offset ?? Number.NaN) + 1;
+  const stopsShort = !hasMore && offsets.length > 0 && offsets.at(-1) !== end;
+  if (!hasHole && !stopsShort) return [];
+  const log = `${tail && placeOf(tail)} to ${head && placeOf(head)}`;
+  return [`${by} reads ${offsets.join(", ")} in ${channel} (${log})${hasMore ? "" : ", and there is no more"}`];
+}
+
 /** At one place in a log is one message, for everybody; and one message is at one place of a log. */
-function checkOneOrder({ published }: Ledger, subscribers: readonly Subscriber[]): string[] {
+function checkOneOrder({ published, pages }: Ledger, subscribers: readonly Subscriber[]): string[] {
   const faults = new Set<string>();
   const byPlace = new Map<string, string>();
   const note = (channel: string, id: string, { epoch, offset, tag }: LogPosition, who: string): void => {
@@ -51,6 +65,9 @@ function checkOneOrder({ published }: Ledger, subscribers: readonly Subscriber[]
     for (const one of received) {
       if (one.type === "message" && one.position !== undefined) note(channel, one.id, one.position, by);
     }
+  }
+  for (const { by, channel, messages } of pages) {
+    for (const { id, position } of messages) if (position !== undefined) note(channel, id, position, by);
   }
   for (const { id, channel, position, by } of published.values()) {
     if (position !== undefined) note(channel, id, position, by);

@@ -61,8 +61,9 @@ export async function readHistory(
   const isOvertaken = isForward && (page.verdict === "trimmed" || (asked === undefined && page.verdict !== "ok"));
   if (isOvertaken) {
     page = await log.read({ ...read, direction: "forward", from: undefined });
-    floor = page.tail;
   }
+  const { tail } = page;
+  if (isOvertaken || tail.epoch !== floor.epoch || tail.offset > floor.offset) floor = tail;
   const readable = { head: toWirePosition(page.head), tail: toWirePosition(floor) };
   if (page.verdict === "trimmed") return create(HistoryPageSchema, readable); // backward, from where nothing older is left
   if (page.verdict !== "ok") throw positionInvalid();

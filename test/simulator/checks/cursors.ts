@@ -1,0 +1,48 @@
+import type { LogPosition } from "@fanfare/sdk-core";
+import { type Commit, type Ledger, placeOf, type Subscriber } from "../ledger.ts";
+import type { Losses } from "./guarantees.ts";
+
+/** A player's cursor goes forward only, and who begins at it misses nothing: neither of the player's last session nor of another. @returns what is wrong, in sentences */
+export function checkCursors({ commits, subscribers }: Ledger, { logsAreLost }: Losses): string[] {
+  if (logsAreLost) return [];
+  return [
+    ...commits.flatMap(checkCommit),
+    ...subscribers.flatMap((subscriber) => checkBegin(subscriber, commits.filter(isOf(subscriber)))),
+  ];
+}
+
+function isOf({ by, channel }: Subscriber): (commit: Commit) => boolean {
+  return (commit) => commit.channel === channel && playerOf(commit.by) === playerOf(by);
+}
+
+function checkCommit({ by, channel, position, cursor, error }: Commit): string[] {
+  if (/POSITION_INVALID/.test(error)) return [`${by} may not commit ${placeOf(position)} in ${channel}: ${error}`];
+  if (cursor === undefined || !isBefore(cursor, position)) return [];
+  return [`${by} commits ${placeOf(position)} in ${channel}, and is told that its cursor is ${placeOf(cursor)}`];
+}
+
+/** It begins at a cursor that was stored when it was asked for, or at one that was stored since. */
+function checkBegin({ by, channel, begin, askedMs, openedMs, received }: Subscriber, commits: Commit[]): string[] {
+  if (begin === undefined || askedMs === undefined) return [];
+  const stored = commits.flatMap(({ cursor, endedMs = Infinity }) => (cursor && endedMs <= askedMs ? [cursor] : []));
+  const cursor = newest(stored);
+  if (cursor === undefined) return [];
+  const last = newest([cursor, ...commits.filter(({ beganMs }) => beganMs <= openedMs).map((one) => one.position)]);
+  const isTold = received.some((one) => one.type === "gap" && one.to?.offset === begin.offset);
+  const isLate = last !== undefined && isBefore(last, begin) && !isTold;
+  if (!isLate && !isBefore(begin, cursor)) return [];
+  return [`${by} begins in ${channel} at ${placeOf(begin)}, and its cursor is ${placeOf(cursor)}`];
+}
+
+function newest(positions: readonly LogPosition[]): LogPosition | undefined {
+  return positions.reduce<LogPosition | undefined>((max, one) => (max && !isBefore(max, one) ? max : one), undefined);
+}
+
+function isBefore(a: LogPosition, b: LogPosition): boolean {
+  return a.epoch < b.epoch || (a.epoch === b.epoch && a.offset < b.offset);
+}
+
+/** Whose run of a client it is. */
+function playerOf(by: string): string {
+  return by.slice(0, by.indexOf("#"));
+}
