@@ -273,12 +273,12 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#sweeps.abort();
-    const isCleared = await this.routes.close();
+    await this.routes.leave();
     // What others have routed here by what they knew before comes to an end, and is acknowledged.
     await this.barrier();
     const farewell = { case: "farewell" as const, value: {} };
     await Promise.allSettled(this.peers.map((peer) => this.ask(peer, farewell, { deadlineMs: 500 })));
-    await this.nodes.close(isCleared);
+    await this.nodes.close(await this.routes.close());
     this.links[Symbol.dispose]();
   }
 

@@ -15,6 +15,8 @@ class ScriptedStore implements RouteStore {
   isAutomatic = true;
   /** Refuses removals. */
   isDown = false;
+  /** What removals of a channel wait for. */
+  readonly awaited = new Map<string, Promise<void>>();
   readonly entries = new Map<string, number>();
   unsettled: ((isAffected: (channel: AppChannel) => boolean) => void) | undefined;
 
@@ -30,6 +32,7 @@ class ScriptedStore implements RouteStore {
 
   async remove({ key }: AppChannel, _incarnation: bigint, sequence: number): Promise<void> {
     if (this.isDown) throw new Error("down");
+    if (this.awaited.has(key)) await this.awaited.get(key);
     this.calls.push({ verb: "remove", key, sequence, settle: Promise.withResolvers() });
     if ((this.entries.get(key) ?? Number.POSITIVE_INFINITY) <= sequence) this.entries.delete(key);
   }
@@ -52,6 +55,11 @@ class ScriptedStore implements RouteStore {
   get verbs(): string[] {
     return this.calls.map(({ verb, key }) => `${verb} ${key}`);
   }
+}
+
+/** Lets what is under way come to an end, as far as it waits for nothing. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 5; i++) await Promise.resolve();
 }
 
 describe("LocalRoutes", () => {
@@ -184,6 +192,31 @@ describe("LocalRoutes", () => {
     expect(store.entries.has("g:x")).toBe(false);
   });
 
+  it("removes again what a failover brings back while it closes, until it has closed", async () => {
+    await routes.hold(channel);
+    await routes.hold(other);
+    const slow = Promise.withResolvers<void>();
+    store.awaited.set(other.key, slow.promise);
+    const closed = routes.close();
+    await turns();
+    expect([...store.entries.keys()]).toEqual(["g:y"]);
+    store.entries.set("g:x", 1); // the primary that was cut off had confirmed it alone
+    store.unsettled?.(({ key }) => key === "g:x");
+    slow.resolve();
+    expect(await closed).toBe(true);
+    expect(store.entries.size).toBe(0);
+  });
+
+  it("does so too when it has left, and says if that fails", async () => {
+    await routes.hold(channel);
+    await routes.leave();
+    store.isDown = true;
+    store.unsettled?.(() => true);
+    expect(await routes.close()).toBe(false);
+    expect(store.unsettled).toBeUndefined();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it("is put on no route once it is closed", async () => {
     await routes.close();
     await expect(routes.hold(channel)).rejects.toThrow("going away");
@@ -204,6 +237,15 @@ describe("LocalRoutes", () => {
     clock.advance(5_000);
     for (let i = 0; i < 5; i++) await Promise.resolve();
     expect(await routes.close()).toBe(false);
+  });
+
+  it("removes when it closes also what is still being added, and nobody holds", async () => {
+    store.isAutomatic = false;
+    void routes.hold(channel);
+    routes.release(channel);
+    await clock.advance(2_500);
+    const isClear = await routes.close();
+    expect([isClear, store.verbs]).toEqual([true, ["add g:x", "remove g:x"]]);
   });
 
   it("tries again to remove what it could not remove, until it can", async () => {

@@ -60,8 +60,8 @@ const retryMs = 1_000;
  * Keeps this node on the routes of the channels that it has subscribers of. One entry a channel, bounded by subscriptions.
  *
  * Changes of one route carry rising sequences, so that a late one undoes nothing; one that failed is tried again. A failover can bring a route back that
- * was removed: removals of the last minute are carried out again when a slot's primary changed, and when the node closes, because nobody does it after
- * that. What is left all the same is removed when a message comes for a channel that nobody here has.
+ * was removed: removals of the last minute are carried out again when a slot's primary changed, until the node has closed, and when it leaves, because
+ * nobody does it after that. What is left all the same is removed when a message comes for a channel that nobody here has.
  */
 export class LocalRoutes {
   readonly #options: LocalRoutesOptions;
@@ -79,13 +79,17 @@ export class LocalRoutes {
   #sweepTimer: Timer | undefined;
   #retryTimer: Timer | undefined;
   #reasserting: Promise<void> = Promise.resolve();
-  #closed = false;
+  /** Undefined as long as this node may be put on routes. */
+  #leaving: Promise<void> | undefined;
   readonly #unlisten: () => void;
 
   constructor(options: LocalRoutesOptions) {
     this.#options = options;
     this.#counters = options.counters ?? new ClusterCounters();
-    this.#unlisten = options.store.onUnsettled((isAffected) => void this.reassert(isAffected));
+    this.#unlisten = options.store.onUnsettled((isAffected) => {
+      if (!this.#isLeaving) void this.reassert(isAffected);
+      else for (const channel of this.#removedLately(isAffected)) void this.#remove(channel);
+    });
   }
 
   /** Channels on whose route this node is. */
@@ -99,7 +103,7 @@ export class LocalRoutes {
    * @throws FanfareError UNAVAILABLE (as a rejection); the hold stays, and has to be released
    */
   hold(channel: AppChannel): Promise<void> | undefined {
-    if (this.#closed) return closedRoutes();
+    if (this.#isLeaving) return closedRoutes();
     const id = idOf(channel);
     let route = this.#routes.get(id);
     if (route === undefined) {
@@ -125,7 +129,8 @@ export class LocalRoutes {
   /** A message came for a channel that nobody here receives: the route is a leftover. */
   heal(channel: AppChannel): void {
     const id = idOf(channel);
-    if (this.#closed || this.#routes.has(id) || this.#healing.has(id) || this.#healing.size >= reassertAtOnce) return;
+    if (this.#isLeaving || this.#routes.has(id)) return;
+    if (this.#healing.has(id) || this.#healing.size >= reassertAtOnce) return;
     this.#healing.add(id);
     this.#counters.routesHealed++;
     void this.#remove(channel).finally(() => this.#healing.delete(id));
@@ -136,13 +141,13 @@ export class LocalRoutes {
     this.#reasserting = this.#reasserting.then(async () => {
       const affected = [...this.#routes.values()].filter(({ channel }) => isAffected(channel));
       let lost = 0;
-      for (let i = 0; i < affected.length && !this.#closed; i += reassertAtOnce) {
+      for (let i = 0; i < affected.length && !this.#isLeaving; i += reassertAtOnce) {
         const some = affected.slice(i, i + reassertAtOnce).filter((route) => this.#isCurrent(route));
         const found = await Promise.all(some.map((route) => this.#assert(route).catch(() => true))); // it is tried again
         lost += found.filter((stood) => !stood).length;
       }
       const removed = this.#removedLately(isAffected);
-      for (let i = 0; i < removed.length && !this.#closed; i += reassertAtOnce) {
+      for (let i = 0; i < removed.length && !this.#isLeaving; i += reassertAtOnce) {
         const some = removed.slice(i, i + reassertAtOnce).filter((channel) => !this.#routes.has(idOf(channel)));
         await Promise.all(some.map((channel) => this.#remove(channel)));
       }
@@ -153,10 +158,25 @@ export class LocalRoutes {
     return this.#reasserting;
   }
 
-  /** Takes this node off all routes. @returns whether that could be done */
+  /** Takes this node off all routes; and again, until it closes, off those that a failover may have brought back. */
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  /** Ends, when it has left. @returns whether this node is off all routes */
   async close(): Promise<boolean> {
-    this.#closed = true;
+    await this.leave();
+    while (this.#removals.size > 0) await Promise.all(this.#removals);
     this.#unlisten();
+    return [...this.#removed.values()].every(({ isDone }) => isDone) && !this.#isLeftBehind;
+  }
+
+  get #isLeaving(): boolean {
+    return this.#leaving !== undefined;
+  }
+
+  async #leave(): Promise<void> {
     this.#sweepTimer?.cancel();
     this.#retryTimer?.cancel();
     await this.#reasserting;
@@ -165,7 +185,6 @@ export class LocalRoutes {
     this.#routes.clear();
     this.#idle.clear();
     await Promise.all([...all.map((channel) => this.#remove(channel)), ...this.#removals]);
-    return [...this.#removed.values()].every(({ isDone }) => isDone) && !this.#isLeftBehind;
   }
 
   #isCurrent(route: Route): boolean {
@@ -196,7 +215,7 @@ export class LocalRoutes {
   }
 
   #scheduleRetry(): void {
-    if (this.#closed) return;
+    if (this.#isLeaving) return;
     this.#retryTimer ??= this.#options.clock.setTimer(retryMs, () => {
       this.#retryTimer = undefined;
       for (const route of this.#routes.values()) if (route.state === "failed" && route.holders > 0) this.#add(route);
@@ -207,7 +226,7 @@ export class LocalRoutes {
   }
 
   #scheduleSweep(): void {
-    if (this.#closed || this.#sweepTimer !== undefined) return;
+    if (this.#isLeaving || this.#sweepTimer !== undefined) return;
     const { clock, lingerMs = 1_000 } = this.#options;
     this.#sweepTimer = clock.setTimer(lingerMs, () => {
       this.#sweepTimer = undefined;
@@ -224,6 +243,7 @@ export class LocalRoutes {
   }
 
   async #removeBehind({ adding, channel }: Route): Promise<void> {
+    this.#remember(channel); // noted at once: the node may leave before the addition ends
     await adding.catch(() => {});
     if (!this.#routes.has(idOf(channel))) await this.#remove(channel);
   }
