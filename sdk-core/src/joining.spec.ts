@@ -49,6 +49,35 @@ describe("subscribing", () => {
     expect(t.client.channels.map(({ target }) => target)).toEqual([{ player: "alice" }, "broadcast"]);
   });
 
+  it("keeps a group that is joined again, when an older join is refused because the group was left", async () => {
+    const { t, group } = await inGroup();
+    const older = t.client.join("a").catch((thrown: unknown) => thrown);
+    await settled();
+    const { id } = t.socket.last("subscribe");
+    group.leave().catch(() => {});
+    const again = t.client.join("a");
+    await settled();
+    const left = t.socket.sent("unsubscribe").length;
+    await t.subscribed();
+    await t.socket.say({ id, reply: { error: { code: ErrorCode.CANCELLED } } });
+    expect(await older).toMatchObject({ code: ErrorCode.CANCELLED });
+    await settled();
+    expect(t.socket.sent("unsubscribe")).toHaveLength(left);
+    expect(t.client.channels).toContain(await again);
+  });
+
+  it("does not take up again what was left after the hello", async () => {
+    const { t, group } = await inGroup();
+    await t.socket.end();
+    await t.clock.advance(250);
+    await t.socket.accept();
+    const welcome = t.welcomeFrame({});
+    group.leave().catch(() => {});
+    await t.socket.say(welcome);
+    expect(t.socket.last("unsubscribe").frame.channel).toEqual({ group: "a" });
+    expect(t.client.channels.map(({ target }) => target)).toEqual([{ player: "alice" }, "broadcast"]);
+  });
+
   it("takes back a subscription whose caller gave up before the answer", async () => {
     const t = await Scripted.connected();
     const controller = new AbortController();

@@ -103,8 +103,8 @@ export class Subscriptions {
       });
     } catch (thrown) {
       if (core.subscribed !== undefined) core.wanted = before;
-      else if (entry.joins === 1) {
-        // Nobody else waits for it.
+      else if (entry.joins === 1 && !core.over) {
+        // Nobody else waits for it. Of a channel that was left another join may stand by now.
         this.#remove(core);
         core.end(undefined);
         // Who gave up may have been subscribed all the same.
@@ -161,6 +161,8 @@ export class Subscriptions {
           this.#unsubscribe(channel, {}).catch(this.#quietly);
           continue;
         }
+        // It was left after `hello`; that is said behind this.
+        if (!subscribed.byServer && this.#entries.get(channel) === undefined) continue;
         const { core, channel: opened } = this.#entry(channel);
         const before = core.subscribed;
         confirmed.add(core);
