@@ -78,6 +78,22 @@ describe("subscribing", () => {
     expect(t.client.channels.map(({ target }) => target)).toEqual([{ player: "alice" }, "broadcast"]);
   });
 
+  it("begins anew what was left after the hello and joined again", async () => {
+    const { t, group } = await inGroup();
+    await t.socket.end();
+    await t.clock.advance(250);
+    await t.socket.accept();
+    const welcome = t.welcomeFrame({});
+    group.leave().catch(() => {});
+    const joining = t.client.join("a");
+    await t.socket.say(welcome, message({ type: "", text: "of before" }));
+    await t.subscribed();
+    const got: string[] = [];
+    (await joining).on(text(), (value) => got.push(value));
+    await t.socket.say(message({ type: "", text: "new" }));
+    expect(got).toEqual(["new"]);
+  });
+
   it("takes back a subscription whose caller gave up before the answer", async () => {
     const t = await Scripted.connected();
     const controller = new AbortController();

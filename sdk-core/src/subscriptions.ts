@@ -58,6 +58,8 @@ export class Subscriptions {
   readonly #emit: (event: StatusEvent) => void;
   /** Channels that the server opens by itself and the program has left. */
   readonly #unwanted = new ChannelMap<WireChannel>();
+  /** What the last `hello` names. */
+  readonly #named = new Set<ChannelCore | undefined>();
 
   /** The feature is in force. */
   presence = false;
@@ -137,6 +139,7 @@ export class Subscriptions {
    */
   forHello(handOver: boolean): Init<Subscribe>[] {
     const standing: Init<Subscribe>[] = [];
+    this.#named.clear();
     let bytes = 0;
     const entries = [...this.#entries.values()].sort((a, b) => +a.core.isLive - +b.core.isLive);
     for (const { core, joins, asksStart } of entries) {
@@ -147,6 +150,7 @@ export class Subscriptions {
       bytes += 350 + (binary ?? text ?? json ?? "").length * 3;
       if (standing.length === maxInHello || bytes > maxHelloBytes) break;
       standing.push(subscribe);
+      this.#named.add(core);
     }
     return standing;
   }
@@ -161,8 +165,8 @@ export class Subscriptions {
           this.#unsubscribe(channel, {}).catch(this.#quietly);
           continue;
         }
-        // It was left after `hello`; that is said behind this.
-        if (!subscribed.byServer && this.#entries.get(channel) === undefined) continue;
+        // It was left after `hello`; that is said behind this, and if it was joined again, that too.
+        if (!subscribed.byServer && !this.#named.has(this.#entries.get(channel)?.core)) continue;
         const { core, channel: opened } = this.#entry(channel);
         const before = core.subscribed;
         confirmed.add(core);

@@ -5,15 +5,17 @@ import {
   DisconnectRequestSchema,
   JoinGroupRequestSchema,
   LeaveGroupRequestSchema,
+  PutNamespaceRequestSchema,
 } from "@fanfare/proto/control/v1";
+import { DeliveryClass } from "@fanfare/proto/v1";
 import { ErrorCode, type FanfareError } from "@fanfare/sdk-core";
 import { contextOf } from "../../server/src/control/caller-context.ts";
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import type { Ledger, Trace } from "./ledger.ts";
 import type { NodePlace } from "./node-place.ts";
-import type { BackendStep } from "./plan.ts";
+import { appId, type BackendStep, setNamespace } from "./plan.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
-import { appId, echoMethod, type SimulatedPlayer } from "./simulated-player.ts";
+import { echoMethod, type SimulatedPlayer } from "./simulated-player.ts";
 
 /** What the backend of a run shares with the rest of it. */
 export interface BackendSurroundings {
@@ -50,8 +52,8 @@ export const backendContext = contextOf({ appId, keyId: "backend", scopes: new S
 export class GameBackend {
   readonly calls: BackendCall[] = [];
   readonly #around: BackendSurroundings;
-  /** By player and group: whether the player may be a member, after what the backend was told. */
-  readonly #memberships = new Map<string, { values: Set<boolean>; readonly open: Set<{ isAlone: boolean }> }>();
+  /** What may stand after what the backend was told: by player and group whether that is a member, and the rules of the namespace. */
+  readonly #standing = new Map<string, { values: Set<unknown>; readonly open: Set<{ isAlone: boolean }> }>();
 
   constructor(around: BackendSurroundings) {
     this.#around = around;
@@ -75,7 +77,7 @@ export class GameBackend {
   carryOut(step: BackendStep, { node }: NodePlace): void {
     if (node === undefined || node.isOver || node.isDraining) return;
     const { simulation, trace, players } = this.#around;
-    const playerId = `p${step.target}`;
+    const playerId = "target" in step ? `p${step.target}` : "";
     const call: BackendCall = {
       name: `c${this.calls.length}`,
       step,
@@ -89,7 +91,7 @@ export class GameBackend {
       answer: undefined,
     };
     this.calls.push(call);
-    const settle = this.#beginMembership(call);
+    const settle = this.#beginChange(call);
     node.process.run(() => {
       made(call, node).then(
         (answer) => {
@@ -110,25 +112,44 @@ export class GameBackend {
 
   /** Whether what it was told lets a player be a member of a group. */
   mayBe(isMember: boolean, playerId: string, group: string): boolean {
-    const known = this.#memberships.get(`${playerId} ${group}`);
+    const known = this.#standing.get(`${playerId} ${group}`);
     return known === undefined ? !isMember : known.values.has(isMember);
   }
 
+  /** Whether what it was told lets the namespace that it sets have these rules; undefined: there is no such namespace. */
+  mayHaveRules(maxRewind: number | undefined): boolean {
+    const known = this.#standing.get(setNamespace);
+    return known === undefined ? maxRewind === undefined : known.values.has(maxRewind);
+  }
+
   /** A call that failed may have been carried out, and of two at the same time either may have been the last. */
-  #beginMembership({ step, playerId }: BackendCall): ((isDone: boolean) => void) | undefined {
-    if (step.do !== "add-member" && step.do !== "remove-member") return undefined;
-    const value = step.do === "add-member";
-    const key = `${playerId} ${step.group}`;
-    const known = this.#memberships.get(key) ?? { values: new Set([false]), open: new Set() };
-    this.#memberships.set(key, known);
+  #beginChange({ step, playerId }: BackendCall): ((isDone: boolean) => void) | undefined {
+    const change = changeOf(step, playerId);
+    if (change === undefined) return undefined;
+    const { key, value, before } = change;
+    const known = this.#standing.get(key) ?? { values: new Set([before]), open: new Set() };
+    this.#standing.set(key, known);
     known.values.add(value);
-    const change = { isAlone: known.open.size === 0 };
+    const open = { isAlone: known.open.size === 0 };
     for (const other of known.open) other.isAlone = false;
-    known.open.add(change);
+    known.open.add(open);
     return (isDone) => {
-      known.open.delete(change);
-      if (isDone && change.isAlone) known.values = new Set([value]);
+      known.open.delete(open);
+      if (isDone && open.isAlone) known.values = new Set([value]);
     };
+  }
+}
+
+/** What a call changes to what, and what that was before all calls; undefined: nothing that stays. */
+function changeOf(step: BackendStep, playerId: string): { key: string; value: unknown; before: unknown } | undefined {
+  switch (step.do) {
+    case "add-member":
+    case "remove-member":
+      return { key: `${playerId} ${step.group}`, value: step.do === "add-member", before: false };
+    case "set-rules":
+      return { key: setNamespace, value: step.maxRewind, before: undefined };
+    default:
+      return undefined;
   }
 }
 
@@ -148,6 +169,12 @@ async function made({ step, name, playerId }: BackendCall, { calls }: SimulatedN
     case "ban": {
       const durationS = Math.ceil(step.forMs / 1000);
       await calls.ban(create(BanRequestSchema, { playerId, durationS, reason: "banned" }), backendContext);
+      return undefined;
+    }
+    case "set-rules": {
+      const rules = { deliveryClass: DeliveryClass.DURABLE, maxRewind: step.maxRewind };
+      const namespace = { name: setNamespace, rules };
+      await calls.putNamespace(create(PutNamespaceRequestSchema, { namespace }), backendContext);
       return undefined;
     }
     case "call": {

@@ -48,6 +48,7 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
   for (let i = 0; i < count; i++) steps.push({ atMs: random.between(0, lengthMs), ...draw.playerStep() });
   steps.push(...ofBackend(Random.named(seed, "backend"), players, nodes, lengthMs));
   steps.push(...ofPublishes(Random.named(seed, "backend publishes"), players, nodes, lengthMs));
+  steps.push(...ofSettings(Random.named(seed, "settings"), nodes, lengthMs));
   steps.push(...ofReaders(Random.named(seed, "readers"), players, lengthMs));
   const mood = random.below(100);
   const areCut = mood >= 100 - cutShare;
@@ -124,6 +125,14 @@ function ofPublishes(random: Random, players: number, nodes: number, lengthMs: n
     const to = random.pick(random.chance(0.5) ? live : durableGroups);
     const size = random.chance(0.9) ? 0 : random.below(16_000);
     return { atMs: random.between(500, lengthMs), do: "announce", node: random.below(nodes), to, size };
+  });
+}
+
+/** What a backend sets at run time: in half of the runs nothing. */
+function ofSettings(random: Random, nodes: number, lengthMs: number): Step[] {
+  const count = random.chance(0.5) ? 0 : 1 + random.below(4);
+  return Array.from({ length: count }, (_, i) => {
+    return { atMs: random.between(500, lengthMs), do: "set-rules", node: random.below(nodes), maxRewind: 1 + i };
   });
 }
 

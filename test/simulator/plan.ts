@@ -53,7 +53,9 @@ export type BackendStep =
   /** They end, and none begins for so long. */
   | { readonly do: "ban"; readonly node: number; readonly target: number; readonly forMs: number }
   /** Calls a method of the player's client. */
-  | { readonly do: "call"; readonly node: number; readonly target: number };
+  | { readonly do: "call"; readonly node: number; readonly target: number }
+  /** Gives the namespace {@link setNamespace} other rules. */
+  | { readonly do: "set-rules"; readonly node: number; readonly maxRewind: number };
 
 /** Something that the game's backend publishes at a node, by the control API, and tries again elsewhere. */
 export interface BackendPublish {
@@ -138,6 +140,9 @@ export interface Plan {
   readonly steps: readonly Step[];
 }
 
+/** The app of all runs. */
+export const appId = "game";
+
 /** The groups of a run by the class of their namespace. */
 export const liveGroups = ["live:a", "live:b"];
 export const durableGroups = ["log:a", "log:b"];
@@ -145,6 +150,23 @@ export const durableGroups = ["log:a", "log:b"];
 export const presenceGroup = "live:a";
 /** Groups that players receive because a backend has made them members. */
 export const memberGroups = ["team:a", "team:b"];
+
+/** The rules of this one are set at run time, and nobody has its groups. */
+export const setNamespace = "set";
+
+const ofBackend: ReadonlySet<Step["do"]> = new Set([
+  ...(["add-member", "remove-member", "kick", "ban", "call", "set-rules"] as const),
+]);
+
+/** Whether a step is a call of the backend that is not to publish. */
+export function isBackendStep(step: Step): step is Step & BackendStep {
+  return ofBackend.has(step.do);
+}
+
+/** Whether a step is something that happens to nodes or to Valkey. */
+export function isOfServers(step: Step): boolean {
+  return !("player" in step || isBackendStep(step) || step.do === "announce");
+}
 
 /** Whether a channel keeps its messages. */
 export function isDurable(to: string): boolean {

@@ -2,8 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Access, PresenceMode, ServerConfigSchema } from "@fanfare/proto/config/v1";
 import { DeliveryClass } from "@fanfare/proto/v1";
 import { type ResolvedConfig, resolveConfig } from "../../server/src/config/resolved-config.ts";
-import type { Plan } from "./plan.ts";
-import { appId } from "./simulated-player.ts";
+import { appId, type Plan } from "./plan.ts";
 
 const open = { subscribe: Access.ANYONE, publish: Access.ANYONE, presence: PresenceMode.MEMBERS };
 const secret = { case: "secret" as const, value: "a secret of simulated runs, and of nothing else" };

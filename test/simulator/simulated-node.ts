@@ -1,6 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { NodeState, type Publication } from "@fanfare/proto/control/v1";
-import { CloseCode, ErrorCode, type PublishResult } from "@fanfare/proto/v1";
+import { ChannelSchema, CloseCode, ErrorCode, type PublishResult } from "@fanfare/proto/v1";
 import type { VerifiedToken } from "../../server/src/auth/player-token.ts";
 import type { ResolvedConfig } from "../../server/src/config/resolved-config.ts";
 import { appOf, callerOf } from "../../server/src/control/caller-context.ts";
@@ -15,6 +16,7 @@ import type { Log } from "../../server/src/observe/log.ts";
 import type { SimulatedProcess } from "../../server/src/testing/simulation/simulated-process.ts";
 import type { NodeBackend } from "./backbone.ts";
 import type { SimulatedLinks } from "./node-links.ts";
+import { appId } from "./plan.ts";
 import type { SimulatedSocket } from "./simulated-socket.ts";
 
 /** What a node in a simulation is made of. */
@@ -72,6 +74,12 @@ export class SimulatedNode {
   /** What its control API does. */
   get calls(): ControlCalls {
     return this.#run.calls;
+  }
+
+  /** How far players may rewind in a namespace, as it knows; undefined: it knows of no such namespace. */
+  rewindOf(namespace: string): number | undefined {
+    const channel = { kind: { case: "group", value: `${namespace}:a` } } as const;
+    return this.node.apps.get(appId)?.hub.namespaces.policyFor(create(ChannelSchema, channel))?.maxRewind;
   }
 
   /** Publishes for a backend, to one channel. */

@@ -12,7 +12,7 @@ import { epochMs, SimulatedProcess } from "../../server/src/testing/simulation/s
 import type { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import type { Ledger, Subscriber, Trace } from "./ledger.ts";
 import type { Network } from "./network.ts";
-import { isDurable, memberGroups, presenceGroup } from "./plan.ts";
+import { appId, isDurable, memberGroups, presenceGroup } from "./plan.ts";
 import { simulatedToken } from "./simulated-node.ts";
 
 /** What players of a run share. */
@@ -30,8 +30,6 @@ export interface PlayerSurroundings {
 /** The method that a backend calls, with the call's name, which is also the answer. */
 export const echoMethod = "echo";
 
-/** The app of every run. */
-export const appId = "game";
 const words = text("words");
 /** Tokens outlive the run. */
 const tokenLifeMs = 86_400_000;

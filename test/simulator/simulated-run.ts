@@ -3,7 +3,7 @@ import type { Random } from "../../server/src/testing/random.ts";
 import { Simulation } from "../../server/src/testing/simulation/simulation.ts";
 import { type Backbone, EmbeddedBackbone } from "./backbone.ts";
 import { BackendPublishes } from "./backend-publishes.ts";
-import { checkBackend, membershipFaults } from "./checks/backend.ts";
+import { checkBackend, membershipFaults, settingsFaults } from "./checks/backend.ts";
 import { excessOf } from "./checks/bounds.ts";
 import { checkCalm } from "./checks/calm.ts";
 import { checkGuarantees } from "./checks/guarantees.ts";
@@ -17,6 +17,7 @@ import { Network } from "./network.ts";
 import { NodePlace } from "./node-place.ts";
 import {
   durableGroups,
+  isBackendStep,
   isDurable,
   liveGroups,
   type NodeStep,
@@ -150,7 +151,7 @@ export class SimulatedRun {
     this.#trace?.(`* ${describe(step)}`);
     if ("player" in step) this.#ofPlayer(step);
     else if (step.do === "announce") this.#publishes.carryOut(step);
-    else if ("target" in step) this.#backend.carryOut(step, this.#place(step.node));
+    else if (isBackendStep(step)) this.#backend.carryOut(step, this.#place(step.node));
     else if (isNodeStep(step)) this.#place(step.node).carryOut(step);
     else this.#backbone.carryOut(step, (node) => this.#place(node).process);
   }
@@ -254,6 +255,7 @@ export class SimulatedRun {
     await this.#untilNone(settleMs, () => [
       ...rosterFaults(players()),
       ...membershipFaults(this.#backend, players(), this.#backbone.losses),
+      ...settingsFaults(this.#backend, this.#places, this.#backbone.losses),
     ]);
     let failed = await this.#failedPublishes(players());
     if (failed.length > 0 && this.#mayLoseNodes) {

@@ -11,9 +11,8 @@ import type { Backbone, NodeBackend, RunSurroundings } from "./backbone.ts";
 import type { Losses } from "./checks/guarantees.ts";
 import { nodesLeftIn, routesLeftIn } from "./checks/valkey-leftovers.ts";
 import { outputBufferFor, SimulatedLinks } from "./node-links.ts";
-import type { Setting, ValkeyStep } from "./plan.ts";
+import { appId, isOfServers, type Setting, type ValkeyStep } from "./plan.ts";
 import { openLinksOf, tamperingOf } from "./sabotage.ts";
-import { appId } from "./simulated-player.ts";
 
 /** Shards and replicas of each, by setting. */
 const sizes: Readonly<Record<Exclude<Setting, "embedded">, { shards: number; replicas: number }>> = {
@@ -43,7 +42,7 @@ export class ValkeyBackbone implements Backbone {
   }
 
   get losses(): Losses {
-    const nodesAreLost = this.#around.plan.steps.some((step) => !("player" in step || "target" in step));
+    const nodesAreLost = this.#around.plan.steps.some(isOfServers);
     const logsAreLost = this.#model.hasLostData;
     const changesAreLost = logsAreLost || this.#brokers.some(({ counts }) => counts.lateReplicas > 0);
     return { logsAreLost, changesAreLost, nodesAreLost };

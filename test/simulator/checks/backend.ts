@@ -1,5 +1,6 @@
 import type { BackendCall, GameBackend } from "../game-backend.ts";
-import { memberGroups } from "../plan.ts";
+import type { NodePlace } from "../node-place.ts";
+import { memberGroups, setNamespace } from "../plan.ts";
 import type { SimulatedPlayer } from "../simulated-player.ts";
 import type { Losses } from "./guarantees.ts";
 
@@ -70,4 +71,18 @@ export function membershipFaults(
       return [`${player.name} is ${isMember ? "" : "not "}in ${group}, against what the backend was told`];
     }),
   );
+}
+
+/** What rules nodes go by, against what the backend was told that it has set. */
+export function settingsFaults(
+  backend: GameBackend,
+  places: readonly NodePlace[],
+  { changesAreLost }: Losses,
+): string[] {
+  const rules = places.map((place) => place.node?.rewindOf(setNamespace));
+  const isMixed = new Set(rules).size > 1;
+  if (!isMixed && (changesAreLost || backend.mayHaveRules(rules[0]))) return [];
+  return [
+    `nodes let players rewind ${rules.join(", ")} messages in ${setNamespace}, against what the backend was told`,
+  ];
 }

@@ -7,7 +7,7 @@ import { checkNoFlicker } from "./presence.ts";
 
 const ownWill = new Set<Step["do"]>([
   ...(["connect", "close", "join", "leave", "publish", "send", "show", "commit", "look-back"] as const),
-  ...(["add-member", "remove-member", "kick", "ban", "call", "announce"] as const),
+  ...(["add-member", "remove-member", "kick", "ban", "call", "set-rules", "announce"] as const),
 ]);
 const planned = new Set<Step["do"]>([...ownWill, "drain-node", "fail-over", "migrate"]);
 

@@ -1,5 +1,5 @@
 import type { NodePlace } from "../node-place.ts";
-import { appId } from "../simulated-player.ts";
+import { appId } from "../plan.ts";
 
 /** What a node still holds of clients that have gone, in sentences. `idleTimers`: how many timers it had before the first came. */
 export function leaksOf(place: NodePlace, idleTimers: number): string[] {
