@@ -57,6 +57,28 @@ describe("SettingsSync", () => {
     expect([reads.length, sync.version]).toEqual([2, 2]);
   });
 
+  it("finds out by itself what nobody has told", async () => {
+    const { clock, reads, looks, applied, sync, settings } = setUp();
+    const opened = sync.open();
+    reads[0]?.resolve(settings(1, "one"));
+    await opened;
+    for (const [i, version] of [1, 2].entries()) {
+      clock.advance(5_000);
+      clock.advance(200);
+      await turns();
+      expect(looks).toHaveLength(i + 1);
+      looks[i]?.resolve(version);
+      await turns();
+    }
+    reads[1]?.resolve(settings(2, "one", "two"));
+    await turns();
+    expect(applied.at(-1)).toEqual(["one", "two"]);
+    sync.close();
+    clock.advance(60_000);
+    await turns();
+    expect(looks).toHaveLength(2);
+  });
+
   it("goes by what the store has when a failover has lost the newest", async () => {
     const { reads, applied, sync, settings } = setUp();
     for (const [i, state] of [settings(9, "one", "two"), settings(5, "one")].entries()) {

@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { NamespaceSchema } from "@fanfare/proto/config/v1";
 import type { Settings, SettingsStore } from "../broker/settings-store.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import type { NamespaceRegistry } from "../namespace/namespace-registry.ts";
 import type { Log } from "../observe/log.ts";
 
@@ -19,6 +19,8 @@ export interface SettingsSyncOptions {
 const retryMs = 1_000;
 /** The least time between two looks that others cause, in milliseconds. */
 const lookEveryMs = 200;
+/** After which it is looked whether there is something newer of which nobody has told, in milliseconds: who has set it may be gone since. */
+const watchMs = 5_000;
 
 /** A namespace that was set at run time. */
 interface Applied {
@@ -38,6 +40,7 @@ export class SettingsSync {
   #next: Promise<number> | undefined;
   #look: Promise<void> | undefined;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
+  #watch: Timer | undefined;
   #closed = false;
 
   constructor(options: SettingsSyncOptions) {
@@ -49,9 +52,10 @@ export class SettingsSync {
     return this.#version;
   }
 
-  /** Settles when the settings of now have been read once. @throws FanfareError UNAVAILABLE */
+  /** Settles when the settings of now have been read once. From then on it looks for newer ones. @throws FanfareError UNAVAILABLE */
   async open(): Promise<void> {
     await this.refresh();
+    this.#watchOn();
   }
 
   /**
@@ -109,6 +113,16 @@ export class SettingsSync {
 
   close(): void {
     this.#closed = true;
+    this.#watch?.cancel();
+  }
+
+  #watchOn(): void {
+    if (this.#closed) return;
+    this.#watch = this.#options.clock.setTimer(watchMs, () => {
+      void this.lookAgain()
+        .catch(ignore)
+        .then(() => this.#watchOn());
+    });
   }
 
   #begin(): Promise<number> {

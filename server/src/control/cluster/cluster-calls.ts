@@ -114,6 +114,8 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
       node.settings?.atLeast(version),
       ...cluster.peers.map((peer) => cluster.ask(peer, question)),
     ]);
+    // It is stored, but who counts as gone has told nobody, and not itself as it comes back.
+    cluster.requireMember();
   }
 
   /** First in the store, for those that are between two nodes or whose node is gone. What nodes can end is ended in any case. */
