@@ -29,6 +29,9 @@ export interface PoolResult {
 /** Seeds that a worker is given at once. */
 const rangeSeeds = 20;
 
+/** Garbage is short-lived; and of errors nobody reads where they come from, until a seed is run by itself. */
+const workerArgv = ["--max-semi-space-size=64", "--stack-trace-limit=0"];
+
 /** Runs seeds in several processes. */
 export async function runSeeds(options: PoolOptions): Promise<PoolResult> {
   const total: PoolResult = { seeds: 0, tally: {}, failed: [] };
@@ -54,6 +57,7 @@ export async function runSeeds(options: PoolOptions): Promise<PoolResult> {
 /** One process, until there are no more ranges. */
 function runWorker(takeRange: () => SeedRange | undefined, take: (result: RangeResult) => void): Promise<void> {
   const child = fork(fileURLToPath(new URL("worker.ts", import.meta.url)), {
+    execArgv: [...process.execArgv, ...workerArgv],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   return new Promise((resolve, reject) => {

@@ -222,15 +222,29 @@ export class SimulatedRun {
     this.#trace?.("* the faults are over");
     // What nobody was told of is noticed by its silence.
     const { heartbeatIntervalMs, heartbeatTimeoutMs } = this.#plan.timing;
-    const noticedMs = Math.max(heartbeatIntervalMs + heartbeatTimeoutMs, this.#mayLoseNodes ? deathMs : 0) + 2000;
+    const noticedMs = heartbeatIntervalMs + heartbeatTimeoutMs + 2000;
     await this.#simulation.runUntil(Math.max(this.#simulation.nowMs, beganMs + endOf(this.#plan.steps)));
     await this.#until("the nodes serve again", settleMs, () => this.#places.every((place) => place.isServing));
     await this.#simulation.runUntil(Math.max(this.#simulation.nowMs + noticedMs, this.#backend.bannedUntilMs));
     await this.#until("the nodes still serve", settleMs, () => this.#places.every((place) => place.isServing));
+    await this.#until("the nodes know one another, and nobody else", settleMs, () => this.#isWellKnown());
     await this.#until("every player is back", settleMs, () =>
       this.#everyPlayer.every((player) => player.isClosed || player.isOpen),
     );
     await this.#answers();
+  }
+
+  /** Each node knows all that there are, and none that is not there any more. */
+  #isWellKnown(): boolean {
+    const nodes = this.#places.flatMap((place) => (place.node === undefined ? [] : [place.node.node]));
+    const others = nodes.length - 1;
+    return nodes.every(({ cluster }) => {
+      const known = new Set(cluster?.peers);
+      return (
+        cluster === undefined ||
+        (known.size === others && nodes.filter((one) => known.has(one.incarnation)).length === others)
+      );
+    });
   }
 
   /** Something was done through which a node dies, or is taken for dead. */

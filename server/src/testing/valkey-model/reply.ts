@@ -32,8 +32,7 @@ export const ok = new Status("OK");
 /** A part of a command with one character a byte. */
 export function binaryOf(part: CommandPart): string {
   if (typeof part !== "string") return Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString("latin1");
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
-  return /^[\x00-\x7f]*$/.test(part) ? part : Buffer.from(part).toString("latin1");
+  return Buffer.byteLength(part) === part.length ? part : Buffer.from(part).toString("latin1");
 }
 
 /** An answer as the client library gives it; an error as it words it. */
