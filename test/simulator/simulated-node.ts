@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
 import { NodeState, type Publication } from "@fanfare/proto/control/v1";
 import { ChannelSchema, CloseCode, ErrorCode, type PublishResult } from "@fanfare/proto/v1";
 import type { VerifiedToken } from "../../server/src/auth/player-token.ts";
@@ -83,7 +82,7 @@ export class SimulatedNode {
   }
 
   /** Publishes for a backend, to one channel. */
-  async publish(publication: Publication, context: HandlerContext): Promise<PublishResult> {
+  async publish(publication: Publication, context: Parameters<typeof appOf>[1]): Promise<PublishResult> {
     const { node, publisher } = this.#run;
     node.cluster?.requireMember();
     const { signal } = new AbortController();
