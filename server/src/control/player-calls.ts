@@ -3,6 +3,7 @@ import type { ControlService } from "@fanfare/proto/control/v1";
 import { CloseCode } from "@fanfare/proto/v1";
 import type { Session } from "../hub/session.ts";
 import type { Ending } from "../hub/session-life.ts";
+import { playerKey } from "../wire/channel-key.ts";
 import { appOf, callerOf } from "./caller-context.ts";
 import type { ControlApp, ControlNode } from "./control-context.ts";
 
@@ -46,11 +47,14 @@ export function playerCalls(node: ControlNode): PlayerCalls {
       return { connections: revoked.length };
     },
 
-    erasePlayer({ playerId }, context) {
+    async erasePlayer({ playerId }, context) {
       const app = appOf(node, context);
+      const { appId } = callerOf(context);
       const sessions = endAll(app, playerId, endingOf(CloseCode.KICKED, ""));
       const memberships = app.hub.memberships.groupsOf(playerId).filter((group) => app.hub.leave(playerId, group));
-      node.bans.unban(callerOf(context).appId, playerId);
+      node.bans.unban(appId, playerId);
+      await app.hub.cursors.erasePlayer(appId, playerId);
+      await app.hub.messageLog.erase({ appId, key: playerKey(playerId) });
       return { sessions, memberships: memberships.length };
     },
   };

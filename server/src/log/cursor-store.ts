@@ -14,7 +14,7 @@ export interface CursorStore {
    *   stored or not
    */
   commit(channel: LogChannel, playerId: string, position: LogPosition, dead?: number): Promise<LogPosition>;
-  /** Forgets all cursors of a player. */
+  /** Forgets all cursors of a player. @throws FanfareError UNAVAILABLE, DEADLINE_EXCEEDED: they may be erased or not */
   erasePlayer(appId: string, playerId: string): Promise<void>;
 }
 

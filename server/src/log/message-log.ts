@@ -172,6 +172,6 @@ export interface MessageLog extends AsyncDisposable {
   deleteMessage(channel: LogChannel, policy: LogPolicy, position: LogPosition): Promise<PositionVerdict>;
   /** Throws all entries away and begins a new epoch. Identities are remembered on. Returns the new head. */
   clear(channel: LogChannel, policy: LogPolicy): Promise<LogPosition>;
-  /** Forgets a channel altogether; the next look begins a new log. */
+  /** Forgets a channel altogether; the next look begins a new log. @throws FanfareError UNAVAILABLE, DEADLINE_EXCEEDED: it may be erased or not */
   erase(channel: LogChannel): Promise<void>;
 }

@@ -55,6 +55,9 @@ export const defaultAppendWaitMs = 1_500;
 /** How long replicas that have failed are left alone, in milliseconds. */
 const replicaPauseMs = 1_000;
 
+/** What an erasure takes of the bounds on what waits, in bytes, about. */
+const eraseBytes = 300;
+
 /**
  * The log's own connections: one for what waits for replicas, because a WAIT holds up everything behind it, and one for the rest. Loads
  * the functions when it connects and whenever a node turns out to lack them.
@@ -232,6 +235,18 @@ export class LogConnections implements AsyncDisposable {
       if (this.#closed || clock.monotonicMs() + pauseMs > deadlineMs) throw unavailable(failure);
       await new Promise<void>((resolve) => clock.setTimer(pauseMs, resolve));
     }
+  }
+
+  /**
+   * Forgets what is under these keys, of one slot.
+   * @throws FanfareError UNAVAILABLE; DEADLINE_EXCEEDED if no replica has confirmed it in time: it can be repeated
+   */
+  async erase(tag: string, keys: readonly string[]): Promise<void> {
+    const command = this.functionCall("erase", keys, []);
+    const { reply, acknowledged } = await this.replicated.call(tag, command, eraseBytes);
+    if (reply !== undefined && acknowledged !== undefined) return;
+    const message = "no replica has confirmed in time that it is erased; the call can be repeated";
+    throw new FanfareError(ErrorCode.DEADLINE_EXCEEDED, message);
   }
 
   /** Calls that write and have no result yet are given up, so that none is carried out that was not sent: see {@link GroupedCalls.giveUpAll}. */

@@ -52,7 +52,7 @@ export class ValkeyCursorStore implements CursorStore {
 
   async erasePlayer(appId: string, playerId: string): Promise<void> {
     const cursors = this.#key(appId, playerId);
-    await this.#connections.send(["UNLINK", cursors.key], cursors.tag);
+    await this.#connections.erase(cursors.tag, [cursors.key]);
   }
 
   #key(appId: string, playerId: string): { tag: string; key: string } {

@@ -184,7 +184,7 @@ export class ValkeyMessageLog implements MessageLog {
 
   async erase(channel: LogChannel): Promise<void> {
     const { tag, stream, meta } = this.#keys(channel);
-    await this.#connections.send(["UNLINK", stream, meta], tag);
+    await this.#connections.erase(tag, [stream, meta]);
     this.#proven.forget(tag);
   }
 

@@ -94,6 +94,14 @@ local function clear(keys, args)
   begin_epoch(log, log.epoch)
   return 'ok ' .. ends_of(log, args[1])
 end
+
+-- Forgets a log altogether, or cursors. Something is written in any case, so that a WAIT behind it covers it. Arguments: is cluster. Answers 'ok <mark>'.
+local function erase(keys, args)
+  server.call('UNLINK', unpack(keys))
+  server.call('SET', keys[1], '')
+  server.call('UNLINK', keys[1])
+  return 'ok ' .. mark(args[1])
+end
 ${markFunctions}
 -- What frees memory, or only reads, is served also when memory is full.
 local function register(name, callback)
@@ -106,6 +114,7 @@ register('look', look)
 register('prove', prove)
 register('delete', delete)
 register('clear', clear)
+register('erase', erase)
 register('touch', touch)
 register('mark', tell_mark)
 `;
