@@ -81,12 +81,12 @@ function volatileOf({ published, subscribers }: Ledger, calls: readonly BackendC
   });
 }
 
-/** The client may not know of it yet, or have closed before it did. */
+/** The client may not know of it yet, or have closed before it did; one that was about to connect may be ended, too. */
 function mayBeEnded({ by, beganMs }: Published, calls: readonly BackendCall[]): boolean {
   return calls.some(
     ({ step, sessions, ...call }) =>
       (step.do === "kick" || step.do === "ban") &&
       call.beganMs <= beganMs + toNodeMs &&
-      [...sessions].some(([{ name }, count]) => name === by && count > 0),
+      [...sessions.keys()].some(({ name }) => name === by),
   );
 }
