@@ -113,9 +113,10 @@ describe.skipIf(requireTool("valkey-server") === undefined)("the functions of th
     expect(await valkey.command("XLEN", keysOf(channel).stream)).toBe("2");
   });
 
-  it("refuse to append when memory is full, and still read, delete and clear", async () => {
+  it("refuse to append when memory is full, and still read, delete, clear and erase", async () => {
     const channel = newChannel();
     const { position } = await stored(under.log, appendOf(channel, 1));
+    await under.cursors.commit(channel, "ann", position);
     await using impatient = await openValkeyLog(servers, { callTimeoutMs: 200 });
     await valkey.command("CONFIG", "SET", "maxmemory", "1");
     try {
@@ -123,6 +124,9 @@ describe.skipIf(requireTool("valkey-server") === undefined)("the functions of th
       expect(outline((await page(under.log, channel)).items)).toBe("1");
       expect(await under.log.deleteMessage(channel, policyWith(), position)).toBe("ok");
       expect((await under.log.clear(channel, policyWith())).offset).toBe(0);
+      expect(await under.cursors.get(channel, "ann")).toEqual(position);
+      await under.cursors.erasePlayer(channel.appId, "ann");
+      await under.log.erase(channel);
     } finally {
       await valkey.command("CONFIG", "SET", "maxmemory", "0");
     }

@@ -31,5 +31,5 @@ local function cursor(keys, args)
 end
 
 server.register_function('PREFIX_commit_cursor', commit_cursor)
-server.register_function('PREFIX_cursor', cursor)
+register('cursor', cursor)
 `;
