@@ -15,6 +15,9 @@ import type { SimulatedLinks } from "./node-links.ts";
  * - `lose-records`: a link says that another node has a live message, and has not sent it.
  * - `lose-words`: a link says that another node has what this one told it of presence, or asked it, and has not sent it.
  * - `forget-players`: Valkey says that it has stored a membership, a kick or a ban, and throws it away with all that it has of the player.
+ * - `forget-cursors`: Valkey says that it has stored a cursor, and throws it away.
+ * - `forget-keys`: Valkey stores what a backend publishes, and not its idempotency key.
+ * - `forget-settings`: Valkey says that it has stored a namespace's rules, and throws all settings away.
  * - `exceed-bounds`: links keep to no bounds but those by default.
  * - `swap-messages`: the network gives a client two of the node's messages in the wrong order.
  */
@@ -29,22 +32,36 @@ export const sabotages = [
   "lose-records",
   "lose-words",
   "forget-players",
+  "forget-cursors",
+  "forget-keys",
+  "forget-settings",
   "exceed-bounds",
   "swap-messages",
 ] as const;
 
-/** How often each strikes. */
+/** How often each strikes, and what is seldom done in a run. */
 const share = 0.1;
+const shareOfSeldom = 0.7;
+const seldom: ReadonlySet<Sabotage> = new Set<Sabotage>(["forget-cursors", "forget-keys", "forget-settings"]);
+
+/** Functions that are carried out and then undone, by the sabotage that does it. */
+const undone: Partial<Record<Sabotage, RegExp>> = {
+  "forget-players": /_(member_change|standing_kick|standing_ban)$/,
+  "forget-cursors": /_commit_cursor$/,
+  "forget-settings": /_settings_set$/,
+};
+/** Where an append has its key. */
+const keyArgument = 9;
 
 /** What it does to Valkey. */
 export function tamperingOf(sabotage: Sabotage | undefined, random: Random): Tampering {
   if (sabotage === "lie-about-replicas") return { waitLies: true };
   if (sabotage === "keep-routes") return { answer: keepRoutes };
-  if (sabotage !== "forget-routes" && sabotage !== "forget-entries" && sabotage !== "forget-players") return {};
+  if (sabotage === undefined || !sabotage.startsWith("forget-")) return {};
   return {
     answer(command, carryOut) {
       const [name, called = ""] = command;
-      if (name !== "FCALL" || !random.chance(share)) return undefined;
+      if (name !== "FCALL" || !random.chance(seldom.has(sabotage) ? shareOfSeldom : share)) return undefined;
       if (sabotage === "forget-routes" && called.endsWith("_route_add")) {
         const marked = carryOut(["FCALL", called.replace("_route_add", "_mark"), "0", command[4] ?? "0"]);
         return `${String(marked)} 0`;
@@ -55,7 +72,8 @@ export function tamperingOf(sabotage: Sabotage | undefined, random: Random): Tam
         carryOut(["XDEL", command[3] ?? "", id]);
         return reply;
       }
-      if (sabotage === "forget-players" && /_(member_change|standing_kick|standing_ban)$/.test(called)) {
+      if (sabotage === "forget-keys" && called.endsWith("_append")) return carryOut(command.with(keyArgument, ""));
+      if (undone[sabotage]?.test(called)) {
         const reply = carryOut(command);
         carryOut(["DEL", command[3] ?? ""]);
         return reply;

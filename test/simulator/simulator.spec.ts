@@ -16,6 +16,9 @@ const seedsToNotice: Readonly<Record<Sabotage, number>> = {
   "lose-records": 40,
   "lose-words": 10,
   "forget-players": 10,
+  "forget-cursors": 6,
+  "forget-keys": 155,
+  "forget-settings": 10,
   "exceed-bounds": 150,
   "swap-messages": 120,
 };
