@@ -4,7 +4,6 @@ import {
   type Record as ClusterRecord,
   type LiveMessage,
   type NodeRecord,
-  NodeState,
   RecordSchema,
   type StoredMessage,
 } from "@fanfare/proto/cluster/v1alpha";
@@ -212,12 +211,12 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       throw new FanfareError(ErrorCode.UNAVAILABLE, "most shards of the registry are out of reach");
     }
     await this.#greetings.join();
-    await this.nodes.enter(NodeState.READY);
+    await this.nodes.joined();
   }
 
   /** Tells the others that this node sends its clients away. */
   drain(): Promise<void> {
-    return this.nodes.enter(NodeState.DRAINING);
+    return this.nodes.drain();
   }
 
   /** Settles when every message that another node has routed by older routes than those of now has been received here. */

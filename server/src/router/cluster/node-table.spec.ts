@@ -100,7 +100,7 @@ describe("NodeTable", () => {
     await table.open();
     expect(told).toEqual(["joined 2"]);
     expect([...table.peers.keys()]).toEqual([peer]);
-    await table.enter(NodeState.READY);
+    await table.joined();
     await pass(3_000);
     expect(registry.states).toEqual([NodeState.JOINING, NodeState.READY, NodeState.READY, NodeState.READY]);
     await table.close();
@@ -257,12 +257,20 @@ describe("NodeTable", () => {
   it("is a member from when it has joined until its lease has ended, also before it knows that", async () => {
     await table.open();
     expect(table.isMember).toBe(false);
-    await table.enter(NodeState.READY);
+    await table.joined();
     expect(table.isMember).toBe(true);
     await pass(3_000);
     expect(table.isMember).toBe(true);
     clock.stall(leaseMs + 500);
     expect([table.isMember, told]).toEqual([false, []]);
+  });
+
+  it("is no member while it joins, also if it is to send its clients away", async () => {
+    await table.open();
+    await table.drain();
+    expect([table.isMember, registry.states.at(-1)]).toEqual([false, NodeState.JOINING]);
+    await table.joined();
+    expect([table.isMember, registry.states.at(-1)]).toEqual([true, NodeState.DRAINING]);
   });
 
   it("is the one who clears away behind the dead, beside newcomers who may not have known them", async () => {

@@ -65,6 +65,7 @@ export class NodeTable {
   /** Until when what a shard lacks means nothing, by the monotonic clock. */
   readonly #unsettledUntilMs: number[] = [];
   #state = NodeState.JOINING;
+  #isDraining = false;
   #renewedAtMs: number;
   #timer: Timer | undefined;
   #closed = false;
@@ -123,10 +124,16 @@ export class NodeTable {
     this.#schedule();
   }
 
-  /** Tells the others of a new state, at once. */
-  async enter(state: NodeState): Promise<void> {
-    this.#state = state;
+  /** The others know this node. Told them at once: it serves clients, or sends them away, if that was asked meanwhile. */
+  async joined(): Promise<void> {
+    this.#state = this.#isDraining ? NodeState.DRAINING : NodeState.READY;
     await this.#renew();
+  }
+
+  /** It sends its clients away. Told the others at once; by who has not joined yet, when it has. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    if (this.#state !== NodeState.JOINING) await this.joined();
   }
 
   /** What the node looks like, for a greeting. */
