@@ -2,7 +2,7 @@ import { type Message, Outcome, type ServerFrame, SkipReason, type Subscribed } 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { requireTool } from "../../../test/require-tool.ts";
 import type { DurableStores } from "../log/durable-stores.ts";
-import { expectResult, type TestClient, textOf } from "../testing/test-client.ts";
+import { expectResult, type TestClient, textOf, until } from "../testing/test-client.ts";
 import { startTestServer, type TestServer, tokenFor } from "../testing/test-server.ts";
 import { openValkeyStores } from "../testing/valkey-log.ts";
 import { startCluster, startStandalone, type ValkeyServers } from "../testing/valkey-processes.ts";
@@ -237,6 +237,29 @@ describe.each([
     bob.resume();
     const numbers = (await bob.received(90)).map((message) => Number.parseInt(textOf(message), 10));
     expect(numbers).toEqual(Array.from({ length: 90 }, (_, i) => i + 1));
+  });
+
+  it("reads a page of history after the other for a slow reader, and keeps its connection", async () => {
+    const limits = { sendQueueBytes: 262_144, bytesPerSecond: 100_000_000, maxPayloadBytes: 65_536 };
+    await using slowFixture = await startTestServer({ ...(stores && { stores }), limits });
+    const [ann, bob] = await Promise.all(
+      ["ann", "bob"].map((player) => slowFixture.join(player, { hello: { features } })),
+    );
+    const filler = "x".repeat(60_000);
+    for (let i = 1; i <= 20; i++) await ann?.publish(group, `${i} ${filler}`);
+    bob?.pause();
+    const request = { case: "history" as const, value: { channel, limit: 20 } };
+    const pages = Promise.all(Array.from({ length: 60 }, () => bob?.request(request)));
+    // More than the kernel takes, while nothing is read.
+    const { counters } = slowFixture.server.node;
+    await until(() => counters.bytesOut > 2_000_000, "pages are on their way");
+    expect(counters.sendQueueBytes).toBeLessThanOrEqual(262_144);
+    bob?.resume();
+    for (const page of await pages) {
+      const { messages, next } = expectResult(page!, "historyPage");
+      expect([messages.map(({ log }) => log?.offset), next?.offset]).toEqual([[20n, 19n], 19n]);
+    }
+    expect(bob?.closedWith).toBeUndefined();
   });
 
   async function epoch(client: TestClient): Promise<bigint> {

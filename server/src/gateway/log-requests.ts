@@ -4,7 +4,13 @@ import { checkCursor, type ReadableChannel, readHistory, requireDurable } from "
 import { unknownNamespace } from "../hub/subscriptions.ts";
 import { fromWirePosition, toWirePosition } from "../log/log-position.ts";
 import { channelKey } from "../wire/channel-key.ts";
+import type { Connection } from "./connection.ts";
 import { answerLater, type Requester, reply, required } from "./requester.ts";
+
+/** Bytes of the messages on a page at most. */
+const maxPageBytes = 1024 * 1024;
+/** The last page that is read for a connection: the next is read when that has left, so that many do not meet in memory, or in the queue. */
+const lastPages = new WeakMap<Connection, Promise<void>>();
 
 /** Reads a log without subscribing it. @throws FanfareError */
 export function history(requester: Requester, id: number, query: HistoryQuery): void {
@@ -14,10 +20,30 @@ export function history(requester: Requester, id: number, query: HistoryQuery): 
   if (maxRewind === 0) {
     throw new FanfareError(ErrorCode.PERMISSION_DENIED, "the namespace does not let players read history (max_rewind)");
   }
-  answerLater(requester, id, async () => {
-    const value = await readHistory(app.hub.messageLog, readable, query, maxRewind);
+  // Half of the queue is for a page; a quarter may wait before it.
+  const queueBytes = connection.context.config.limits.sendQueueBytes;
+  const maxBytes = Math.min(maxPageBytes, queueBytes / 2);
+  const page = async (): Promise<void> => {
+    await roomFor(connection, queueBytes / 4);
+    if (!connection.isAlive) return;
+    const value = await readHistory(app.hub.messageLog, readable, query, { maxRewind, maxBytes });
+    await roomFor(connection, queueBytes / 4);
     reply(connection, id, { case: "historyPage", value });
-  });
+  };
+  const inTurn = (lastPages.get(connection) ?? Promise.resolve()).then(page);
+  lastPages.set(
+    connection,
+    inTurn.catch(() => {}),
+  );
+  answerLater(requester, id, () => inTurn);
+}
+
+/** Settles when no more than this waits for the connection, or it is gone. */
+async function roomFor(connection: Connection, bytes: number): Promise<void> {
+  while (connection.isAlive && connection.queuedBytes > bytes) {
+    await connection.writable();
+    await new Promise<void>((resolve) => connection.context.clock.defer(resolve));
+  }
 }
 
 /** Keeps how far the player has read. @throws FanfareError */

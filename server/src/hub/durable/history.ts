@@ -20,7 +20,15 @@ import { channelKey } from "../../wire/channel-key.ts";
 
 /** Messages of a page by default, and bytes of their bodies. */
 const defaultLimit = 50;
-const maxPageBytes = 1024 * 1024;
+const defaultMaxBytes = 1024 * 1024;
+
+/** What bounds a page. */
+export interface PageBounds {
+  /** How far from the head a player may read. Default: everything. */
+  readonly maxRewind?: number;
+  /** Bytes of the messages; one is on the page however large it is. Default: 1 MiB. */
+  readonly maxBytes?: number;
+}
 
 /** A durable channel that may be read. */
 export interface ReadableChannel {
@@ -37,25 +45,24 @@ export function requireDurable(policy: ChannelPolicy): void {
 
 /**
  * One page of a log.
- * @param maxRewind how far from the head a player may read; undefined: everything
  * @throws FanfareError POSITION_INVALID, UNAVAILABLE
  */
 export async function readHistory(
   log: MessageLog,
   { appId, channel, policy }: ReadableChannel,
   query: HistoryQuery,
-  maxRewind?: number,
+  { maxRewind = Number.MAX_SAFE_INTEGER, maxBytes = defaultMaxBytes }: PageBounds = {},
 ): Promise<HistoryPage> {
   const logChannel: LogChannel = { appId, key: channelKey(channel) };
   const isForward = query.direction === HistoryDirection.FORWARD;
-  const { position, ...ends } = await log.rewind(logChannel, policy, maxRewind ?? Number.MAX_SAFE_INTEGER);
+  const { position, ...ends } = await log.rewind(logChannel, policy, maxRewind);
   let floor = position;
   const asked = query.from && fromWirePosition(query.from);
   const isBelowFloor = asked !== undefined && asked.epoch === floor.epoch && asked.offset < floor.offset;
   const from = isForward && (asked === undefined || isBelowFloor) ? floor : asked;
   const direction = isForward ? "forward" : "backward";
   const limit = query.limit || defaultLimit;
-  const read = { channel: logChannel, policy, limit, maxBytes: maxPageBytes };
+  const read = { channel: logChannel, policy, limit, maxBytes };
   let page = await log.read({ ...read, direction, from, ends });
   // What was below the floor, or at it, can have gone since: the log begins where it begins now.
   const isOvertaken = isForward && (page.verdict === "trimmed" || (asked === undefined && page.verdict !== "ok"));
