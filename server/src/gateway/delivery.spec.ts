@@ -1,7 +1,7 @@
 import { ErrorCode, Outcome, SubscriptionCloseReason } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { expectResult, type TestClient } from "../testing/test-client.ts";
-import { startTestServer, tokenFor } from "../testing/test-server.ts";
+import { newApp, startTestServer, tokenFor } from "../testing/test-server.ts";
 
 const broadcast = { case: "broadcast" as const, value: true };
 const player = (value: string) => ({ case: "player" as const, value });
@@ -343,6 +343,16 @@ describe("subscriptions", () => {
     const last = tired.frames.at(-1)?.kind;
     expect(last?.case === "error" && last.value.code).toBe(ErrorCode.TOKEN_EXPIRED);
     await fresh.settle();
+  });
+
+  it("lives on after the expiry for as long as a clock difference is tolerated, and no longer", async () => {
+    await using server = await startTestServer();
+    const { keys } = newApp("late").playerAuth!;
+    await server.operator().putApp({ app: newApp("late", { playerAuth: { keys, leewayS: 2 } }) });
+    const expiredAtMs = Date.now() - 1_000;
+    const alice = await server.join("alice", { app: "late", expiresInMs: -1_000 });
+    expect((await alice.ended()).code).toBe(4300);
+    expect(Date.now()).toBeGreaterThanOrEqual(expiredAtMs + 2_000);
   });
 
   it("ends with what a namespace that is removed had", async () => {

@@ -69,7 +69,7 @@ export function openSubscriptions(
 export function welcome(
   connection: Connection,
   hello: Hello,
-  { hub, ...app }: GatewayApp,
+  app: GatewayApp,
   session: Session,
   resumed: boolean,
   subscriptions: SubscriptionResult[],
@@ -102,9 +102,9 @@ export function welcome(
       },
     },
   });
-  hub.attach(session, connection);
-  for (const subscription of session.subscriptions.values()) hub.subscriptions.told(subscription);
-  connection.opened(session, { hub, ...app }, heartbeatIntervalMs);
+  app.hub.attach(session, connection);
+  for (const subscription of session.subscriptions.values()) app.hub.subscriptions.told(subscription);
+  connection.opened(session, app, heartbeatIntervalMs);
 }
 
 function negotiateHeartbeat(wishedMs: number, { timing }: ResolvedConfig): number {

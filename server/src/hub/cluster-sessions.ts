@@ -60,8 +60,8 @@ export type SessionArrival =
 
 /** How long the former owner of a session is waited for, in milliseconds. */
 const releaseMs = 1_500;
-/** How much longer than its token and its window a session's entry lives in the store, in milliseconds. */
-const slackMs = 60_000;
+/** How much longer than its token and its window a session's entry lives in the store, in milliseconds: more than the greatest `leeway_s`. */
+const slackMs = 360_000;
 /** How long it lives there at most without a connection, in milliseconds. */
 export const maxSessionLifeMs: number = 7 * 24 * 60 * 60_000;
 
