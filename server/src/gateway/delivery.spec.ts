@@ -1,3 +1,4 @@
+import { Access } from "@fanfare/proto/config/v1";
 import { ErrorCode, Outcome, SubscriptionCloseReason } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { expectResult, type TestClient } from "../testing/test-client.ts";
@@ -219,6 +220,22 @@ describe("delivery", () => {
       "ok",
       "RATE_LIMITEDtrue",
     ]);
+  });
+
+  it("goes by a namespace's limit as it is now, also where a session has published by another", async () => {
+    await using server = await startTestServer();
+    const alice = await server.join("alice");
+    const publish = async () =>
+      (await alice.request({ case: "publish", value: alice.publishOf("limited:a", "x") })).case ?? "";
+    const rules = { subscribe: Access.ANYONE, publish: Access.ANYONE };
+    const put = (publishesPerSecond: number) =>
+      server.control().putNamespace({ namespace: { name: "limited", rules: { ...rules, publishesPerSecond } } });
+    const outcomes = [await publish(), await publish()];
+    await put(1000);
+    for (let i = 0; i < 5; i++) outcomes.push(await publish());
+    await put(1);
+    for (let i = 0; i < 2; i++) outcomes.push(await publish());
+    expect(outcomes).toEqual([...Array(8).fill("publishResult"), "error"]);
   });
 
   it("does not forget a namespace's limit when the channel is unsubscribed", async () => {

@@ -121,7 +121,9 @@ function channelBucket(
   session.channelBuckets ??= new Map();
   const buckets = session.channelBuckets;
   let bucket = buckets.get(key);
-  if (bucket === undefined) {
+  // The namespace may have been put again with another limit.
+  if (bucket?.ratePerSecond !== publishesPerSecond) {
+    buckets.delete(key);
     bucket = new TokenBucket(publishesPerSecond, publishesPerSecond, nowMs);
     const [oldest] = buckets.keys();
     if (buckets.size >= maxChannelBuckets && oldest !== undefined) buckets.delete(oldest);

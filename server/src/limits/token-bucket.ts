@@ -1,5 +1,6 @@
 /** A token bucket: `ratePerSecond` on the average, `burst` at once after a rest. Holds two numbers; needs no timer. */
 export class TokenBucket {
+  readonly ratePerSecond: number;
   readonly #ratePerMs: number;
   readonly #burst: number;
   #tokens: number;
@@ -7,6 +8,7 @@ export class TokenBucket {
 
   /** @param nowMs the monotonic clock */
   constructor(ratePerSecond: number, burst: number, nowMs: number) {
+    this.ratePerSecond = ratePerSecond;
     this.#ratePerMs = ratePerSecond / 1000;
     this.#burst = burst;
     this.#tokens = burst;
