@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type TestClient, until } from "./testing/test-client.ts";
+import { expectResult, type TestClient, until } from "./testing/test-client.ts";
 import type { TestServer } from "./testing/test-server.ts";
 
 const features = ["resume", "presence"];
@@ -45,6 +45,29 @@ export function clusterPresenceContract(nodes: () => readonly [TestServer, TestS
     expect(watchers.map((watcher) => changesOf(watcher, player))).toEqual(before);
     const page = await watchers[0]?.request({ case: "presence", value: { channel } });
     expect(page).toMatchObject({ case: "presencePage", value: { players: 5 } });
+  });
+
+  it("lists nobody where more are present on all nodes together than the namespace lists, and says how many", async () => {
+    const [one, two] = nodes();
+    const group = fresh("limited:group");
+    const channel = { kind: { case: "group" as const, value: group } };
+    const hello = { features };
+    const players = [
+      await one.join(fresh("ann"), { hello }),
+      await two.join(fresh("bob"), { hello }),
+      await one.join(fresh("cat"), { hello }),
+    ];
+    const counts = async () => {
+      const asked = { case: "presence" as const, value: { channel } };
+      const { members, sessions } = expectResult(await players[0]!.request(asked), "presencePage");
+      const { page } = await two.control().getPresence({ channel });
+      return [members.length, sessions, page?.members.length, page?.sessions];
+    };
+    await players[0]?.subscribe(group);
+    await players[1]?.subscribe(group);
+    expect(await counts()).toEqual([2, 2, 2, 2]);
+    await players[2]?.subscribe(group);
+    expect(await counts()).toEqual([0, 3, 0, 3]);
   });
 }
 

@@ -94,6 +94,12 @@ export class ChannelTable {
     }
   }
 
+  /** Whether the presence of a channel that has so many sessions on all nodes lists them. */
+  listsMembers(channel: Channel, sessions: number): boolean {
+    const policy = this.#options.policyFor(channel);
+    return policy?.presence === PresenceMode.MEMBERS && sessions <= policy.maxPresenceMembers;
+  }
+
   /** Gives a channel the presence that its namespace has now; who watches begins anew with a snapshot. */
   renewPresence(state: ChannelState): void {
     state.presence?.dispose();

@@ -102,7 +102,10 @@ export class ClusterPresence {
     const pages = await Promise.all(cluster.othersOf(nodes).map(ask));
     const all = [own ?? create(PresencePageSchema), ...pages.filter((page) => page !== undefined)];
     const isOnSeveral = all.filter(({ sessions }) => sessions > 0).length > 1;
-    return mergePresence(all, query, isOnSeveral ? await this.#countPlayers(channel, nodes) : undefined);
+    const page = mergePresence(all, query, isOnSeveral ? await this.#countPlayers(channel, nodes) : undefined);
+    const { sessions = 0, players = 0 } = page;
+    // Each node has held its own members alone against what the namespace lists.
+    return this.channels?.listsMembers(channel, sessions) === true ? page : { sessions, players };
   }
 
   /** Of another node, which counts. */
