@@ -96,6 +96,7 @@ describe.each([
     expect(event).toMatchObject({ case: "caughtUp", value: { position: { offset: 5n } } });
     await ann.publish(group, "6");
     expect((await bob.received(4)).map(textOf)).toEqual(["3", "4", "5", "6"]);
+    expect(fixture.counters.messagesDelivered).toBe(4);
   });
 
   it("refuses a rewind past the namespace's bound (FF-DU-014)", async () => {

@@ -67,6 +67,7 @@ export class AppHub implements LocalDelivery<Session> {
       messageLog: options.messageLog,
       clock,
       log: options.log,
+      counters: options.counters,
       policyFor: ({ channel }) => policyFor(channel),
       pushBytes: limits.sendQueueBytes / 2,
       close: (subscription, reason, leave) => this.subscriptions.closeByServer(subscription, reason, leave),

@@ -109,6 +109,7 @@ describe("DurableDelivery", () => {
       messageLog: log as unknown as MessageLog,
       clock,
       log: silentLog,
+      counters: { messagesDelivered: 0 },
       policyFor: () => ({}) as ChannelPolicy,
       pushBytes: 1_000_000,
       close: (_, reason) => closed.push(reason),
@@ -138,9 +139,11 @@ describe("DurableDelivery", () => {
 
   it("puts no page into a queue in which one waits, however many channels a session reads", async () => {
     const options = { appId: "a", messageLog: log as unknown as MessageLog, clock, log: silentLog };
+    const counters = { messagesDelivered: 0 };
     const policyFor = () => ({}) as ChannelPolicy;
     const small = new DurableDelivery({
       ...options,
+      counters,
       policyFor,
       pushBytes: 20,
       close: (_, reason) => closed.push(reason),

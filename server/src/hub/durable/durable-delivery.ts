@@ -10,6 +10,7 @@ import type { Clock } from "../../clock.ts";
 import type { ChannelPolicy } from "../../config/channel-policy.ts";
 import { type LogPosition, toWirePosition } from "../../log/log-position.ts";
 import type { LogChannel, LogItem, MessageLog, ReadResult } from "../../log/message-log.ts";
+import type { Counters } from "../../observe/counters.ts";
 import type { Log } from "../../observe/log.ts";
 import type { StoredEntry } from "../../router/local-delivery.ts";
 import { encodeFrame } from "../../wire/frame-encoding.ts";
@@ -27,6 +28,7 @@ export interface DurableDeliveryOptions {
   readonly messageLog: MessageLog;
   readonly clock: Clock;
   readonly log: Log;
+  readonly counters: Pick<Counters, "messagesDelivered">;
   readonly policyFor: (state: ChannelState) => ChannelPolicy | undefined;
   /** Bytes in a send queue from which on a session is served from the log instead. */
   readonly pushBytes: number;
@@ -232,7 +234,10 @@ export class DurableDelivery {
   #send({ channel, session }: Subscription, link: SessionLink, item: LogItem): void {
     if (item.kind === "skip") return link.enqueue(skipFrame(channel.channel, item));
     const frames = new EntryFrames(channel.channel, item);
-    link.enqueue(item.excludeSelf && item.origin === session.origin ? frames.excluded : frames.message);
+    if (item.excludeSelf && item.origin === session.origin) return link.enqueue(frames.excluded);
+    // What is pushed is counted by whoever has it pushed, by what became of it.
+    this.#options.counters.messagesDelivered++;
+    link.enqueue(frames.message);
   }
 
   async #page({ channel: state }: Subscription, reader: DurableReader): Promise<ReadResult> {
