@@ -51,7 +51,10 @@ export class AppHub implements LocalDelivery<Session> {
     this.#options = options;
     this.appId = options.appId;
     this.namespaces = namespaces;
-    this.memberships = new Memberships(limits.maxMemberships);
+    // In a cluster the store bounds them: what it has holds, also where another node let a player have more.
+    this.memberships = new Memberships(
+      options.clusterPresence === undefined ? limits.maxMemberships : Number.POSITIVE_INFINITY,
+    );
     this.tombstones = new Tombstones(clock, timing.resumeWindowMs);
     const policyFor = (channel: Channel) => namespaces.policyFor(channel);
     const { section, routes, clusterPresence } = options;

@@ -12,7 +12,10 @@ export class Memberships {
   readonly #groups = new Map<string, Set<string>>();
   readonly #players = new Map<string, Set<string>>();
 
-  /** @param maxTotal memberships of all players; one more is refused */
+  /**
+   * @param maxPerPlayer may be infinite
+   * @param maxTotal memberships of all players; one more is refused
+   */
   constructor(maxPerPlayer: number, maxTotal = 5_000_000) {
     this.#maxPerPlayer = maxPerPlayer;
     this.#maxTotal = maxTotal;
