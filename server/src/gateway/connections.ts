@@ -1,4 +1,4 @@
-import { CloseCode } from "@fanfare/proto/v1";
+import { type ClientFrame, CloseCode } from "@fanfare/proto/v1";
 import { Connection, closeGraceMs, type FrameHandlers } from "./connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 import { shakeHands } from "./handshake.ts";
@@ -7,7 +7,25 @@ import { handleRequest, handleWaiting } from "./requests.ts";
 import type { WritableSocket } from "./send-queue.ts";
 import type { WebSocketPort } from "./web-socket-port.ts";
 
-const handlers: FrameHandlers = { greet: shakeHands, handle: handleRequest, handleWaiting };
+const handlers: FrameHandlers = {
+  async greet(connection, hello) {
+    await shakeHands(connection, hello);
+    const { session, clientInfo: client, context } = connection;
+    if (session === undefined) return;
+    const { id, appId: app, playerId: player } = session;
+    context.log.debug("a client was welcomed", { session: id, app, player, client });
+  },
+  handle(connection, frame, limited) {
+    if (connection.context.log.enabled("debug")) trace(connection, frame);
+    handleRequest(connection, frame, limited);
+  },
+  handleWaiting,
+};
+
+/** Logs that a frame came, and nothing of what is in it. */
+function trace({ session, context }: Connection, { id, kind }: ClientFrame): void {
+  context.log.debug("a frame came", { session: session?.id, kind: kind.case ?? "unknown", id });
+}
 
 /** The subprotocols that are spoken here, and the form of their frames. */
 export const subprotocols: ReadonlyMap<string, FrameFormat> = new Map([
@@ -75,11 +93,17 @@ export class Connections {
       listener,
     });
     this.#all.add(connection);
-    webSocket.on("close", () => this.#all.delete(connection));
+    const { log } = context;
+    log.debug("a connection was accepted", { address: remoteAddress, origin: pageOrigin, format, listener });
+    webSocket.on("close", (code) => {
+      this.#all.delete(connection);
+      log.debug("a connection has ended", { address: remoteAddress, session: connection.session?.id, code });
+    });
   }
 
   #refuse(webSocket: WebSocketPort, code: CloseCode, reason: string): void {
-    const { counters, clock } = this.#context;
+    const { counters, clock, log } = this.#context;
+    log.debug("a connection was refused", { code, reason });
     counters.handshakesRefused++;
     counters.closed(code);
     webSocket.on("error", () => {});

@@ -1,6 +1,7 @@
 import { CloseCode, ErrorCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
-import { expectResult, type TestClient } from "../testing/test-client.ts";
+import { createLog, type LogEntry } from "../observe/log.ts";
+import { expectResult, type TestClient, until } from "../testing/test-client.ts";
 import { startTestServer, tokenFor } from "../testing/test-server.ts";
 
 const group = (value: string) => ({ kind: { case: "group" as const, value } });
@@ -71,6 +72,24 @@ for (const protocol of ["fanfare.v1.proto", "fanfare.v1.json"]) {
       await client.settle();
       expect(server.counters.framesIgnored).toBe(2);
       expect(errorFrames(client)).toEqual([]);
+    });
+
+    it("is logged with its connection where that is wanted, and nothing of what is in it", async () => {
+      const entries: LogEntry[] = [];
+      const log = createLog({ level: "debug", nowMs: Date.now, sink: (entry) => void entries.push(entry) });
+      await using server = await startTestServer({ log });
+      const client = await server.join("alice", { protocol });
+      await client.publish("lobby", "a secret");
+      await client.close(1000);
+      const told = () => entries.filter(({ level }) => level === "debug").map(({ message }) => message);
+      await until(() => told().length === 4, "the end of the connection");
+      const [accepted, welcomed, came, ended] = entries.filter(({ level }) => level === "debug");
+      const session = client.welcome?.sessionId;
+      expect(accepted).toMatchObject({ message: "a connection was accepted", fields: { address: "127.0.0.1" } });
+      expect(welcomed?.fields).toMatchObject({ session, app: "a", player: "alice" });
+      expect(came).toMatchObject({ message: "a frame came", fields: { session, kind: "publish", id: 1 } });
+      expect(ended).toMatchObject({ message: "a connection has ended", fields: { session, code: 1000 } });
+      expect(JSON.stringify(entries)).not.toContain("secret");
     });
 
     it("takes an empty message for a sign of life", async () => {

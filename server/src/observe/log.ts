@@ -1,6 +1,6 @@
 /**
  * Levels of the log, each with what it is for:
- * - `debug`: each connection and frame; for finding a fault.
+ * - `debug`: each connection, each frame of a client, each refused call; for finding a fault.
  * - `info`: what an operator wants to know of: starts, drains, topology, refused origins.
  * - `warn`: something is wrong and handled.
  * - `error`: something is wrong and needs somebody.
