@@ -28,8 +28,9 @@ export function metricsReference(): string {
 
 # Metrics
 
-\`GET /metrics\` on the main port serves them in Prometheus' text format, unless \`observe.metrics_disabled\` is set. Numbers are
-read at the scrape. What a node counts begins at 0 when it is started, and when it comes back to its cluster as another incarnation.
+\`GET /metrics\` serves them at every address in Prometheus' text format, unless \`observe.metrics_disabled\` is set. Numbers are
+read at the scrape. What a node counts begins at 0 when it is started, and when it comes back to its cluster as another incarnation; what goes on is
+\`fanfare_cluster_isolations_total\` and what it counts of Valkey.
 
 The process's own numbers (\`process_…\`, \`nodejs_…\`) are there too, and besides those below:
 \`fanfare_build_info\` (always 1; labels \`version\`, \`node\`) and \`fanfare_event_loop_delay_seconds\` (how late timers ran since the

@@ -33,7 +33,7 @@ export class Admission {
     const { maxConnections, maxUnauthenticated, maxConnectionsPerAddress } = this.#limits;
     if (this.#counters.connections >= maxConnections) return "the node is full (limits.max_connections)";
     if (this.#counters.unauthenticated >= maxUnauthenticated) {
-      return "too many connections have not said hello yet (limits.max_unauthenticated)";
+      return "too many connections have not been welcomed yet (limits.max_unauthenticated)";
     }
     const ofAddress = this.#byAddress.get(address) ?? 0;
     if (ofAddress >= maxConnectionsPerAddress) {

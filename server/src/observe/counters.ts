@@ -53,7 +53,7 @@ export class Counters {
 
   /** Open WebSockets. */
   connections = 0;
-  /** Of them, those that have not said `hello` yet. */
+  /** Of them, those that have not been welcomed yet. */
   unauthenticated = 0;
   /** Sessions, connected or within their window. */
   sessions = 0;

@@ -5,7 +5,7 @@ import { gauge, type MetricRow, total, totalBy } from "./metric-row.ts";
 /** What a node counts, alone or in a cluster. */
 export const nodeMetrics: readonly MetricRow<Counters>[] = [
   gauge("fanfare_connections", "Open WebSockets.", "connections"),
-  gauge("fanfare_unauthenticated_connections", "Open WebSockets that have not said hello.", "unauthenticated"),
+  gauge("fanfare_unauthenticated_connections", "Open WebSockets that have not been welcomed.", "unauthenticated"),
   gauge("fanfare_sessions", "Sessions, connected or within their resume window.", "sessions"),
   gauge("fanfare_detached_sessions", "Sessions without a connection.", "sessionsDetached"),
   gauge("fanfare_subscriptions", "Subscriptions of sessions.", "subscriptions"),

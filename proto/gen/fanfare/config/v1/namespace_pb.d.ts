@@ -115,14 +115,14 @@ export declare type ChannelRules = Message<"fanfare.config.v1.ChannelRules"> & {
   maxPresenceMembers: number;
 
   /**
-   * Whether the game's backend is asked or told of a publish. Default: DIRECT.
+   * Whether the game's backend is asked or told of a publish. Default: DIRECT, and nothing else is implemented yet: it is refused.
    *
    * @generated from field: fanfare.config.v1.BackendMode backend_publish = 11;
    */
   backendPublish: BackendMode;
 
   /**
-   * Whether the game's backend is asked or told of a subscribe. Default: DIRECT.
+   * Whether the game's backend is asked or told of a subscribe. Default: DIRECT, and nothing else is implemented yet: it is refused.
    *
    * @generated from field: fanfare.config.v1.BackendMode backend_subscribe = 12;
    */

@@ -70,15 +70,16 @@ export declare type ServerConfig = Message<"fanfare.config.v1.ServerConfig"> & {
   observe?: Observe | undefined;
 
   /**
-   * Signs resume secrets. At least one in a cluster; the first signs, all verify. None: a random one, lost at exit.
+   * Signs resume secrets; the first signs, all verify. The same in all nodes of a cluster. None: a random one of the node's own, lost at exit, so that no
+   * session is resumed at another node.
    *
    * @generated from field: repeated fanfare.config.v1.ClusterKey cluster_keys = 8;
    */
   clusterKeys: ClusterKey[];
 
   /**
-   * Development: accepts loopback origins, serves the playground, prints a token. An app without namespaces has every one, open to
-   * all its players. Refused on any address but loopback.
+   * Development: accepts loopback origins, serves the playground. An app without namespaces has every one, open to all its players. Refused on
+   * any address but loopback. `fanfare serve --dev` has it set, with an app and keys of its own, and prints a token.
    *
    * @generated from field: bool dev = 9;
    */
@@ -438,7 +439,7 @@ export declare const OperatorKeySchema: GenMessage<OperatorKey>;
  */
 export declare type Timing = Message<"fanfare.config.v1.Timing"> & {
   /**
-   * From the upgrade to `hello`. 10,000.
+   * From the upgrade to `hello`, and until that is answered. 10,000.
    *
    * @generated from field: optional uint32 hello_timeout_ms = 1;
    */
@@ -487,14 +488,14 @@ export declare type Timing = Message<"fanfare.config.v1.Timing"> & {
   reconnectWindowMs?: number | undefined;
 
   /**
-   * Over which a drain spreads its clients. 10,000.
+   * Over which a drain spreads its clients. 10,000, or the deadline if that is less.
    *
    * @generated from field: optional uint32 drain_window_ms = 8;
    */
   drainWindowMs?: number | undefined;
 
   /**
-   * After which a drain closes who is still there, from its beginning. 30,000.
+   * After which a drain closes who is still there, from its beginning. 30,000, or the window if that is more.
    *
    * @generated from field: optional uint32 drain_deadline_ms = 9;
    */
@@ -528,14 +529,14 @@ export declare const TimingSchema: GenMessage<Timing>;
  */
 export declare type Limits = Message<"fanfare.config.v1.Limits"> & {
   /**
-   * Bytes of one WebSocket message from a client. 131,072.
+   * Bytes of one WebSocket message from a client. 131,072, or twice `max_payload_bytes` if that is more.
    *
    * @generated from field: optional uint32 max_frame_bytes = 1;
    */
   maxFrameBytes?: number | undefined;
 
   /**
-   * Bytes of a payload. 65,536.
+   * Bytes of a payload. 65,536, or `max_frame_bytes` if that is less.
    *
    * @generated from field: optional uint32 max_payload_bytes = 2;
    */
@@ -591,7 +592,8 @@ export declare type Limits = Message<"fanfare.config.v1.Limits"> & {
   maxConnections?: number | undefined;
 
   /**
-   * Connections of a player on a node. 16.
+   * Connections of a player, on all nodes together, with which no new session begins. On each node as many sessions of a player wait to be resumed, which
+   * is not refused. 16.
    *
    * @generated from field: optional uint32 max_connections_per_player = 10;
    */
@@ -605,7 +607,7 @@ export declare type Limits = Message<"fanfare.config.v1.Limits"> & {
   maxConnectionsPerAddress?: number | undefined;
 
   /**
-   * Connections of a node that have not said `hello` yet. 5,000.
+   * Connections of a node that have not been welcomed yet. 5,000.
    *
    * @generated from field: optional uint32 max_unauthenticated = 12;
    */
@@ -619,7 +621,7 @@ export declare type Limits = Message<"fanfare.config.v1.Limits"> & {
   handshakesPerSecond?: number | undefined;
 
   /**
-   * Bytes in a connection's send queue. 1,048,576.
+   * Bytes in a connection's send queue. 1,048,576, or twice `max_payload_bytes` if that is more.
    *
    * @generated from field: optional uint32 send_queue_bytes = 14;
    */
@@ -802,7 +804,7 @@ export declare type Observe = Message<"fanfare.config.v1.Observe"> & {
   logFormat: LogFormat;
 
   /**
-   * Do not serve /metrics on the main port.
+   * Do not serve /metrics, which is there at every address otherwise.
    *
    * @generated from field: bool metrics_disabled = 3;
    */
@@ -929,7 +931,7 @@ export enum Scope {
   READ = 2,
 
   /**
-   * Memberships of groups.
+   * JoinGroup, LeaveGroup.
    *
    * @generated from enum value: SCOPE_GROUPS = 3;
    */
@@ -950,7 +952,7 @@ export enum Scope {
   MESSAGES = 5,
 
   /**
-   * Namespaces, nodes, drain.
+   * PutNamespace, DeleteNamespace, Drain, Rebalance.
    *
    * @generated from enum value: SCOPE_ADMIN = 6;
    */
@@ -1006,7 +1008,7 @@ export enum LogLevel {
   UNSPECIFIED = 0,
 
   /**
-   * Each connection and frame; for finding a fault.
+   * Each connection, each frame of a client (its kind, and nothing of what is in it), each refused call; for finding a fault.
    *
    * @generated from enum value: LOG_LEVEL_DEBUG = 1;
    */

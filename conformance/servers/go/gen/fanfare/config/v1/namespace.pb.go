@@ -328,9 +328,9 @@ type ChannelRules struct {
 	PublishesPerSecond uint32 `protobuf:"varint,9,opt,name=publishes_per_second,json=publishesPerSecond,proto3" json:"publishes_per_second,omitempty"`
 	// The most sessions that presence lists; past it counts alone are told. 0: 1000.
 	MaxPresenceMembers uint32 `protobuf:"varint,10,opt,name=max_presence_members,json=maxPresenceMembers,proto3" json:"max_presence_members,omitempty"`
-	// Whether the game's backend is asked or told of a publish. Default: DIRECT.
+	// Whether the game's backend is asked or told of a publish. Default: DIRECT, and nothing else is implemented yet: it is refused.
 	BackendPublish BackendMode `protobuf:"varint,11,opt,name=backend_publish,json=backendPublish,proto3,enum=fanfare.config.v1.BackendMode" json:"backend_publish,omitempty"`
-	// Whether the game's backend is asked or told of a subscribe. Default: DIRECT.
+	// Whether the game's backend is asked or told of a subscribe. Default: DIRECT, and nothing else is implemented yet: it is refused.
 	BackendSubscribe BackendMode `protobuf:"varint,12,opt,name=backend_subscribe,json=backendSubscribe,proto3,enum=fanfare.config.v1.BackendMode" json:"backend_subscribe,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache

@@ -94,13 +94,13 @@ const (
 	Scope_SCOPE_PUBLISH Scope = 1
 	// Everything that only reads.
 	Scope_SCOPE_READ Scope = 2
-	// Memberships of groups.
+	// JoinGroup, LeaveGroup.
 	Scope_SCOPE_GROUPS Scope = 3
 	// Disconnect, Ban, Unban, RevokeTokens, ErasePlayer.
 	Scope_SCOPE_PLAYERS Scope = 4
 	// DeleteMessage, ClearChannel.
 	Scope_SCOPE_MESSAGES Scope = 5
-	// Namespaces, nodes, drain.
+	// PutNamespace, DeleteNamespace, Drain, Rebalance.
 	Scope_SCOPE_ADMIN Scope = 6
 )
 
@@ -211,7 +211,7 @@ type LogLevel int32
 
 const (
 	LogLevel_LOG_LEVEL_UNSPECIFIED LogLevel = 0
-	// Each connection and frame; for finding a fault.
+	// Each connection, each frame of a client (its kind, and nothing of what is in it), each refused call; for finding a fault.
 	LogLevel_LOG_LEVEL_DEBUG LogLevel = 1
 	// What an operator wants to know of: starts, drains, topology, refused origins.
 	LogLevel_LOG_LEVEL_INFO LogLevel = 2
@@ -335,10 +335,11 @@ type ServerConfig struct {
 	Valkey *Valkey `protobuf:"bytes,6,opt,name=valkey,proto3" json:"valkey,omitempty"`
 	// Log and metrics.
 	Observe *Observe `protobuf:"bytes,7,opt,name=observe,proto3" json:"observe,omitempty"`
-	// Signs resume secrets. At least one in a cluster; the first signs, all verify. None: a random one, lost at exit.
+	// Signs resume secrets; the first signs, all verify. The same in all nodes of a cluster. None: a random one of the node's own, lost at exit, so that no
+	// session is resumed at another node.
 	ClusterKeys []*ClusterKey `protobuf:"bytes,8,rep,name=cluster_keys,json=clusterKeys,proto3" json:"cluster_keys,omitempty"`
-	// Development: accepts loopback origins, serves the playground, prints a token. An app without namespaces has every one, open to
-	// all its players. Refused on any address but loopback.
+	// Development: accepts loopback origins, serves the playground. An app without namespaces has every one, open to all its players. Refused on
+	// any address but loopback. `fanfare serve --dev` has it set, with an app and keys of its own, and prints a token.
 	Dev bool `protobuf:"varint,9,opt,name=dev,proto3" json:"dev,omitempty"`
 	// Who may add and remove apps at run time, by fanfare.control.v1.OperatorService. None: nobody.
 	OperatorKeys  []*OperatorKey `protobuf:"bytes,10,rep,name=operator_keys,json=operatorKeys,proto3" json:"operator_keys,omitempty"`
@@ -1066,7 +1067,7 @@ func (x *OperatorKey) GetSha256() string {
 // Durations of the protocol, in milliseconds. Unset fields have the default their comment names.
 type Timing struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// From the upgrade to `hello`. 10,000.
+	// From the upgrade to `hello`, and until that is answered. 10,000.
 	HelloTimeoutMs *uint32 `protobuf:"varint,1,opt,name=hello_timeout_ms,json=helloTimeoutMs,proto3,oneof" json:"hello_timeout_ms,omitempty"`
 	// The heartbeat interval. 25,000.
 	HeartbeatIntervalMs *uint32 `protobuf:"varint,2,opt,name=heartbeat_interval_ms,json=heartbeatIntervalMs,proto3,oneof" json:"heartbeat_interval_ms,omitempty"`
@@ -1080,9 +1081,9 @@ type Timing struct {
 	ResumeWindowMs *uint32 `protobuf:"varint,6,opt,name=resume_window_ms,json=resumeWindowMs,proto3,oneof" json:"resume_window_ms,omitempty"`
 	// Over which clients spread their return after a close code 4200-4299. 2,000.
 	ReconnectWindowMs *uint32 `protobuf:"varint,7,opt,name=reconnect_window_ms,json=reconnectWindowMs,proto3,oneof" json:"reconnect_window_ms,omitempty"`
-	// Over which a drain spreads its clients. 10,000.
+	// Over which a drain spreads its clients. 10,000, or the deadline if that is less.
 	DrainWindowMs *uint32 `protobuf:"varint,8,opt,name=drain_window_ms,json=drainWindowMs,proto3,oneof" json:"drain_window_ms,omitempty"`
-	// After which a drain closes who is still there, from its beginning. 30,000.
+	// After which a drain closes who is still there, from its beginning. 30,000, or the window if that is more.
 	DrainDeadlineMs *uint32 `protobuf:"varint,9,opt,name=drain_deadline_ms,json=drainDeadlineMs,proto3,oneof" json:"drain_deadline_ms,omitempty"`
 	// How often presence changes are told. 250.
 	PresenceTickMs *uint32 `protobuf:"varint,10,opt,name=presence_tick_ms,json=presenceTickMs,proto3,oneof" json:"presence_tick_ms,omitempty"`
@@ -1202,9 +1203,9 @@ func (x *Timing) GetMaxLingerMs() uint32 {
 // What one client, player, address or node may do. Unset fields have the default their comment names.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Bytes of one WebSocket message from a client. 131,072.
+	// Bytes of one WebSocket message from a client. 131,072, or twice `max_payload_bytes` if that is more.
 	MaxFrameBytes *uint32 `protobuf:"varint,1,opt,name=max_frame_bytes,json=maxFrameBytes,proto3,oneof" json:"max_frame_bytes,omitempty"`
-	// Bytes of a payload. 65,536.
+	// Bytes of a payload. 65,536, or `max_frame_bytes` if that is less.
 	MaxPayloadBytes *uint32 `protobuf:"varint,2,opt,name=max_payload_bytes,json=maxPayloadBytes,proto3,oneof" json:"max_payload_bytes,omitempty"`
 	// Subscriptions a session opens. 128.
 	MaxSubscriptions *uint32 `protobuf:"varint,3,opt,name=max_subscriptions,json=maxSubscriptions,proto3,oneof" json:"max_subscriptions,omitempty"`
@@ -1220,15 +1221,16 @@ type Limits struct {
 	MaxPendingRequests *uint32 `protobuf:"varint,8,opt,name=max_pending_requests,json=maxPendingRequests,proto3,oneof" json:"max_pending_requests,omitempty"`
 	// Connections of a node. 100,000.
 	MaxConnections *uint32 `protobuf:"varint,9,opt,name=max_connections,json=maxConnections,proto3,oneof" json:"max_connections,omitempty"`
-	// Connections of a player on a node. 16.
+	// Connections of a player, on all nodes together, with which no new session begins. On each node as many sessions of a player wait to be resumed, which
+	// is not refused. 16.
 	MaxConnectionsPerPlayer *uint32 `protobuf:"varint,10,opt,name=max_connections_per_player,json=maxConnectionsPerPlayer,proto3,oneof" json:"max_connections_per_player,omitempty"`
 	// Connections of one address on a node. 1,000.
 	MaxConnectionsPerAddress *uint32 `protobuf:"varint,11,opt,name=max_connections_per_address,json=maxConnectionsPerAddress,proto3,oneof" json:"max_connections_per_address,omitempty"`
-	// Connections of a node that have not said `hello` yet. 5,000.
+	// Connections of a node that have not been welcomed yet. 5,000.
 	MaxUnauthenticated *uint32 `protobuf:"varint,12,opt,name=max_unauthenticated,json=maxUnauthenticated,proto3,oneof" json:"max_unauthenticated,omitempty"`
 	// Handshakes a second of a node. 2,000. Resumes go first and may take a quarter more.
 	HandshakesPerSecond *uint32 `protobuf:"varint,13,opt,name=handshakes_per_second,json=handshakesPerSecond,proto3,oneof" json:"handshakes_per_second,omitempty"`
-	// Bytes in a connection's send queue. 1,048,576.
+	// Bytes in a connection's send queue. 1,048,576, or twice `max_payload_bytes` if that is more.
 	SendQueueBytes *uint32 `protobuf:"varint,14,opt,name=send_queue_bytes,json=sendQueueBytes,proto3,oneof" json:"send_queue_bytes,omitempty"`
 	// How long a send queue may make no progress, in milliseconds. 10,000.
 	SendQueueStallMs *uint32 `protobuf:"varint,15,opt,name=send_queue_stall_ms,json=sendQueueStallMs,proto3,oneof" json:"send_queue_stall_ms,omitempty"`
@@ -1580,7 +1582,7 @@ type Observe struct {
 	LogLevel LogLevel `protobuf:"varint,1,opt,name=log_level,json=logLevel,proto3,enum=fanfare.config.v1.LogLevel" json:"log_level,omitempty"`
 	// Format of the log. Default: TEXT on a terminal, otherwise JSON.
 	LogFormat LogFormat `protobuf:"varint,2,opt,name=log_format,json=logFormat,proto3,enum=fanfare.config.v1.LogFormat" json:"log_format,omitempty"`
-	// Do not serve /metrics on the main port.
+	// Do not serve /metrics, which is there at every address otherwise.
 	MetricsDisabled bool `protobuf:"varint,3,opt,name=metrics_disabled,json=metricsDisabled,proto3" json:"metrics_disabled,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
