@@ -1,5 +1,6 @@
 import { CloseCode, ErrorCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
+import { until } from "../testing/test-client.ts";
 import { startTestServer, type TestServer, tokenFor } from "../testing/test-server.ts";
 
 const allFeatures = ["resume", "hand_over", "presence", "report", "server_rpc", "durable", "history", "cursor"];
@@ -239,6 +240,25 @@ describe("the handshake", () => {
     await using silent = await startTestServer({ limits: { maxUnauthenticated: 1 } });
     await silent.dial();
     expect((await (await silent.dial()).ended()).code).toBe(CloseCode.OVERLOADED);
+  });
+
+  it("keeps as many sessions as configured, those within their window among them", async () => {
+    await using server = await startTestServer({ limits: { maxSessions: 1 } });
+    const first = await server.join("bob", { hello: { features: ["resume"] } });
+    const { sessionId, resumeSecret: secret } = first.welcome!;
+    first.cut();
+    await until(() => server.counters.sessionsDetached === 1, "the session to be detached");
+    expect((await refusalOf(server, { token })).code).toBe(CloseCode.OVERLOADED);
+    const hello = { features: ["resume"], attempt: 2, resume: { sessionId, secret } };
+    const second = await server.join("bob", { hello });
+    await second.close(CloseCode.DISCONNECTED);
+    await until(() => server.counters.sessions === 0, "the session to end");
+    await server.join("alice");
+  });
+
+  it("says over which window clients come back, as configured", async () => {
+    await using server = await startTestServer({ timing: { reconnectWindowMs: 700 } });
+    expect((await server.join("alice")).welcome?.reconnectWindowMs).toBe(700);
   });
 
   it("keeps addresses apart, and does not believe a header that nobody vouches for", async () => {

@@ -5,8 +5,9 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startServer } from "../server.ts";
 import { within } from "../testing/test-client.ts";
-import { startTestServer, type TestServer } from "../testing/test-server.ts";
+import { startTestServer, TestServer } from "../testing/test-server.ts";
 
 interface Answer {
   readonly status: number;
@@ -87,6 +88,15 @@ describe("metrics", () => {
     const lines = body.split("\n").filter((line) => !line.startsWith("#") && line !== "");
     for (const line of lines) expect(line).toMatch(/^[a-z_:][\w:]*(\{.*\})? [-+\d.eINna]+$/i);
     expect(lines.some((line) => /connections\S* 1$/.test(line))).toBe(true);
+  });
+
+  it("are not served where the configuration says so", async () => {
+    await using usual = await startTestServer();
+    const { config } = usual.server.node;
+    const observe = { ...config.observe, metrics: false };
+    await using server = new TestServer(await startServer({ config: { ...config, observe } }));
+    expect((await get(server, "/metrics")).status).toBe(404);
+    expect((await get(server, "/healthz")).status).toBe(200);
   });
 });
 
