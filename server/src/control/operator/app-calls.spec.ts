@@ -42,6 +42,19 @@ describe("the operator API", () => {
   afterAll(() => server[Symbol.asyncDispose]());
   const fresh = () => `app-${++count}`;
 
+  it("names in the log whose key has put and deleted an app", async () => {
+    const id = fresh();
+    await server.operator().putApp({ app: newApp(id) });
+    await server.operator().deleteApp({ id });
+    const told = logged
+      .map((entry) => JSON.parse(entry))
+      .filter(({ message }) => message.startsWith("an operator has"));
+    expect(told.map(({ message, fields }) => ({ message, ...fields }))).toEqual([
+      { message: "an operator has put an app", app: id, key: "operator" },
+      { message: "an operator has deleted an app", app: id, key: "operator" },
+    ]);
+  });
+
   it("is for operators alone, and says what to do", async () => {
     for (const key of ["wrong", " ", "x".repeat(5_000)]) {
       expect(await refusalNames(server.operator(key).listApps({}))).toBe("Unauthenticated UNAUTHENTICATED");

@@ -1,5 +1,5 @@
 import { toBinary } from "@bufbuild/protobuf";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type App, AppSchema } from "@fanfare/proto/config/v1";
 import { AppSource, type OperatorService } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
@@ -8,7 +8,7 @@ import { FanfareError } from "../../fanfare-error.ts";
 import type { SettingsSync } from "../../hub/settings-sync.ts";
 import type { Cluster } from "../../router/cluster/cluster.ts";
 import { pageOf } from "../page.ts";
-import { type OperatorNode, olderNode } from "./operator-context.ts";
+import { type OperatorNode, olderNode, operatorKey } from "./operator-context.ts";
 
 /** A node that has not said that it goes by a change. */
 interface Unconfirmed {
@@ -43,7 +43,7 @@ export function appCalls(node: OperatorNode): ServiceImpl<typeof OperatorService
       return { apps, nextPageToken };
     },
 
-    async putApp({ app }) {
+    async putApp({ app }, context) {
       const { id } = app as App; // required, and checked
       const definition = toBinary(AppSchema, app as App);
       let created = false;
@@ -54,15 +54,17 @@ export function appCalls(node: OperatorNode): ServiceImpl<typeof OperatorService
       if (changes === undefined) {
         check();
         appTable.apply(withApp(appTable.put(), id, definition));
+        log.info("an operator has put an app", { app: id, key: keyOf(context) });
         return { created };
       }
       changes.requireNewNodes();
       const unconfirmedNodes = await changes.make(id, check, (store, basedOn) => store.putApp(id, definition, basedOn));
-      log.info("an operator has put an app", { app: id, unconfirmed: unconfirmedNodes.length });
+      const unconfirmed = unconfirmedNodes.length;
+      log.info("an operator has put an app", { app: id, key: keyOf(context), unconfirmed });
       return { created, unconfirmedNodes };
     },
 
-    async deleteApp({ id }) {
+    async deleteApp({ id }, context) {
       let changed = false;
       const check = (): void => {
         checkDeletion(id);
@@ -71,6 +73,7 @@ export function appCalls(node: OperatorNode): ServiceImpl<typeof OperatorService
       if (changes === undefined) {
         check();
         appTable.apply(withApp(appTable.put(), id, undefined));
+        log.info("an operator has deleted an app", { app: id, key: keyOf(context) });
         return { changed };
       }
       // What was set in an app that the configuration has, too, is still of use.
@@ -78,10 +81,17 @@ export function appCalls(node: OperatorNode): ServiceImpl<typeof OperatorService
       const unconfirmedNodes = await changes.make(id, check, (store, basedOn) =>
         store.deleteApp(id, withNamespaces, basedOn),
       );
-      log.info("an operator has deleted an app", { app: id, unconfirmed: unconfirmedNodes.length });
+      const unconfirmed = unconfirmedNodes.length;
+      log.info("an operator has deleted an app", { app: id, key: keyOf(context), unconfirmed });
       return { changed, unconfirmedNodes };
     },
   };
+}
+
+/** What names the caller's key. */
+function keyOf({ values }: HandlerContext): string | undefined {
+  const caller = values.get(operatorKey);
+  return caller !== undefined && "operator" in caller ? caller.operator : undefined;
 }
 
 function withApp(
