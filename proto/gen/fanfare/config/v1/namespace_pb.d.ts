@@ -136,7 +136,8 @@ export declare type ChannelRules = Message<"fanfare.config.v1.ChannelRules"> & {
 export declare const ChannelRulesSchema: GenMessage<ChannelRules>;
 
 /**
- * What a durable channel keeps. The first bound that is reached trims.
+ * What a durable channel keeps. The first bound that is reached trims. One that is changed at run time holds at once where it is lower; a greater age holds
+ * for a channel from its next message on.
  *
  * @generated from message fanfare.config.v1.Retention
  */

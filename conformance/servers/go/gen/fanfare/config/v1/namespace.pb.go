@@ -450,7 +450,8 @@ func (x *ChannelRules) GetBackendSubscribe() BackendMode {
 	return BackendMode_BACKEND_MODE_UNSPECIFIED
 }
 
-// What a durable channel keeps. The first bound that is reached trims.
+// What a durable channel keeps. The first bound that is reached trims. One that is changed at run time holds at once where it is lower; a greater age holds
+// for a channel from its next message on.
 type Retention struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Messages. 0: 1000.
