@@ -28,10 +28,13 @@ export function checkCalm(plan: Plan, ledger: Ledger, calls: readonly BackendCal
   // Where little may wait a burst is too much, and whoever is slow is sent away.
   const isRoomy = plan.linkBounds === "roomy" && plan.sendQueueBytes >= roomyQueueBytes;
   if (!isRoomy || (!isQuiet && !(isPlanned && canMove))) return [];
+  // Whose ban is over at one node can be banned yet at another, where it should move to: their clocks differ.
+  const banned = new Set(isQuiet ? [] : calls.filter(({ step }) => step.do === "ban").map(({ playerId }) => playerId));
+  const canStay = (by: string | undefined) => !banned.has(by?.slice(0, by.indexOf("#")) ?? "");
   return [
-    ...ledger.subscribers.flatMap((subscriber) => gapsOf(subscriber, plan)),
-    ...outcomesOf(ledger, plan),
-    ...checkNoFlicker(ledger),
+    ...ledger.subscribers.filter(({ by }) => canStay(by)).flatMap((subscriber) => gapsOf(subscriber, plan)),
+    ...outcomesOf(ledger, plan, canStay),
+    ...checkNoFlicker(ledger, ({ origin }) => canStay(ledger.runs.get(origin))),
     ...(isQuiet ? [...volatileOf(ledger, calls), ...callsOf(calls)] : []),
   ];
 }
@@ -45,7 +48,11 @@ function gapsOf({ by, channel, received }: Subscriber, { maxMessages }: Plan): s
 }
 
 /** Every message is delivered or stored, if its publisher stays to hear it. A short log may have forgotten what is repeated. */
-function outcomesOf({ published, subscribers }: Ledger, { maxMessages }: Plan): string[] {
+function outcomesOf(
+  { published, subscribers }: Ledger,
+  { maxMessages }: Plan,
+  canStay: (by: string) => boolean,
+): string[] {
   const closedMs = new Map(
     subscribers.filter(({ channel }) => channel === "broadcast").map((one) => [one.by, one.endedMs]),
   );
@@ -54,7 +61,7 @@ function outcomesOf({ published, subscribers }: Ledger, { maxMessages }: Plan): 
     const isHeard = leftMs === undefined || (answeredMs !== undefined && answeredMs < leftMs);
     const isWell = outcome === Outcome.DELIVERED || outcome === Outcome.STORED || outcome === Outcome.OFFLINE;
     const isForgotten = outcome === Outcome.UNKNOWN && error.endsWith("identity forgotten") && maxMessages < 100;
-    if (isVolatile || !isHeard || isWell || isForgotten) return [];
+    if (isVolatile || !isHeard || isWell || isForgotten || !canStay(by)) return [];
     return [
       `${id} is ${outcome === undefined ? "not answered" : Outcome[outcome]} (${error}), and nothing has gone wrong`,
     ];
