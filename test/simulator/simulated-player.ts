@@ -302,7 +302,8 @@ export class SimulatedPlayer {
         sockets.open(url, subprotocols, {
           opened: (subprotocol) => events.opened(subprotocol),
           message: (data) => {
-            if (this.isOpen) this.#heardMs = this.#around.simulation.nowMs;
+            const { nowMs } = this.#around.simulation;
+            if (this.isOpen && nowMs > this.process.thawedMs) this.#heardMs = nowMs;
             events.message(data);
           },
           closed: (...args) => events.closed(...args),

@@ -40,6 +40,7 @@ export class SimulatedProcess {
   #state: "running" | "frozen" | "dead" = "running";
   #held: { readonly callback: () => void; readonly source: unknown }[] = [];
   #pendingTimers = 0;
+  #thawedMs = Number.NEGATIVE_INFINITY;
   readonly #onThrown: (reason: unknown) => void;
 
   constructor({ simulation, name, onThrown, skewMs = 0 }: SimulatedProcessOptions) {
@@ -61,6 +62,11 @@ export class SimulatedProcess {
 
   get isRunning(): boolean {
     return this.#state === "running";
+  }
+
+  /** When it went on the last time: what comes to it at that moment came before. */
+  get thawedMs(): number {
+    return this.#thawedMs;
   }
 
   get isDead(): boolean {
@@ -99,6 +105,7 @@ export class SimulatedProcess {
   thaw(): void {
     if (this.#state !== "frozen") return;
     this.#state = "running";
+    this.#thawedMs = this.simulation.nowMs;
     const bySource = Map.groupBy(this.#held, ({ source }) => source);
     this.#held = [];
     for (const held of bySource.values()) {
