@@ -6,8 +6,9 @@ type Page = MessageInitShape<typeof PresencePageSchema>;
 const defaultPageSize = 100;
 
 /**
- * One page of a channel's presence out of those of all nodes, each in the order of the members' origins and from the same place. Of two entries of one
- * session the one with the higher generation counts.
+ * One page of a channel's presence out of those of all nodes, each in the order of the members' origins and from the same place. It ends where the first
+ * node's page ends that is not its last: how far that reaches is up to the bytes of its members. Of two entries of one session the one with the higher
+ * generation counts.
  * @param differentPlayers on all nodes, if that is known; default: what the pages tell
  */
 export function mergePresence(
@@ -25,8 +26,10 @@ export function mergePresence(
     }
   }
   const ordered = [...members.values()].sort((a, b) => ((a.origin ?? 0n) < (b.origin ?? 0n) ? -1 : 1));
-  const shown = ordered.slice(0, size);
-  const hasMore = ordered.length > size || pages.some((page) => (page.nextPageToken ?? "") !== "");
+  const unfinished = pages.flatMap(({ nextPageToken = "" }) => (nextPageToken === "" ? [] : [BigInt(nextPageToken)]));
+  const isReached = ({ origin = 0n }: (typeof ordered)[number]) => unfinished.every((end) => origin <= end);
+  const shown = ordered.filter(isReached).slice(0, size);
+  const hasMore = shown.length < ordered.length || unfinished.length > 0;
   const sessions = total(pages, (page) => page.sessions);
   // Where all members are at hand, a session that is just moving counts once, and so does a player with sessions on two nodes.
   const isComplete = sessions > 0 && total(pages, (page) => page.members?.length) === sessions;
