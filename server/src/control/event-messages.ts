@@ -18,6 +18,11 @@ export function concerns(event: HubEvent, { playerId, group }: EventFilter): boo
   return group === "" || ("group" in event && event.group === group);
 }
 
+/** Whether a filter lets through what happens to nodes, which concerns no player and no group. */
+export function watchesNodes({ playerId, group }: EventFilter): boolean {
+  return playerId === "" && group === "";
+}
+
 const cases = {
   "session-opened": "sessionOpened",
   "session-detached": "sessionDetached",

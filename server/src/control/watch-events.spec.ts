@@ -72,11 +72,13 @@ describe("WatchEvents", () => {
     for (const stream of [ofBob, ofGroup, ofOther]) stream.cancel();
   });
 
-  it("ends when the node drains, and says so first", async () => {
+  it("ends when the node drains, and says so first to whoever watches everything", async () => {
     await using fixture = await ControlFixture.start();
     await fixture.player("ann");
     const stream = await watch(fixture);
+    const ofOne = [await watch(fixture, { playerId: "ann" }), await watch(fixture, { group: "chat:a" })];
     await fixture.client().drain({});
+    for (const one of ofOne) expect(await one.next()).toBe("end");
     expect(await stream.next()).toMatchObject({ event: { case: "nodeChanged", value: { node: { state: 2 } } } });
     expect(await stream.next()).toBe("end");
     const again = fixture.client().watchEvents({})[Symbol.asyncIterator]();

@@ -4,7 +4,7 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../fanfare-error.ts";
 import type { RemoteEvents } from "./cluster/remote-events.ts";
 import type { ControlApp, ControlNode } from "./control-context.ts";
-import { concerns, type EventFilter, type EventInit, eventOf, stamped } from "./event-messages.ts";
+import { concerns, type EventFilter, type EventInit, eventOf, stamped, watchesNodes } from "./event-messages.ts";
 import { EventQueue } from "./event-queue.ts";
 
 /** Events that wait for one reader. */
@@ -16,7 +16,7 @@ const maxWatchers = 256;
 export class EventWatchers {
   readonly #node: ControlNode;
   readonly #remote: RemoteEvents | undefined;
-  readonly #queues = new Set<EventQueue<EventInit>>();
+  readonly #queues = new Map<EventQueue<EventInit>, EventFilter>();
   #ended = false;
 
   /** @param remote what happens on other nodes; default: there is none */
@@ -36,7 +36,7 @@ export class EventWatchers {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `this node serves ${maxWatchers} event streams already`);
     }
     const queue = new EventQueue<EventInit>(queueCapacity);
-    this.#queues.add(queue);
+    this.#queues.set(queue, request);
     const end = () => queue.end();
     const stop = app.hub.events.listen((event) => {
       if (concerns(event, request)) queue.push(stamped(this.#node, eventOf(event)));
@@ -62,12 +62,12 @@ export class EventWatchers {
     }
   }
 
-  /** The node drains: every reader is told, and its stream ends behind what is queued. */
+  /** The node drains, or goes: who watches everything is told, and every stream ends behind what is queued. */
   end(): void {
     this.#ended = true;
     const event = stamped(this.#node, { case: "nodeChanged", value: { node: this.#node.describe() } });
-    for (const queue of this.#queues) {
-      queue.push(event);
+    for (const [queue, filter] of this.#queues) {
+      if (watchesNodes(filter)) queue.push(event);
       queue.end();
     }
   }

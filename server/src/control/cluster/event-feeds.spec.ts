@@ -207,12 +207,19 @@ describe("RemoteEvents", () => {
 
   it("tell that a node was lost, and that it is not known what it had to tell", async () => {
     await watch().standing;
+    const known = { version: "1.2.3", startedAtMs: 9n, connections: 4, sessions: 5 };
+    fake.peers.set(peerId, { incarnation: peerId, nodeId: "other", state: NodeState.READY, ...known });
+    fake.onNode?.({ incarnation: peerId });
+    fake.peers.delete(peerId);
     fake.onDeath?.(peerId, false);
     expect(cases()).toEqual([
       ["other", "missed"],
       ["self", "nodeChanged"],
     ]);
     expect(got[0]?.event?.value).toEqual({ count: 0n });
+    expect(got[1]?.event?.value).toMatchObject({
+      node: { nodeId: "other", incarnation: peerId, state: 3, ...known, connections: 0, sessions: 0, broker: "valkey" },
+    });
     expect(remote.size).toBe(0);
   });
 

@@ -1,11 +1,12 @@
-import type { EventFeed } from "@fanfare/proto/cluster/v1alpha";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { EventFeed, NodeRecord } from "@fanfare/proto/cluster/v1alpha";
 import { NodeState as PeerState } from "@fanfare/proto/cluster/v1alpha";
-import { NodeState } from "@fanfare/proto/control/v1";
+import { type NodeSchema, NodeState } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Cluster } from "../../router/cluster/cluster.ts";
 import type { ControlNode } from "../control-context.ts";
-import { type EventFilter, type EventInit, stamped } from "../event-messages.ts";
+import { type EventFilter, type EventInit, stamped, watchesNodes } from "../event-messages.ts";
 import { nodeOf } from "./node-of.ts";
 
 /** How long the first response of a stream waits for other nodes, and a node that did not answer is left alone, in milliseconds. */
@@ -30,15 +31,13 @@ export class RemoteEvents {
   readonly #watches = new Set<Watch>();
   readonly #feeds = new Map<number, Feed>();
   /** What is known of each node, and was told. */
-  readonly #told = new Map<bigint, { nodeId: string; state: PeerState }>();
+  readonly #told = new Map<bigint, NodeRecord>();
   #nextFeed = 1;
 
   constructor(node: ControlNode, cluster: Cluster) {
     this.#node = node;
     this.#cluster = cluster;
-    for (const { incarnation, nodeId, state } of cluster.nodes.peers.values()) {
-      this.#told.set(incarnation, { nodeId, state });
-    }
+    for (const peer of cluster.nodes.peers.values()) this.#told.set(peer.incarnation, peer);
     cluster.onNode((peer) => this.#changed(peer.incarnation));
     cluster.onDeath((peer, hasLeft) => this.#gone(peer, hasLeft));
     cluster.onRecord("eventFeed", (from, { kind }) => {
@@ -113,27 +112,28 @@ export class RemoteEvents {
     const peer = this.#cluster.nodes.peers.get(incarnation);
     if (peer === undefined) return;
     const told = this.#told.get(incarnation);
-    this.#told.set(incarnation, { nodeId: peer.nodeId, state: peer.state });
+    this.#told.set(incarnation, peer);
     if (told === undefined) for (const watch of this.#watches) void this.#begin(incarnation, watch);
-    if (peer.state !== told?.state && peer.state !== PeerState.JOINING) this.#tellNode({ ...nodeOf(peer) });
+    if (peer.state !== told?.state && peer.state !== PeerState.JOINING) this.#tellNode(nodeOf(peer));
   }
 
   #gone(incarnation: bigint, hasLeft: boolean): void {
-    const nodeId = this.#told.get(incarnation)?.nodeId ?? "";
+    const known = this.#told.get(incarnation);
+    const nodeId = known?.nodeId ?? "";
     this.#told.delete(incarnation);
     for (const [id, { peer, watch }] of this.#feeds) {
       if (peer !== incarnation) continue;
       this.#feeds.delete(id);
       if (!hasLeft) this.#missed(watch, nodeId, 0n);
     }
-    if (!hasLeft) this.#tellNode({ nodeId, incarnation, state: NodeState.ISOLATED });
+    // It has no clients any more: it is dead, or has sent them away.
+    const empty = { state: NodeState.ISOLATED, connections: 0, sessions: 0 };
+    if (!hasLeft) this.#tellNode({ ...(known && nodeOf(known)), nodeId, incarnation, ...empty });
   }
 
-  #tellNode(node: { readonly nodeId: string; readonly incarnation: bigint; readonly state: NodeState }): void {
+  #tellNode(node: MessageInitShape<typeof NodeSchema>): void {
     for (const { filter, push } of this.#watches) {
-      if (filter.playerId === "" && filter.group === "") {
-        push(stamped(this.#node, { case: "nodeChanged", value: { node } }));
-      }
+      if (watchesNodes(filter)) push(stamped(this.#node, { case: "nodeChanged", value: { node } }));
     }
   }
 
