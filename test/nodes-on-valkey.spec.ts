@@ -52,7 +52,7 @@ async function control<T>(url: string, call: string, body: object): Promise<T> {
 }
 
 interface Nodes {
-  readonly nodes: readonly { nodeId: string; incarnation: string }[];
+  readonly nodes: readonly { nodeId: string; incarnation: string; state: string }[];
 }
 
 /** Of a call that failed there are no results. */
@@ -177,6 +177,8 @@ describe.skipIf(requireTool("valkey-server") === undefined)("nodes on Valkey", (
       waiting.push(publish(`while Valkey was away, ${waiting.length}`));
       await setTimeout(500);
     } while (!/the others count this node as gone/.test(server.errors));
+    const states = async () => (await listNodes(server.url)).map(({ state }) => state);
+    expect(await states()).toEqual(["NODE_STATE_ISOLATED"]);
     await gone.restart();
     await until(async () => (await readiness(server.url)) === 200, 30_000);
     for (const outcome of await Promise.all(waiting)) expect(outcome).toMatch(/^OUTCOME_(UNKNOWN|FAILED)$/);
@@ -185,6 +187,7 @@ describe.skipIf(requireTool("valkey-server") === undefined)("nodes on Valkey", (
     expect(page.messages.map(({ payload }) => payload.text)).toEqual(["afterwards"]);
     const [after] = await incarnationsOf(server.url);
     expect(after).not.toBe(before);
+    expect(await states()).toEqual(["NODE_STATE_READY"]);
     expect(server.hasEnded).toBe(false);
   }, 60_000);
 

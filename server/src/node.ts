@@ -165,13 +165,18 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     return create(NodeSchema, {
       nodeId: this.config.nodeId,
       incarnation: this.incarnation,
-      state: this.state,
+      state: this.#isCutOff ? NodeState.ISOLATED : this.state,
       version,
       startedAtMs: BigInt(Math.trunc(this.startedAtMs)),
       connections: this.counters.connections,
       sessions: this.counters.sessions,
       broker: this.cluster === undefined ? "memory" : "valkey",
     });
+  }
+
+  /** It is not in its cluster, or not yet. One that drains says so to the end. */
+  get #isCutOff(): boolean {
+    return this.state === NodeState.READY && this.cluster?.nodes.isMember === false;
   }
 
   /** What it knows of its cluster; undefined: it is alone. */
