@@ -1,10 +1,10 @@
 import { Code } from "@connectrpc/connect";
 import { Access } from "@fanfare/proto/config/v1";
 import type { WatchEventsResponse } from "@fanfare/proto/control/v1";
-import { CloseCode, DeliveryClass, GapReason, Outcome } from "@fanfare/proto/v1";
+import { CloseCode, GapReason, Outcome } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { clusterControlContract } from "./cluster-control.contract.ts";
 import { clusterPresenceContract } from "./cluster-presence.contract.ts";
-import { expectResult } from "./testing/test-client.ts";
 import { newApp, type TestServer, tokenFor } from "./testing/test-server.ts";
 
 /** Nodes that are one cluster. With the embedded broker both are the same node. */
@@ -143,6 +143,7 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
     });
 
     clusterPresenceContract(() => [one, two]);
+    clusterControlContract(() => [one, two]);
 
     it("moves a session to another node without a gap, a loss or a double while messages come", async () => {
       const [player, group] = [fresh("mover"), fresh("group")];
@@ -365,30 +366,6 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
       await Promise.all(apps.map((id, i) => [two, one][i % 2]!.operator().deleteApp({ id })));
       const left = (await two.operator().listApps({})).apps.map(({ app }) => app?.id);
       expect(left.filter((id) => apps.includes(id ?? ""))).toEqual([]);
-    });
-
-    it("forgets a player's cursors and own messages at all nodes", async () => {
-      const app = fresh("forgetful");
-      const playerRules = { publish: Access.ANYONE, deliveryClass: DeliveryClass.DURABLE };
-      await one.operator().putApp({ app: newApp(app, { playerRules }) });
-      const [ann, bob] = [await join(one, "ann", { app }), await join(two, "bob", { app })];
-      const [own, group] = [{ case: "player" as const, value: "ann" }, "durable:a"];
-      const channel = { kind: { case: "group" as const, value: group } };
-      const { position } = await bob.publish(group, "read");
-      const committed = await ann.request({ case: "cursorCommit", value: { channel, position: position! } });
-      expect(committed).toMatchObject({ case: "cursorCommitted", value: { cursor: position } });
-      expect((await bob.publish(own, "for ann alone")).outcome).toBe(Outcome.STORED);
-
-      expect(await two.control(app).erasePlayer({ playerId: "ann" })).toMatchObject({ sessions: 1 });
-      for (const server of [one, two]) {
-        const again = await join(server, "ann", { app });
-        const answer = await again.request({ case: "subscribe", value: { channel } });
-        expect(expectResult(answer, "subscribed").cursor).toBeUndefined();
-        const { page } = await server.control(app).getHistory({ query: { channel: { kind: own } } });
-        expect(page?.messages).toEqual([]);
-      }
-      const { page } = await one.control(app).getHistory({ query: { channel } });
-      expect(page?.messages).toHaveLength(1);
     });
 
     it("begins an app anew that was deleted, without namespaces that were put into the former one", async () => {

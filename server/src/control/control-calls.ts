@@ -1,5 +1,6 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ControlService } from "@fanfare/proto/control/v1";
+import { callPlayerCall } from "./cluster/call-player.ts";
 import { clusterCalls } from "./cluster/cluster-calls.ts";
 import { Scatter } from "./cluster/scatter.ts";
 import type { ControlNode, NodeActions } from "./control-context.ts";
@@ -26,5 +27,10 @@ export function controlCalls(node: ControlNode, { beginDrain, sendAway }: NodeAc
   const { cluster } = node;
   if (cluster === undefined) return local;
   const scatter = new Scatter(cluster, local);
-  return { ...local, ...clusterCalls(node, cluster, scatter), ...rebalanceCalls(node, cluster, scatter, sendAway) };
+  return {
+    ...local,
+    ...clusterCalls(node, cluster, scatter),
+    ...callPlayerCall(node, cluster, scatter),
+    ...rebalanceCalls(node, cluster, scatter, sendAway),
+  };
 }

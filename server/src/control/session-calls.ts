@@ -61,7 +61,11 @@ function describe(session: Session, nodeId: string): MessageInitShape<typeof Ses
 /** @throws FanfareError PLAYER_OFFLINE, or for a session that was named NOT_FOUND or UNIMPLEMENTED */
 function callee(hub: AppHub, request: CallPlayerRequest): { session: Session; link: SessionLink } {
   const { playerId, sessionId } = request;
-  if (sessionId !== "") return namedCallee(hub, playerId, sessionId);
+  return sessionId === "" ? newestCallee(hub, playerId) : namedCallee(hub, playerId, sessionId);
+}
+
+/** The session of a player here that was connected last and answers calls. @throws FanfareError PLAYER_OFFLINE */
+export function newestCallee(hub: AppHub, playerId: string): { session: Session; link: SessionLink } {
   let newest: { session: Session; link: SessionLink } | undefined;
   for (const session of hub.sessionsOf(playerId)) {
     const { link } = session;

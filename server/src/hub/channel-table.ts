@@ -86,11 +86,11 @@ export class ChannelTable {
     return this.#channels.values();
   }
 
-  /** Groups with subscriptions. */
+  /** Groups with subscriptions: none of which only presence lingers. */
   *groups(): IterableIterator<{ group: string; state: ChannelState }> {
     for (const [key, state] of this.#channels) {
       const group = groupOf(key);
-      if (group !== undefined) yield { group, state };
+      if (group !== undefined && state.subscribers.size > 0) yield { group, state };
     }
   }
 

@@ -18,7 +18,7 @@ import type { LocalCalls, Scatter } from "./scatter.ts";
 
 type Calls = Pick<
   ServiceImpl<typeof ControlService>,
-  | keyof LocalCalls
+  | Exclude<keyof LocalCalls, "callPlayer">
   | "joinGroup"
   | "leaveGroup"
   | "listMemberships"
@@ -220,26 +220,6 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
       for (const group of groups) await changeMembership(context, playerId, group, false);
       await broker.standing.unban(appId, playerId);
       return { sessions: sum(all, ({ sessions }) => sessions), memberships: groups.length };
-    },
-
-    /** At the node that has the session; of a player with several nodes, at the first that can call. */
-    async callPlayer(request, context) {
-      const key = playerKey(request.playerId);
-      const route = await broker.routes.read({ appId: callerOf(context).appId, key }).catch(() => undefined);
-      const nodes = route ?? [cluster.incarnation, ...cluster.peers];
-      let refusal: unknown = new FanfareError(ErrorCode.PLAYER_OFFLINE, "the player has no session");
-      for (const peer of nodes) {
-        try {
-          if (peer === cluster.incarnation) return await scatter.here("callPlayer", request, context);
-          const withinMs = (request.rpc?.deadlineMs || 10_000) + 1_000;
-          return await scatter.at(peer, "callPlayer", request, context, withinMs);
-        } catch (reason) {
-          const { code } = FanfareError.from(reason);
-          if (code !== ErrorCode.PLAYER_OFFLINE && code !== ErrorCode.NOT_FOUND) throw reason;
-          refusal = reason;
-        }
-      }
-      throw refusal;
     },
 
     async listNodes(request, context) {

@@ -443,6 +443,14 @@ export declare type Ask = Message<"fanfare.cluster.v1alpha.Ask"> & {
      */
     value: PlayerConnections;
     case: "playerConnections";
+  } | {
+    /**
+     * How long ago was the session connected that you would ask for this player? Fails with ERROR_CODE_PLAYER_OFFLINE if there is none.
+     *
+     * @generated from field: fanfare.cluster.v1alpha.PlayerCallee player_callee = 16;
+     */
+    value: PlayerCallee;
+    case: "playerCallee";
   } | { case: undefined; value?: undefined };
 };
 
@@ -525,6 +533,14 @@ export declare type Answer = Message<"fanfare.cluster.v1alpha.Answer"> & {
      */
     value: number;
     case: "playerConnections";
+  } | {
+    /**
+     * Of `player_callee`, in milliseconds.
+     *
+     * @generated from field: uint64 player_callee_age_ms = 9;
+     */
+    value: bigint;
+    case: "playerCalleeAgeMs";
   } | { case: undefined; value?: undefined };
 };
 
@@ -561,6 +577,22 @@ export declare type PlayerConnections = Message<"fanfare.cluster.v1alpha.PlayerC
  * Use `create(PlayerConnectionsSchema)` to create a new message.
  */
 export declare const PlayerConnectionsSchema: GenMessage<PlayerConnections>;
+
+/**
+ * @generated from message fanfare.cluster.v1alpha.PlayerCallee
+ */
+export declare type PlayerCallee = Message<"fanfare.cluster.v1alpha.PlayerCallee"> & {
+  /**
+   * @generated from field: string player_id = 1;
+   */
+  playerId: string;
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.PlayerCallee.
+ * Use `create(PlayerCalleeSchema)` to create a new message.
+ */
+export declare const PlayerCalleeSchema: GenMessage<PlayerCallee>;
 
 /**
  * @generated from message fanfare.cluster.v1alpha.Farewell
