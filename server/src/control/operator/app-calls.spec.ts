@@ -1,12 +1,14 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { inspect } from "node:util";
-import { createClient } from "@connectrpc/connect";
+import { create } from "@bufbuild/protobuf";
+import { createClient, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { Access, type AppSchema, Scope, TokenAlgorithm } from "@fanfare/proto/config/v1";
+import { Access, AppSchema, Scope, TokenAlgorithm } from "@fanfare/proto/config/v1";
 import { AppSource, OperatorService } from "@fanfare/proto/control/v1";
-import { CloseCode, DeliveryClass, SubscriptionCloseReason } from "@fanfare/proto/v1";
+import { CloseCode, DeliveryClass, ErrorCode, SubscriptionCloseReason } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createLog } from "../../observe/log.ts";
+import { FanfareError } from "../../fanfare-error.ts";
+import { createLog, silentLog } from "../../observe/log.ts";
 import type { InitOf } from "../../testing/test-client.ts";
 import {
   apiKeyOf,
@@ -18,6 +20,8 @@ import {
   tokenFor,
 } from "../../testing/test-server.ts";
 import { authorize, ControlFixture, masterKey, refusalNames, refusalOf } from "../testing/control-fixture.ts";
+import { appCalls } from "./app-calls.ts";
+import type { OperatorNode } from "./operator-context.ts";
 
 const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");
 const pem = (type: "spki" | "pkcs8") => {
@@ -306,5 +310,61 @@ describe("the operator API", () => {
     expect(all).toContain("an app was put");
     for (let i = 1; i <= count; i++) expect(all).not.toContain(secretOf(`app-${i}`));
     expect(all).not.toContain(operatorKey);
+  });
+});
+
+/** A node whose cluster a test is. */
+class Fake {
+  isMember = true;
+  /** What it can read of the settings, of which the newest version is 5. */
+  readable = 5;
+  readonly stored: string[] = [];
+
+  readonly calls = appCalls({
+    config: { nodeId: "self" },
+    log: silentLog,
+    appTable: { check() {}, putBefore: () => undefined, isConfigured: () => false },
+    settings: this.#settings(),
+    cluster: {
+      nodes: { peers: new Map() },
+      broker: { settings: { putApp: async (id: string) => this.stored.push(id) && 5 } },
+      requireMember: () => {
+        if (!this.isMember) throw new FanfareError(ErrorCode.UNAVAILABLE, "not in its cluster");
+      },
+    },
+  } as unknown as OperatorNode);
+
+  async put() {
+    const context = { values: createContextValues() } as HandlerContext;
+    return await this.calls.putApp({ app: create(AppSchema, { id: "game" }) } as never, context);
+  }
+
+  #settings() {
+    const of = () => this.readable;
+    return {
+      refresh: async () => 4,
+      atLeast: async () => {},
+      get version() {
+        return of();
+      },
+    };
+  }
+}
+
+describe("an app that is put in a cluster", () => {
+  it("is confirmed by the node that was asked, too", async () => {
+    const fake = new Fake();
+    expect(await fake.put()).toEqual({ created: true, unconfirmedNodes: [] });
+    fake.readable = 4;
+    expect(await fake.put()).toMatchObject({
+      unconfirmedNodes: [{ nodeId: "self", reason: expect.stringContaining("cannot read the settings") }],
+    });
+  });
+
+  it("is not put by a node that does not know which others there are", async () => {
+    const fake = new Fake();
+    fake.isMember = false;
+    await expect(fake.put()).rejects.toThrow("not in its cluster");
+    expect(fake.stored).toEqual([]);
   });
 });

@@ -24,7 +24,8 @@ const maxTries = 16;
 /** Apps at run time. In a cluster they are stored, and told to every node; a node that is alone keeps them in memory. */
 export function appCalls(node: OperatorNode): ServiceImpl<typeof OperatorService> {
   const { appTable, log } = node;
-  const changes = node.cluster && node.settings ? new StoredChanges(node.cluster, node.settings) : undefined;
+  const changes =
+    node.cluster && node.settings ? new StoredChanges(node.cluster, node.settings, node.config.nodeId) : undefined;
 
   function checkDeletion(id: string): void {
     if (!appTable.isConfigured(id) || appTable.putBefore(id) !== undefined) return;
@@ -109,10 +110,12 @@ function withApp(
 class StoredChanges {
   readonly #cluster: Cluster;
   readonly #settings: SettingsSync;
+  readonly #nodeId: string;
 
-  constructor(cluster: Cluster, settings: SettingsSync) {
+  constructor(cluster: Cluster, settings: SettingsSync, nodeId: string) {
     this.#cluster = cluster;
     this.#settings = settings;
+    this.#nodeId = nodeId;
   }
 
   /** @throws FanfareError FAILED_PRECONDITION while there is a node that would not serve the app: it would send its players away for good */
@@ -126,13 +129,15 @@ class StoredChanges {
   /**
    * @param check whether the change may be made now. @throws FanfareError
    * @returns nodes that have not confirmed it
-   * @throws FanfareError what `check` throws; UNAVAILABLE: it may have been stored, and can be made again
+   * @throws FanfareError what `check` throws; UNAVAILABLE: it may have been stored, and can be made again, also because this node is not in its cluster
+   *   and does not know who has to confirm it
    */
   async make(
     appId: string,
     check: () => void,
     store: (store: SettingsStore, basedOn: number) => Promise<number | undefined>,
   ): Promise<Unconfirmed[]> {
+    this.#cluster.requireMember();
     for (let tries = 0; tries < maxTries; tries++) {
       const basedOn = await this.#settings.refresh();
       check();
@@ -145,12 +150,19 @@ class StoredChanges {
   async #tell(appId: string, version: number): Promise<Unconfirmed[]> {
     const peers = [...this.#cluster.nodes.peers.values()];
     const question = { case: "settings" as const, value: { version: BigInt(version), appId } };
-    const here = this.#settings.atLeast(version);
     const answers = peers.map((peer) => this.#cluster.ask(peer.incarnation, question, { deadlineMs: confirmMs }));
-    const [, ...settled] = await Promise.allSettled([here, ...answers]);
+    const settled = await Promise.allSettled([this.#readHere(version), ...answers]);
+    this.#cluster.requireMember();
+    const nodeIds = [this.#nodeId, ...peers.map(({ nodeId }) => nodeId)];
     return settled.flatMap((answer, i) => {
       if (answer.status === "fulfilled") return [];
-      return [{ nodeId: peers[i]?.nodeId ?? "", reason: FanfareError.from(answer.reason).message }];
+      return [{ nodeId: nodeIds[i] ?? "", reason: FanfareError.from(answer.reason).message }];
     });
+  }
+
+  async #readHere(version: number): Promise<void> {
+    await this.#settings.atLeast(version);
+    if (this.#settings.version >= version) return;
+    throw new FanfareError(ErrorCode.UNAVAILABLE, "this node cannot read the settings now; it will");
   }
 }
