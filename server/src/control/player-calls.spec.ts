@@ -1,10 +1,13 @@
 import { CloseCode, ErrorCode, LeaveReason, type PresenceDiff } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ControlFixture, group, refusalNames } from "./testing/control-fixture.ts";
+import { createLog } from "../observe/log.ts";
+import { ControlFixture, group, refusalNames, testConfig } from "./testing/control-fixture.ts";
 
 let fixture: ControlFixture;
+const logged: string[] = [];
 beforeAll(async () => {
-  fixture = await ControlFixture.start();
+  const log = createLog({ level: "info", nowMs: Date.now, sink: (entry) => logged.push(JSON.stringify(entry)) });
+  fixture = await ControlFixture.start(testConfig(), log);
 });
 afterAll(() => fixture[Symbol.asyncDispose]());
 
@@ -63,6 +66,10 @@ describe("Disconnect", () => {
     });
     expect(sessions).toBe(2);
     expect([(await one.ended()).code, (await two.ended()).code]).toEqual([CloseCode.KICKED, CloseCode.KICKED]);
+    for (const { welcome } of [one, two]) {
+      const told = logged.filter((line) => line.includes(welcome.sessionId));
+      expect(told).toEqual([expect.stringMatching(/the backend has ended a session.*KICKED.*maintenance/)]);
+    }
     expect(bystander.kinds).not.toContain("error");
     const resume = { sessionId: one.welcome.sessionId, secret: one.welcome.resumeSecret };
     const token = await fixture.token("dan");

@@ -18,16 +18,16 @@ export function playerCalls(node: ControlNode): PlayerCalls {
     disconnect({ target, reason }, context) {
       const app = appOf(node, context);
       const ending = endingOf(CloseCode.KICKED, reason);
-      if (target.case !== "sessionId") return { sessions: endAll(app, target.value ?? "", ending) };
+      if (target.case !== "sessionId") return { sessions: endAll(node, app, target.value ?? "", ending) };
       app.sessions?.kickMoving({ sessionId: target.value }, ending);
       const session = app.hub.sessions.get(target.value);
-      return { sessions: end(app, session === undefined ? [] : [session], ending) };
+      return { sessions: end(node, app, session === undefined ? [] : [session], ending) };
     },
 
     ban({ playerId, durationS, reason }, context) {
       const app = appOf(node, context);
       node.bans.ban(callerOf(context).appId, playerId, durationS, reason);
-      return { sessions: endAll(app, playerId, endingOf(CloseCode.BANNED, reason)) };
+      return { sessions: endAll(node, app, playerId, endingOf(CloseCode.BANNED, reason)) };
     },
 
     unban({ playerId }, context) {
@@ -50,7 +50,7 @@ export function playerCalls(node: ControlNode): PlayerCalls {
     async erasePlayer({ playerId }, context) {
       const app = appOf(node, context);
       const { appId } = callerOf(context);
-      const sessions = endAll(app, playerId, endingOf(CloseCode.KICKED, ""));
+      const sessions = endAll(node, app, playerId, endingOf(CloseCode.KICKED, ""));
       const memberships = app.hub.memberships.groupsOf(playerId).filter((group) => app.hub.leave(playerId, group));
       node.bans.unban(appId, playerId);
       await app.hub.cursors.erasePlayer(appId, playerId);
@@ -70,14 +70,18 @@ function endingOf(code: CloseCode.KICKED | CloseCode.BANNED, reason: string): En
 }
 
 /** Ends all that a player has here, or is about to have; returns how many there were. */
-function endAll(app: ControlApp, playerId: string, ending: Ending): number {
+function endAll(node: ControlNode, app: ControlApp, playerId: string, ending: Ending): number {
   app.sessions?.kickMoving({ playerId }, ending);
-  return end(app, app.hub.sessionsOf(playerId), ending);
+  return end(node, app, app.hub.sessionsOf(playerId), ending);
 }
 
 /** Ends sessions for good; returns how many. */
-function end({ hub }: ControlApp, sessions: Iterable<Session>, ending: Ending): number {
+function end({ log }: ControlNode, { hub }: ControlApp, sessions: Iterable<Session>, ending: Ending): number {
   const all = [...sessions];
-  for (const session of all) hub.end(session, ending);
+  const { code, message: reason } = ending;
+  for (const session of all) {
+    hub.end(session, ending);
+    log.info("the backend has ended a session", { app: hub.appId, session: session.id, code: CloseCode[code], reason });
+  }
   return all.length;
 }

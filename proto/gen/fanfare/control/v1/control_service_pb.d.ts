@@ -588,7 +588,7 @@ export declare type DisconnectRequest = Message<"fanfare.control.v1.DisconnectRe
   } | { case: undefined; value?: undefined };
 
   /**
-   * For logs, and for the close reason the client sees.
+   * For the log of whatever node ends a session, and for the close reason the client sees.
    *
    * @generated from field: string reason = 3;
    */
@@ -642,7 +642,7 @@ export declare type BanRequest = Message<"fanfare.control.v1.BanRequest"> & {
   durationS: number;
 
   /**
-   * For logs, and for the close reason the client sees.
+   * For the log of whatever node ends a session, and for the close reason the client sees.
    *
    * @generated from field: string reason = 3;
    */
@@ -850,7 +850,8 @@ export declare const CallPlayerRequestSchema: GenMessage<CallPlayerRequest>;
  */
 export declare type CallPlayerResponse = Message<"fanfare.control.v1.CallPlayerResponse"> & {
   /**
-   * What the client answered; or ERROR_CODE_DEADLINE_EXCEEDED, if it did not in time or its connection ended before.
+   * What the client answered; or ERROR_CODE_DEADLINE_EXCEEDED, if it did not in time or its connection ended before; or ERROR_CODE_LIMIT_EXCEEDED, if 64
+   * calls to this session wait already.
    *
    * @generated from field: fanfare.v1.RpcResult result = 1;
    */
@@ -925,7 +926,7 @@ export declare type DrainRequest = Message<"fanfare.control.v1.DrainRequest"> & 
   windowMs: number;
 
   /**
-   * After which who is still there is closed; 0: Timing.drain_deadline_ms.
+   * After which who is still there is closed; 0: Timing.drain_deadline_ms. Less than the window counts as that.
    *
    * @generated from field: uint32 deadline_ms = 3;
    */
@@ -1195,7 +1196,8 @@ export declare const OccupiedGroupSchema: GenMessage<OccupiedGroup>;
 
 /**
  * The control API. A call that fails has a Connect error whose details hold a fanfare.control.v1.ErrorDetail, except where the bytes of
- * the request cannot be read or are more than 4 MiB. A call that is not implemented answers `unimplemented`.
+ * the request cannot be read or are more than 4 MiB, and where the time has passed that the caller has set. A call that is not implemented answers
+ * `unimplemented`.
  *
  * @generated from service fanfare.control.v1.ControlService
  */
@@ -1211,7 +1213,7 @@ export declare const ControlService: GenService<{
     output: typeof PublishResponseSchema;
   },
   /**
-   * Make a player a member of a group. Stored; every session the player has or opens is subscribed. Joining again is no error. Scope: GROUPS.
+   * Make a player a member of a group. Stored, by a node without Valkey in its memory; every session the player has or opens is subscribed. Joining again is no error. Scope: GROUPS.
    *
    * @generated from rpc fanfare.control.v1.ControlService.JoinGroup
    */
@@ -1231,7 +1233,7 @@ export declare const ControlService: GenService<{
     output: typeof LeaveGroupResponseSchema;
   },
   /**
-   * The groups a player is a member of. Scope: READ.
+   * The groups of which JoinGroup has made a player a member; those of its tokens are not among them. Scope: READ.
    *
    * @generated from rpc fanfare.control.v1.ControlService.ListMemberships
    */
@@ -1241,7 +1243,7 @@ export declare const ControlService: GenService<{
     output: typeof ListMembershipsResponseSchema;
   },
   /**
-   * The players who are members of a group, whether they are connected or not. Scope: READ.
+   * The players whom JoinGroup has made members of a group, whether they are connected or not. Scope: READ.
    *
    * @generated from rpc fanfare.control.v1.ControlService.ListMembers
    */
@@ -1311,7 +1313,8 @@ export declare const ControlService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * End a session, or all sessions of a player, with CLOSE_CODE_KICKED. They cannot be resumed; a new session can be opened at once. Scope: PLAYERS.
+   * End a session, or all sessions of a player, with CLOSE_CODE_KICKED. They cannot be resumed; a new session can be opened at once. By its id
+   * a session is ended where it is: one that is just moving, or whose node is lost, may be nowhere and come back, which `sessions` tells. Scope: PLAYERS.
    *
    * @generated from rpc fanfare.control.v1.ControlService.Disconnect
    */
@@ -1342,7 +1345,8 @@ export declare const ControlService: GenService<{
     output: typeof UnbanResponseSchema;
   },
   /**
-   * Refuse the tokens of a player that were issued before a time; connections that live by one are closed with CLOSE_CODE_TOKEN_REVOKED. Remembered until the longest-lived of them has expired (24 hours). Scope: PLAYERS.
+   * Refuse the tokens of a player that were issued before a time; connections that live by one are closed with CLOSE_CODE_TOKEN_REVOKED. Remembered
+   * for 24 hours: a token that lives longer is good again after that. Scope: PLAYERS.
    *
    * @generated from rpc fanfare.control.v1.ControlService.RevokeTokens
    */
@@ -1363,7 +1367,8 @@ export declare const ControlService: GenService<{
   },
   /**
    * Call a method on a player's client and wait for its answer. The session that was connected last is asked unless one is named. Fails with
-   * ERROR_CODE_PLAYER_OFFLINE if nobody could be asked. Scope: PUBLISH.
+   * ERROR_CODE_PLAYER_OFFLINE if nobody could be asked; where a session is named, with NOT_FOUND if the player has none of this id, and with UNIMPLEMENTED
+   * if its client does not claim `server_rpc`. Scope: PUBLISH.
    *
    * @generated from rpc fanfare.control.v1.ControlService.CallPlayer
    */
@@ -1433,8 +1438,8 @@ export declare const ControlService: GenService<{
     output: typeof DeleteNamespaceResponseSchema;
   },
   /**
-   * Follow what happens in the app on all nodes, from now on. The stream ends when the node that serves it drains. Events of one node are in their
-   * order; what a node that is lost had not told is told as missed. Scope: READ.
+   * Follow what happens in the app on all nodes, from now on. The stream ends when the node that serves it drains or is cut off, and when the app
+   * is deleted. Events of one node are in their order; what a node that is lost had not told is told as missed. Scope: READ.
    *
    * @generated from rpc fanfare.control.v1.ControlService.WatchEvents
    */

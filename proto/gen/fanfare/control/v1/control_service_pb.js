@@ -365,7 +365,8 @@ export const OccupiedGroupSchema = /*@__PURE__*/
 
 /**
  * The control API. A call that fails has a Connect error whose details hold a fanfare.control.v1.ErrorDetail, except where the bytes of
- * the request cannot be read or are more than 4 MiB. A call that is not implemented answers `unimplemented`.
+ * the request cannot be read or are more than 4 MiB, and where the time has passed that the caller has set. A call that is not implemented answers
+ * `unimplemented`.
  *
  * @generated from service fanfare.control.v1.ControlService
  */

@@ -42,7 +42,7 @@ export declare type Publication = Message<"fanfare.control.v1.Publication"> & {
   volatile: boolean;
 
   /**
-   * Volatile messages only: the newest message of a key replaces an unsent older one of the same channel.
+   * Volatile messages only: the newest message of a key replaces an unsent older one of the same channel that was published at the same node.
    *
    * @generated from field: string conflation_key = 4;
    */
@@ -64,7 +64,8 @@ export declare type Publication = Message<"fanfare.control.v1.Publication"> & {
 
   /**
    * A repeat of the call under the same key is harmless: in a durable channel anywhere, in a live one at the node that took the first
-   * call. There, where it is UNKNOWN who has the first, so is the repeat's outcome. Scoped by app, API key and channel.
+   * call. There, where it is UNKNOWN who has the first, so is the repeat's outcome. Scoped by app, API key and channel. Remembered for 10 minutes, unless newer
+   * ones push it out: a durable channel has its newest 2048 publishers and keys at least, a node its newest 100,000 keys.
    *
    * @generated from field: string idempotency_key = 7;
    */
@@ -250,7 +251,7 @@ export declare type Node = Message<"fanfare.control.v1.Node"> & {
 export declare const NodeSchema: GenMessage<Node>;
 
 /**
- * Something happened. Events of one session are in order; a slow reader is told how many it missed.
+ * Something happened. Events of one session are in order as long as it is at one node; a slow reader is told how many it missed.
  *
  * @generated from message fanfare.control.v1.Event
  */
@@ -573,7 +574,7 @@ export declare const NodeChangedSchema: GenMessage<NodeChanged>;
  */
 export declare type EventsMissed = Message<"fanfare.control.v1.EventsMissed"> & {
   /**
-   * How many, at the most; 0: that is not known, because the node that had them is gone.
+   * How many, at the most; 0: that is not known, because the node that had them is gone or did not answer.
    *
    * @generated from field: uint64 count = 1;
    */
@@ -632,7 +633,7 @@ export enum NodeState {
   DRAINING = 2,
 
   /**
-   * Cut off from the cluster.
+   * Cut off from the cluster, or lost.
    *
    * @generated from enum value: NODE_STATE_ISOLATED = 3;
    */
