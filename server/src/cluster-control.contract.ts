@@ -1,12 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import { Access } from "@fanfare/proto/config/v1";
-import { DeliveryClass, Outcome } from "@fanfare/proto/v1";
+import { CloseCode, DeliveryClass, GapReason, Outcome } from "@fanfare/proto/v1";
 import { expect, it } from "vitest";
 import { refusalNames } from "./control/testing/control-fixture.ts";
 import { expectResult, until } from "./testing/test-client.ts";
-import { newApp, type TestServer } from "./testing/test-server.ts";
+import { newApp, type TestServer, tokenFor } from "./testing/test-server.ts";
 
-const features = ["resume", "presence", "report", "durable", "history", "cursor", "server_rpc"];
+const features = ["resume", "hand_over", "presence", "report", "durable", "history", "cursor", "server_rpc"];
 
 /** What a backend sees of a player's sessions in a cluster; to be called where its tests are described. */
 export function clusterControlContract(nodes: () => readonly [TestServer, TestServer]): void {
@@ -38,6 +38,47 @@ export function clusterControlContract(nodes: () => readonly [TestServer, TestSe
     }
     const { page } = await one.control(app).getHistory({ query: { channel } });
     expect(page?.messages).toHaveLength(1);
+  });
+
+  it("closes every connection that lives by a withdrawn token, and refuses it at every node", async () => {
+    const [one, two] = nodes();
+    const player = fresh("withdrawn");
+    const clients = await Promise.all([one, two].map((server) => join(server, player)));
+    const issuedBeforeMs = BigInt(Date.now() + 60_000); // of those, too, that are issued here from now on
+    expect(await one.control().revokeTokens({ playerId: player, issuedBeforeMs })).toMatchObject({ connections: 2 });
+    for (const client of clients) expect((await client.ended()).code).toBe(CloseCode.TOKEN_REVOKED);
+    for (const server of [one, two]) {
+      const late = await server.dial();
+      late.sayHello({ token: tokenFor(player), features });
+      expect((await late.ended()).code).toBe(CloseCode.TOKEN_REVOKED);
+    }
+  });
+
+  it("leaves a skip on every node where a message was deleted, and tells all subscribers of a log that was cleared", async () => {
+    const [one, two] = nodes();
+    const group = `durable:${fresh("log")}`;
+    const channel = { kind: { case: "group" as const, value: group } };
+    const publisher = await join(one, fresh("publisher"));
+    const { position: start } = await publisher.publish(group, "first");
+    const { position } = await publisher.publish(group, "deleted");
+    await publisher.publish(group, "last");
+    await two.control().deleteMessage({ channel, position: position! });
+    const readers = await Promise.all([one, two].map((server) => join(server, fresh("reader"))));
+    for (const reader of readers) {
+      await reader.subscribe(group, { start: { case: "after", value: start! } });
+      await reader.received(1);
+      expect([reader.kinds.filter((kind) => kind === "skip"), reader.texts]).toEqual([["skip"], ["last"]]);
+    }
+    const { head } = await two.control().clearChannel({ channel });
+    for (const reader of readers) {
+      const { event } = await reader.frame("subscription", ({ event }) => event.case !== "caughtUp");
+      expect(event).toMatchObject({ case: "gap", value: { reason: GapReason.EPOCH, to: { epoch: head?.epoch } } });
+    }
+    await publisher.publish(group, "anew");
+    for (const reader of readers) {
+      await reader.received(2);
+      expect(reader.texts).toEqual(["last", "anew"]);
+    }
   });
 
   it("calls the session of a player that was connected last, at whichever node that is", async () => {
