@@ -15,7 +15,7 @@ describe("what a function of the server answers", () => {
   });
 
   it("has no mark where there is none", () => {
-    for (const reply of [undefined, null, "", "ok", "ok word", "ok a:b", "ok a:b c:d", "a:b:c"]) {
+    for (const reply of [undefined, null, "", "ok", "a:b:c"]) {
       expect(markOf(reply)).toEqual({ node: "", run: "", number: Number.NaN });
     }
   });

@@ -15,22 +15,12 @@ export interface Mark {
   readonly number: number;
 }
 
-const noMark: Mark = { node: "", run: "", number: Number.NaN };
-
-/** The mark in an answer of a function. Looked at with each of them, so it is cut out by hand. */
+/** The mark in an answer of a function. Looked at with each of them: of the line, which can be long, only the second word is taken apart. */
 export function markOf(reply: Reply | undefined): Mark {
-  if (reply === undefined) return noMark;
-  const line = String(Array.isArray(reply) ? reply[0] : reply);
+  const line = String((Array.isArray(reply) ? reply[0] : reply) ?? "");
   const begin = line.indexOf(" ") + 1;
-  const afterNode = line.indexOf(":", begin);
-  const afterRun = line.indexOf(":", afterNode + 1);
-  if (begin === 0 || afterNode < 0 || afterRun < 0) return noMark;
   const space = line.indexOf(" ", begin);
-  const end = space < 0 ? line.length : space;
-  if (afterRun > end) return noMark;
-  return {
-    node: line.slice(begin, afterNode),
-    run: line.slice(afterNode + 1, afterRun),
-    number: Number(line.slice(afterRun + 1, end)),
-  };
+  const word = begin === 0 ? "" : line.slice(begin, space < 0 ? line.length : space);
+  const [node = "", run = "", number] = word.split(":");
+  return { node, run, number: Number(number) };
 }
