@@ -12,8 +12,11 @@ export class Listeners<T> {
     return () => this.#callbacks.delete(own);
   }
 
+  /** Tells those that were there before, and are still when it is their turn. */
   emit(event: T, report: ReportThrown): void {
-    for (const callback of this.#callbacks) callGuarded(() => callback(event), report);
+    for (const callback of [...this.#callbacks]) {
+      if (this.#callbacks.has(callback)) callGuarded(() => callback(event), report);
+    }
   }
 }
 

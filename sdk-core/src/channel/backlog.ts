@@ -17,6 +17,7 @@ interface Item {
 export class Backlog {
   readonly #items: Item[] = [];
   #length = 0;
+  #flushing = false;
 
   get size(): number {
     return this.#items.length;
@@ -42,12 +43,15 @@ export class Backlog {
     this.#items.push({ before, length, give });
   }
 
-  /** Gives out, in order, as long as there is room. */
+  /** Gives out, in order, as long as there is room. Whoever is given something may make room: the next follows when all have this one. */
   flush(hasRoom: () => boolean): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
     while (this.size > 0 && hasRoom()) {
       const { length, give } = this.#items.shift() as Item;
       this.#length -= length;
       give();
     }
+    this.#flushing = false;
   }
 }

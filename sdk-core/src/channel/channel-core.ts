@@ -224,8 +224,9 @@ export class ChannelCore {
   }
 
   #give(payload: Payload, meta: MessageMeta): void {
-    for (const [sink, codec] of this.#sinks) {
-      if (!isFor(payload, codec)) continue;
+    // Not to those that are added on the way.
+    for (const [sink, codec] of [...this.#sinks]) {
+      if (!this.#sinks.has(sink) || !isFor(payload, codec)) continue;
       let value: unknown;
       try {
         value = decodePayload(sink.type, payload);

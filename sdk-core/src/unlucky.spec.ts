@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { text } from "./payload.ts";
+import { at, DurableChannel, entry, from } from "./testing/durable-channel.ts";
+import { inGroup, message } from "./testing/group-messages.ts";
+import { settled } from "./testing/virtual-clock.ts";
+
+describe("in an unlucky order, the client", () => {
+  it("gives a durable backlog to everybody in order, though a listener removes itself on the way", async () => {
+    const d = await DurableChannel.join(from(10, { head: at(13) }), {}, entry(11), entry(12), entry(13));
+    const got: string[] = [];
+    const off: () => void = d.group.on(text(), () => off());
+    d.group.on(text(), (value) => got.push(value));
+    await settled();
+    expect(got).toEqual(["11", "12", "13"]);
+  });
+
+  it("tells a listener that a callback adds only what comes from then on", async () => {
+    const { t, group } = await inGroup();
+    const got: string[] = [];
+    const off = group.on(text(), () => {
+      off();
+      group.on(text(), (value) => got.push(value));
+    });
+    await t.socket.say(message({ type: "", text: "1" }), message({ type: "", text: "2" }));
+    expect(got).toEqual(["2"]);
+    const events: string[] = [];
+    const end = t.client.on("status", () => {
+      end();
+      t.client.on("status", (event) => events.push(event.type));
+    });
+    await t.socket.end();
+    expect(events).toEqual([]);
+  });
+});
