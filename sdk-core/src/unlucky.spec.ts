@@ -31,4 +31,16 @@ describe("in an unlucky order, the client", () => {
     await t.socket.end();
     expect(events).toEqual([]);
   });
+
+  it("has what is still queued behind the position, also after leaving [FF-HI-009]", async () => {
+    const d = await DurableChannel.join(from(10));
+    const stream = d.group.messages(text());
+    await settled();
+    await d.say(entry(11), entry(12), entry(13));
+    d.group.leave().catch(() => {});
+    expect((await stream.next()).value?.value).toBe("11");
+    expect(d.group.position).toEqual(at(11));
+    expect((await stream.next()).value?.value).toBe("12");
+    expect(d.group.position).toEqual(at(12));
+  });
 });

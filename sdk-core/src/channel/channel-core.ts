@@ -85,6 +85,8 @@ export class ChannelCore {
   /** No more comes. */
   over = false;
   readonly #sinks = new Map<Sink, Codec<unknown, never>>();
+  /** Queues with something to be read, also of readers that are over. */
+  readonly #unread = new Set<MessageQueue<unknown>>();
   readonly #report: (source: "payload" | "callback", error: FanfareError) => void;
   readonly #nowMs: () => number;
   readonly #restart: (core: ChannelCore) => void;
@@ -129,8 +131,8 @@ export class ChannelCore {
   get handedOver(): LogPosition | undefined {
     const { current } = this.position;
     let first = this.#backlog.before ?? current;
-    for (const { queue } of this.#sinks.keys()) {
-      const before = queue?.oldest?.meta.before;
+    for (const queue of this.#unread) {
+      const before = queue.oldest?.meta.before;
       if (before === undefined || first === undefined) continue;
       // What is of another epoch than the newest is older.
       const older = before.epoch === first.epoch ? before.offset < first.offset : before.epoch !== current?.epoch;
@@ -141,6 +143,7 @@ export class ChannelCore {
 
   /** Some reader has read. */
   readonly room = (): void => {
+    for (const queue of this.#unread) if (queue.size === 0) this.#unread.delete(queue);
     this.#backlog.flush(this.#hasRoom);
     if (!this.#paused || !this.#backlog.halfEmpty) return;
     this.#paused = false;
@@ -235,6 +238,7 @@ export class ChannelCore {
         continue;
       }
       callGuarded(() => sink.take(value, meta), this.reportThrown);
+      if (sink.queue?.size) this.#unread.add(sink.queue);
     }
   }
 

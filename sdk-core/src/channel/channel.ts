@@ -54,8 +54,8 @@ export class Channel extends Destination {
 
   /**
    * Durable channels: the position up to which everything was handed to this program. A message is handed over when its callback is
-   * called, its iterable's loop has taken it, or `drain` has returned it; what is still queued is behind the position, and what a loop
-   * has left behind at its end is not. While nobody listens it does not move. Undefined in live channels.
+   * called, its iterable's loop has taken it, or `drain` has returned it; what is still queued is behind the position, also after `leave`,
+   * and what a loop has left behind at its end is not. While nobody listens it does not move. Undefined in live channels.
    */
   get position(): LogPosition | undefined {
     return this.#core.handedOver;
