@@ -3,6 +3,9 @@ import { text } from "./payload.ts";
 import { at, DurableChannel, entry, from } from "./testing/durable-channel.ts";
 import { inGroup, message } from "./testing/group-messages.ts";
 import { settled } from "./testing/virtual-clock.ts";
+import { GoawayReason } from "./wire/schema.ts";
+
+const goaway = { goaway: { reason: GoawayReason.DRAINING, deadlineMs: 30_000, reconnectAfterMs: 400 } };
 
 describe("in an unlucky order, the client", () => {
   it("gives a durable backlog to everybody in order, though a listener removes itself on the way", async () => {
@@ -42,5 +45,23 @@ describe("in an unlucky order, the client", () => {
     expect(d.group.position).toEqual(at(11));
     expect((await stream.next()).value?.value).toBe("12");
     expect(d.group.position).toEqual(at(12));
+  });
+
+  it("does not let a cursor go back in a move", async () => {
+    const d = await DurableChannel.join(from(10, { cursor: at(5) }));
+    const { t } = d;
+    const old = t.socket;
+    d.group.on(text(), () => {});
+    await old.say(goaway);
+    const committing = d.group.commit();
+    await settled();
+    await t.clock.advance(400);
+    await t.welcome({
+      subscriptions: [{ channel: { group: "a" }, subscribed: from(10, { cursor: at(5), recovered: true }) }],
+    });
+    await old.say({ id: old.last("cursorCommit").id, reply: { cursorCommitted: { cursor: at(10) } } });
+    await committing;
+    await old.say({ handedOver: {} });
+    expect(d.group.cursor).toEqual(at(10));
   });
 });

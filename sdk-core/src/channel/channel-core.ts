@@ -159,7 +159,8 @@ export class ChannelCore {
     const known = this.position.current;
     this.subscribed = subscribed;
     this.head = head;
-    this.cursor = cursor ?? this.cursor;
+    // In a move, a newer one may have been stored since.
+    if (cursor && (this.cursor?.epoch !== cursor.epoch || this.cursor.offset < cursor.offset)) this.cursor = cursor;
     this.#paused = false;
     let right = true;
     if (this.isLive) this.position.start(undefined);
