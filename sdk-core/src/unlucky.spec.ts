@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { text } from "./payload.ts";
 import { at, DurableChannel, entry, from } from "./testing/durable-channel.ts";
 import { inGroup, message } from "./testing/group-messages.ts";
+import { Scripted } from "./testing/scripted.ts";
 import { settled } from "./testing/virtual-clock.ts";
 import { GoawayReason } from "./wire/schema.ts";
 
@@ -33,6 +34,21 @@ describe("in an unlucky order, the client", () => {
     });
     await t.socket.end();
     expect(events).toEqual([]);
+  });
+
+  it("has an empty roster when a channel is joined again without one", async () => {
+    const t = await Scripted.connected();
+    const group = await t.join("a", { roster: true });
+    const member = { playerId: "bob", origin: 5n, generation: 1 };
+    await t.socket.say({
+      presenceEvent: {
+        channel: { group: "a" },
+        snapshot: { section: 1n, number: 1, first: true, last: true, members: [member] },
+      },
+    });
+    expect([group.roster.complete, group.roster.sessions]).toEqual([true, 1]);
+    await t.join("a");
+    expect([group.roster.complete, group.roster.sessions]).toEqual([false, 0]);
   });
 
   it("has what is still queued behind the position, also after leaving [FF-HI-009]", async () => {

@@ -174,7 +174,7 @@ export class ChannelCore {
       right = recovered || (position?.offset === known.offset && position.tag === known.tag);
       if (!right) this.position.stop();
     }
-    if (subscribed.presence) this.roster.reset();
+    this.roster.reset(subscribed.presence);
     if (gap !== undefined) this.gap(gap);
     return right;
   }

@@ -48,7 +48,7 @@ export type RosterEvent =
 
 /** A channel's list of who is present, kept up to date. Iterating gives the members. */
 export class Roster implements Iterable<PresenceMember> {
-  readonly #state = new RosterState();
+  #state = new RosterState();
   readonly #members = new Map<bigint, PresenceMember>();
   readonly #listeners = new Listeners<RosterEvent>();
   readonly #report: ReportThrown;
@@ -94,9 +94,11 @@ export class Roster implements Iterable<PresenceMember> {
     return this.#listeners.add(callback);
   }
 
-  /** @internal */
-  reset(): void {
-    this.#state.reset();
+  /** The server will send everything anew, or, not `told`, nothing any more. @internal */
+  reset(told: boolean): void {
+    if (told) return this.#state.reset();
+    this.#state = new RosterState();
+    this.#members.clear();
   }
 
   /** Returns whether a new snapshot has to be asked for. @internal */
