@@ -104,8 +104,8 @@ export class Subscriptions {
         if (subscribed !== undefined) this.#opened(core, subscribed, from !== undefined);
       });
     } catch (thrown) {
-      if (core.subscribed !== undefined) core.wanted = before;
-      else if (entry.joins === 1 && !core.over) {
+      if (core.wanted === wanted) core.wanted = before;
+      if (core.subscribed === undefined && entry.joins === 1 && !core.over) {
         // Nobody else waits for it. Of a channel that was left another join may stand by now.
         this.#remove(core);
         core.end(undefined);

@@ -4,9 +4,11 @@ import { at, DurableChannel, entry, from } from "./testing/durable-channel.ts";
 import { inGroup, message } from "./testing/group-messages.ts";
 import { Scripted } from "./testing/scripted.ts";
 import { settled } from "./testing/virtual-clock.ts";
-import { GoawayReason } from "./wire/schema.ts";
+import { DeliveryClass, ErrorCode, GoawayReason } from "./wire/schema.ts";
 
+const failure = (thrown: unknown) => thrown;
 const goaway = { goaway: { reason: GoawayReason.DRAINING, deadlineMs: 30_000, reconnectAfterMs: 400 } };
+const live = { deliveryClass: DeliveryClass.LIVE };
 
 describe("in an unlucky order, the client", () => {
   it("gives a durable backlog to everybody in order, though a listener removes itself on the way", async () => {
@@ -34,6 +36,41 @@ describe("in an unlucky order, the client", () => {
     });
     await t.socket.end();
     expect(events).toEqual([]);
+  });
+
+  it("keeps the options of a newer join when an older one fails", async () => {
+    const { t } = await inGroup();
+    const controller = new AbortController();
+    const older = t.client.join("a", { presence: "older", signal: controller.signal as never }).catch(failure);
+    const newer = t.client.join("a", { presence: "newer" });
+    await settled();
+    await t.subscribed(true);
+    await newer;
+    controller.abort();
+    await older;
+    await t.socket.end();
+    await t.clock.advance(250);
+    await t.socket.accept();
+    expect(t.socket.last("hello").frame.subscriptions).toMatchObject([
+      { presence: true, presenceData: { json: '"newer"' } },
+    ]);
+  });
+
+  it("keeps no options of a join that was refused while an older one waited", async () => {
+    const t = await Scripted.connected();
+    const older = t.client.join("a");
+    await settled();
+    const { id } = t.socket.last("subscribe");
+    const newer = t.client.join("a", { presence: "newer" }).catch(failure);
+    await settled();
+    await t.socket.say({ id: t.socket.last("subscribe").id, reply: { error: { code: ErrorCode.TOO_LARGE } } });
+    await newer;
+    await t.socket.say({ id, reply: { subscribed: live } });
+    await older;
+    await t.socket.end();
+    await t.clock.advance(250);
+    await t.socket.accept();
+    expect(t.socket.last("hello").frame.subscriptions[0]?.presenceData).toBeUndefined();
   });
 
   it("has an empty roster when a channel is joined again without one", async () => {
