@@ -251,8 +251,8 @@ export class Subscriptions {
 
   #closed(entry: Entry, reason: SubscriptionCloseReason, error: FanfareError | undefined): void {
     const { core, channel } = entry;
-    if (channel.target === "broadcast" || "player" in channel.target) {
-      core.subscribed = undefined; // the client's own channels stay what they are, and may be opened again
+    if (core.wire.group === undefined || entry.joins > 0) {
+      core.subscribed = undefined; // the client's own channels, and what is asked for, stay what they are, and may be opened again
       core.position.start(undefined);
       core.closes.emit({ reason, error }, core.reportThrown);
     } else {

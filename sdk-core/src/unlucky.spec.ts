@@ -4,7 +4,7 @@ import { at, DurableChannel, entry, from } from "./testing/durable-channel.ts";
 import { inGroup, message } from "./testing/group-messages.ts";
 import { Scripted } from "./testing/scripted.ts";
 import { settled } from "./testing/virtual-clock.ts";
-import { DeliveryClass, ErrorCode, GoawayReason } from "./wire/schema.ts";
+import { DeliveryClass, ErrorCode, GoawayReason, SubscriptionCloseReason } from "./wire/schema.ts";
 
 const failure = (thrown: unknown) => thrown;
 const goaway = { goaway: { reason: GoawayReason.DRAINING, deadlineMs: 30_000, reconnectAfterMs: 400 } };
@@ -71,6 +71,39 @@ describe("in an unlucky order, the client", () => {
     await t.clock.advance(250);
     await t.socket.accept();
     expect(t.socket.last("hello").frame.subscriptions[0]?.presenceData).toBeUndefined();
+  });
+
+  it("gives a channel that the server closed while a join of it waited, and opened again by that", async () => {
+    const t = await Scripted.connected();
+    const channel = { group: "a" };
+    await t.socket.say({ subscription: { channel, opened: { ...live, byServer: true } } });
+    const joining = t.client.join("a").catch(failure);
+    await settled();
+    await t.socket.say({ subscription: { channel, closed: { reason: SubscriptionCloseReason.LEFT } } });
+    await t.subscribed();
+    const joined = await joining;
+    expect(joined).not.toBeInstanceOf(Error);
+    expect(t.client.channels).toContain(joined);
+  });
+
+  it("ends a channel that the server closed, when the join of it that waited is refused", async () => {
+    const t = await Scripted.connected();
+    const channel = { group: "a" };
+    await t.socket.say({ subscription: { channel, opened: { ...live, byServer: true } } });
+    const [known] = t.client.channels;
+    const ended: unknown[] = [];
+    known
+      ?.messages(text())
+      .next()
+      .then((r) => ended.push(r.done));
+    const joining = t.client.join("a").catch(failure);
+    await settled();
+    await t.socket.say({ subscription: { channel, closed: { reason: SubscriptionCloseReason.LEFT } } });
+    await t.socket.say({ id: t.socket.last("subscribe").id, reply: { error: { code: ErrorCode.PERMISSION_DENIED } } });
+    expect(await joining).toMatchObject({ code: ErrorCode.PERMISSION_DENIED });
+    await settled();
+    expect(ended).toEqual([true]);
+    expect(t.client.channels.length).toBe(2);
   });
 
   it("has an empty roster when a channel is joined again without one", async () => {
