@@ -58,8 +58,8 @@ export class Subscriptions {
   readonly #emit: (event: StatusEvent) => void;
   /** Channels that the server opens by itself and the program has left. */
   readonly #unwanted = new ChannelMap<WireChannel>();
-  /** What the last `hello` names. */
-  readonly #named = new Set<ChannelCore | undefined>();
+  /** What there was at the last `hello`. */
+  #greeted = new Set<ChannelCore>();
 
   /** The feature is in force. */
   presence = false;
@@ -139,9 +139,9 @@ export class Subscriptions {
    */
   forHello(handOver: boolean): Init<Subscribe>[] {
     const standing: Init<Subscribe>[] = [];
-    this.#named.clear();
     let bytes = 0;
     const entries = [...this.#entries.values()].sort((a, b) => +a.core.isLive - +b.core.isLive);
+    this.#greeted = new Set(entries.map(({ core }) => core));
     for (const { core, joins, asksStart } of entries) {
       const { wanted, isLive } = core;
       if (core.subscribed ? !wanted && isLive : !handOver || !joins || asksStart) continue;
@@ -150,7 +150,6 @@ export class Subscriptions {
       bytes += 350 + (binary ?? text ?? json ?? "").length * 3;
       if (standing.length === maxInHello || bytes > maxHelloBytes) break;
       standing.push(subscribe);
-      this.#named.add(core);
     }
     return standing;
   }
@@ -166,7 +165,8 @@ export class Subscriptions {
           continue;
         }
         // It was left after `hello`; that is said behind this, and if it was joined again, that too.
-        if (!subscribed.byServer && !this.#named.has(this.#entries.get(channel)?.core)) continue;
+        const known = this.#entries.get(channel)?.core;
+        if (known ? !known.subscribed && !this.#greeted.has(known) : !subscribed.byServer) continue;
         const { core, channel: opened } = this.#entry(channel);
         const before = core.subscribed;
         confirmed.add(core);

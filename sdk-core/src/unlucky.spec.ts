@@ -106,6 +106,30 @@ describe("in an unlucky order, the client", () => {
     expect(t.client.channels.length).toBe(2);
   });
 
+  it("begins anew what the server had opened, was left after the hello and joined again", async () => {
+    const t = await Scripted.connected();
+    const channel = { group: "a" };
+    await t.socket.say({ subscription: { channel, opened: { ...from(10), byServer: true } } });
+    const known = t.client.channels.find(({ target }) => target !== "broadcast" && "group" in target);
+    known?.on(text(), () => {});
+    await t.socket.say(entry(11));
+    await t.socket.end();
+    await t.clock.advance(250);
+    await t.socket.accept();
+    const subscriptions = [{ channel, subscribed: { ...from(11, { recovered: true }), byServer: true } }];
+    const welcome = t.welcomeFrame({ subscriptions });
+    known?.leave().catch(() => {});
+    const joining = t.client.join("a");
+    await t.socket.say(welcome, entry(12));
+    const { id, frame } = t.socket.last("subscribe");
+    expect(frame.after).toBeUndefined();
+    await t.socket.say({ id, reply: { subscribed: from(8, { head: at(9), recovered: true }) } }, entry(9));
+    const got: string[] = [];
+    (await joining).on(text(), (value) => got.push(value));
+    await settled();
+    expect(got).toEqual(["9"]);
+  });
+
   it("has an empty roster when a channel is joined again without one", async () => {
     const t = await Scripted.connected();
     const group = await t.join("a", { roster: true });
