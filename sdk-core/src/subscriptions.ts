@@ -116,7 +116,7 @@ export class Subscriptions {
     } finally {
       entry.joins--;
     }
-    if (core.over) throw new FanfareError(ErrorCode.CANCELLED, "the channel was left");
+    if (core.over) throw wasLeft();
     return entry.channel;
   }
 
@@ -129,8 +129,14 @@ export class Subscriptions {
   }
 
   async showPresence(core: ChannelCore, data: Payload, wait: WaitOptions): Promise<void> {
-    await this.#requests.send({ presenceUpdate: { channel: core.wire, data } }, wait);
-    if (core.wanted !== undefined) core.wanted = { ...core.wanted, presenceData: data };
+    let greeted: unknown;
+    do {
+      if (core.over) throw wasLeft();
+      greeted = this.#greeted;
+      await this.#requests.send({ presenceUpdate: { channel: core.wire, data } }, wait);
+      if (core.wanted !== undefined) core.wanted = { ...core.wanted, presenceData: data };
+      // A `hello` that went out meanwhile says what was shown before.
+    } while (greeted !== this.#greeted);
   }
 
   /**
@@ -312,6 +318,10 @@ export class Subscriptions {
 /** The request for a subscription that stood before: a durable one goes on from its position. */
 function subscribeAgain({ wire, wanted = { channel: wire }, position }: ChannelCore): Init<Subscribe> {
   return position.current === undefined ? wanted : { ...wanted, after: position.current };
+}
+
+function wasLeft(): FanfareError {
+  return new FanfareError(ErrorCode.CANCELLED, "the channel was left");
 }
 
 /** The server said no; otherwise nobody knows whether it said yes. */

@@ -130,6 +130,33 @@ describe("in an unlucky order, the client", () => {
     expect(got).toEqual(["9"]);
   });
 
+  it("shows again, after a move, what was shown behind its hello", async () => {
+    const t = await Scripted.connected();
+    const group = await t.join("a", { presence: "one" });
+    const old = t.socket;
+    await old.say(goaway);
+    const updating = group.updatePresence("two");
+    await settled();
+    const { id } = old.last("presenceUpdate");
+    await t.clock.advance(400);
+    await t.socket.accept();
+    await old.say({ id, reply: { presenceUpdated: {} } });
+    updating.catch(() => {});
+    await t.welcome();
+    await old.say({ handedOver: {} });
+    expect(t.socket.last("presenceUpdate").frame.data?.json).toBe('"two"');
+  });
+
+  it("does not change what is shown in a channel that was left and joined again as another", async () => {
+    const t = await Scripted.connected();
+    const group = await t.join("a", { presence: "one" });
+    group.leave().catch(() => {});
+    await t.join("a", { presence: "two" });
+    group.updatePresence("stale").catch(() => {});
+    await settled();
+    expect(t.socket.sent("presenceUpdate")).toEqual([]);
+  });
+
   it("has an empty roster when a channel is joined again without one", async () => {
     const t = await Scripted.connected();
     const group = await t.join("a", { roster: true });

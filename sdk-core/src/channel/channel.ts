@@ -155,7 +155,7 @@ export class Channel extends Destination {
 
   /**
    * Changes what others see beside the player in this channel's presence: a JSON value, or a {@link typed} one. Rejects with
-   * the server's error.
+   * the server's error, and with CANCELLED if the channel is over.
    */
   async updatePresence(data: unknown, wait: WaitOptions = {}): Promise<void> {
     await this.#owner.showPresence(this.#core, presencePayload(data), wait);
