@@ -276,6 +276,7 @@ export class Client {
   #lost(link: Link): void {
     this.#outbox.lost(link);
     this.#requests.lost(link);
+    this.#rpc.lost(link);
   }
 
   #finished(error: FanfareError | undefined): void {

@@ -24,7 +24,7 @@ export interface MethodTypes<Request extends PayloadType, Response extends Paylo
 export interface CallContext {
   /** What was called. */
   readonly method: string;
-  /** Aborted when the caller no longer waits. */
+  /** Aborted when the caller no longer waits: at the deadline, and with the connection. */
   readonly signal: AbortSignal;
   /** How long the caller waits, in milliseconds from the receipt. */
   readonly deadlineMs: number;
@@ -41,7 +41,7 @@ export class RpcHandlers {
   readonly #clock: Clock;
   readonly #report: (error: FanfareError) => void;
   readonly #handlers = new Map<string, Handler>();
-  #running = 0;
+  readonly #running = new Map<AbortController, Link>();
 
   constructor(clock: Clock, report: (error: FanfareError) => void) {
     this.#clock = clock;
@@ -75,18 +75,18 @@ export class RpcHandlers {
   call(link: Link, id: number, rpc: Rpc): void {
     const handler = this.#handlers.get(rpc.method);
     if (handler === undefined) return refuse(link, id, ErrorCode.UNKNOWN_METHOD, `no handler for ${rpc.method}`);
-    if (this.#running >= maxRunning) {
+    if (this.#running.size >= maxRunning) {
       return refuse(link, id, ErrorCode.LIMIT_EXCEEDED, `${maxRunning} calls are running`);
     }
-    this.#running++;
     const deadlineMs = rpc.deadlineMs || defaultDeadlineMs;
     const controller = new AbortController();
+    this.#running.set(controller, link);
     const timer = this.#clock.setTimer(deadlineMs, () => {
       controller.abort();
       refuse(link, id, ErrorCode.DEADLINE_EXCEEDED, `no result within ${deadlineMs} ms`);
     });
     const answer = (respond: () => void) => {
-      this.#running--;
+      this.#running.delete(controller);
       this.#clock.clearTimer(timer);
       if (!controller.signal.aborted) respond();
     };
@@ -97,13 +97,18 @@ export class RpcHandlers {
           refuse(link, id, ErrorCode.TOO_LARGE, "larger than the server takes");
         }),
       (thrown: unknown) => {
-        const error = FanfareError.from(thrown);
-        if (!(thrown instanceof FanfareError)) this.#report(error);
         // What a handler throws by accident stays here: its message may hold what is nobody else's business.
-        const message = thrown instanceof FanfareError ? error.message : "the handler failed";
-        answer(() => refuse(link, id, error.code, message));
+        const isMeant = thrown instanceof FanfareError;
+        if (!isMeant) this.#report(FanfareError.from(thrown));
+        const { code, message } = isMeant ? thrown : new FanfareError(ErrorCode.INTERNAL, "the handler failed");
+        answer(() => refuse(link, id, code, message));
       },
     );
+  }
+
+  /** Who called on this connection waits no longer. */
+  lost(link: Link): void {
+    for (const [controller, from] of this.#running) if (from === link) controller.abort();
   }
 }
 

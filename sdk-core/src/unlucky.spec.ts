@@ -130,6 +130,27 @@ describe("in an unlucky order, the client", () => {
     expect(got).toEqual(["9"]);
   });
 
+  it("aborts a handler's signal with the connection of the call", async () => {
+    const t = await Scripted.connected();
+    const aborted: string[] = [];
+    t.client.handle("slow", { request: text(), response: text() }, (_r, { signal }) => {
+      signal.addEventListener("abort", () => aborted.push("aborted"));
+      return new Promise<string>(() => {});
+    });
+    await t.socket.say({ id: 4, rpc: { method: "slow", payload: { text: "" }, deadlineMs: 0 } });
+    await t.socket.end();
+    expect(aborted).toEqual(["aborted"]);
+  });
+
+  it("answers INTERNAL for an AbortError of a handler's own", async () => {
+    const t = await Scripted.connected();
+    t.client.handle("x", { request: text(), response: text() }, () => {
+      throw Object.assign(new Error("inner"), { name: "AbortError" });
+    });
+    await t.socket.say({ id: 4, rpc: { method: "x", payload: { text: "" }, deadlineMs: 0 } });
+    expect(t.socket.last("rpcResult").frame.error?.code).toBe(ErrorCode.INTERNAL);
+  });
+
   it("shows again, after a move, what was shown behind its hello", async () => {
     const t = await Scripted.connected();
     const group = await t.join("a", { presence: "one" });
