@@ -37,7 +37,8 @@ export type StatusEvent =
     }
   /**
    * Something failed that no caller waits for. `server`: it reported an error that belongs to no request, for instance about a `send`.
-   * `payload`: a message is not of the type it names. `callback`: a callback of the program threw. `token`: `getToken` failed.
+   * `payload`: a message is not of the type it names. `callback`: a callback of the program threw. `token`: `getToken` failed, or
+   * the server refused a token that was to replace the one in use.
    */
   | {
       readonly type: "error";

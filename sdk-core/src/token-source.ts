@@ -14,6 +14,7 @@ const providerTimeoutMs = 30_000;
 export class TokenSource {
   readonly #clock: Clock;
   readonly #getToken: (request: TokenRequest) => string | Promise<string>;
+  readonly #asked = new Set<AbortController>();
   #expiresAt = Number.POSITIVE_INFINITY;
   /** The token in use; empty before the first. */
   token = "";
@@ -36,20 +37,28 @@ export class TokenSource {
   /** Asks for a token; `changed` if it is another one. Rejects with what the provider throws, or DEADLINE_EXCEEDED. */
   async ask(reason: TokenReason): Promise<{ token: string; changed: boolean }> {
     const controller = new AbortController();
+    const { signal } = controller;
+    this.#asked.add(controller);
+    const clear = setDeadline(this.#clock, this.#clock.now() + providerTimeoutMs, () => controller.abort());
     const token = await new Promise<string>((resolve, reject) => {
-      const clear = setDeadline(this.#clock, this.#clock.now() + providerTimeoutMs, () => {
-        controller.abort();
-        reject(new FanfareError(ErrorCode.DEADLINE_EXCEEDED, `no token within ${providerTimeoutMs} ms`));
-      });
+      signal.addEventListener("abort", () =>
+        reject(new FanfareError(ErrorCode.DEADLINE_EXCEEDED, `no token within ${providerTimeoutMs} ms`)),
+      );
       // In a promise's executor, so that what is thrown at once is a rejection, too.
-      new Promise<string>((done) => done(this.#getToken({ reason, signal: controller.signal })))
-        .then(resolve, reject)
-        .finally(clear);
+      new Promise<string>((done) => done(this.#getToken({ reason, signal }))).then(resolve, reject);
+    }).finally(() => {
+      clear();
+      this.#asked.delete(controller);
     });
     if (typeof token !== "string" || token === "") {
       throw new FanfareError(ErrorCode.UNAUTHENTICATED, "getToken gave no token");
     }
     return { token, changed: token !== this.token };
+  }
+
+  /** Nobody waits for a token any more. */
+  stop(): void {
+    for (const controller of this.#asked) controller.abort();
   }
 
   /** Uses a token from now on. */

@@ -130,6 +130,30 @@ describe("in an unlucky order, the client", () => {
     expect(got).toEqual(["9"]);
   });
 
+  it("aborts a request for a token with the client, and tells nothing of it behind the end", async () => {
+    const t = new Scripted();
+    const signals: AbortSignal[] = [];
+    const rejects: ((e: Error) => void)[] = [];
+    const statuses: string[] = [];
+    const controller = new AbortController();
+    await t.open({
+      signal: controller.signal as never,
+      onStatus: ({ type }) => statuses.push(type),
+      getToken: ({ signal }) => {
+        signals.push(signal as never);
+        return new Promise((_, reject) => rejects.push(reject));
+      },
+    });
+    controller.abort();
+    await settled();
+    expect(signals.map((s) => s.aborted)).toEqual([true]);
+    rejects[0]?.(new Error("late"));
+    await settled();
+    expect(statuses).toEqual(["closed"]);
+    await t.clock.advance(5);
+    expect(t.clock.timers).toBe(0);
+  });
+
   it("aborts a handler's signal with the connection of the call", async () => {
     const t = await Scripted.connected();
     const aborted: string[] = [];

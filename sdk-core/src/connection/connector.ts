@@ -210,6 +210,7 @@ export class Connector {
         done(changed);
       },
       (thrown: unknown) => {
+        if (this.#state.name === "closed") return;
         const error = this.#tokenFailed(thrown);
         this.#dispatch({ type: "token-failed", fatal: thrown instanceof FanfareError && !error.retryable });
       },
@@ -371,7 +372,7 @@ export class Connector {
   #finish(code: number): void {
     this.#unwatch?.();
     this.#refresh.stop();
-    for (const clear of this.#timers.values()) clear();
+    this.#tokens.stop();
     const error = code === 0 ? undefined : this.#lastError;
     this.#events.finished(error);
     this.#events.status({ type: "closed", error });
