@@ -130,6 +130,19 @@ describe("in an unlucky order, the client", () => {
     expect(got).toEqual(["9"]);
   });
 
+  it("sends what has waited on the old connection, if the new one brings no welcome in time", async () => {
+    const { t } = await inGroup();
+    const old = t.socket;
+    t.random = 0.9;
+    await old.say(goaway);
+    await t.clock.advance(400);
+    await t.socket.accept();
+    t.client.join("b", { timeoutMs: 60_000 }).catch(() => {});
+    await t.clock.advance(15_000);
+    expect(t.socket.closedBy?.code).toBe(4101);
+    expect(old.sent("subscribe")).toHaveLength(2);
+  });
+
   it("aborts a request for a token with the client, and tells nothing of it behind the end", async () => {
     const t = new Scripted();
     const signals: AbortSignal[] = [];

@@ -5,6 +5,7 @@ import {
   beginMove,
   close,
   common,
+  drop,
   ended,
   everyTimer,
   handshakeTimeoutMs,
@@ -31,11 +32,11 @@ function timerFired(state: Moving, timer: string): Step {
     if (state.next !== -1) return connectNext(state);
     // The server cannot hand over: there is nothing to gain from a second connection beside the old one.
     const [next, effects] = askToken(state, "connect");
-    return [next, [close(state.connection, 1000, "moving"), { do: "lost", connection: state.connection }, ...effects]];
+    return [next, [...drop(state.connection, 1000, "moving"), ...effects]];
   }
   if (timer === "move-handshake" && (state.stage === "connecting" || state.stage === "handshaking")) {
     const [next, effects] = tryAgain(state);
-    return [next, [close(state.next, CloseCode.HEARTBEAT_TIMEOUT, "no welcome in time"), ...effects]];
+    return [next, [...drop(state.next, CloseCode.HEARTBEAT_TIMEOUT, "no welcome in time"), ...effects]];
   }
   return [state, []];
 }
@@ -77,7 +78,7 @@ function oldSays(state: Moving, event: Event & { connection: number }): Step {
 /** One has ended for good, and the other with it. */
 function bothEnd(state: Moving, one: number, other: number, { code, decision }: Event & { type: "ended" }): Step {
   const effects: Effect[] = [{ do: "release" }];
-  if (other > 0) effects.push(close(other, 1000, "closed"), { do: "lost", connection: other });
+  if (other > 0) effects.push(...drop(other, 1000, "closed"));
   const [next, more] = ended(state, one, code, decision);
   return [next, [...effects, ...more]];
 }

@@ -48,7 +48,7 @@ describe("connecting", () => {
     for (const events of [toOpen.slice(0, 2), toOpen.slice(0, 3)]) {
       const { state, did } = after(...events, { type: "timer", timer: "handshake" });
       expect(state.name).toBe("waiting");
-      expect(did).toEqual(["close", "draw-timer"]);
+      expect(did).toEqual(["close", "lost", "draw-timer"]);
     }
   });
 

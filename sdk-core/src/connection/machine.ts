@@ -83,7 +83,7 @@ function transitionSingle(state: State & { name: "connecting" | "handshaking" | 
   const { connection } = state;
   if (event.type === "timer" && event.timer === "handshake" && state.name !== "open") {
     const [next, effects] = backOff(state, "connect", 0);
-    return [next, [close(connection, CloseCode.HEARTBEAT_TIMEOUT, "no welcome in time"), ...effects]];
+    return [next, [...drop(connection, CloseCode.HEARTBEAT_TIMEOUT, "no welcome in time"), ...effects]];
   }
   if (!("connection" in event) || event.connection !== connection) return [state, []];
   if (event.type === "ended") return ended(state, connection, event.code, event.decision);
@@ -202,7 +202,7 @@ function letGo(state: State, code: number, reason: string): Effect[] {
   const effects: Effect[] = [{ do: "clear-timers", timers: everyTimer }];
   if (state.name === "moving") effects.push({ do: "release" });
   for (const connection of connectionsOf(state)) {
-    effects.push(close(connection, code, reason), { do: "lost", connection });
+    effects.push(...drop(connection, code, reason));
   }
   return effects;
 }
@@ -214,6 +214,11 @@ function connectionsOf(state: State): number[] {
 
 export function close(connection: number, code: number, reason: string): Effect {
   return { do: "close", connection, code, reason };
+}
+
+/** Closes a connection that answers nothing any more. */
+export function drop(connection: number, code: number, reason: string): Effect[] {
+  return [close(connection, code, reason), { do: "lost", connection }];
 }
 
 /** What is kept when one state follows another. */
