@@ -54,6 +54,7 @@ export class Client {
   readonly #owner: ChannelOwner;
   #welcome: Welcome | undefined;
   #player: Channel | undefined;
+  #closing: Promise<void> | undefined;
 
   /** Resolves with the first `welcome`. @internal */
   readonly connected: Promise<void>;
@@ -194,9 +195,13 @@ export class Client {
     return this.#rpc.add(method, types, handler);
   }
 
-  /** Ends the session, now and not after the resume window. Whatever waits is rejected. Resolves when the connection is closed. */
+  /**
+   * Ends the session, now and not after the resume window, unless there is no connection to say so. Whatever waits is rejected.
+   * Resolves when the connection is closed, after a second at the latest.
+   */
   close(reason = ""): Promise<void> {
-    return this.#connector.stop(shortened(reason, 128));
+    this.#closing ??= this.#connector.stop(shortened(reason, 128));
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

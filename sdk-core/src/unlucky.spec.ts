@@ -143,6 +143,40 @@ describe("in an unlucky order, the client", () => {
     expect(old.sent("subscribe")).toHaveLength(2);
   });
 
+  it("resolves a second close with the connection, as the first", async () => {
+    const { t } = await inGroup();
+    const closed: number[] = [];
+    t.client.close().then(() => closed.push(1));
+    t.client.close().then(() => closed.push(2));
+    await settled();
+    expect(closed).toEqual([]);
+    await t.socket.end(4000);
+    expect(closed).toEqual([1, 2]);
+  });
+
+  it("ends the session on the connection that has taken it over, too", async () => {
+    const { t } = await inGroup();
+    const old = t.socket;
+    await old.say(goaway);
+    await t.clock.advance(400);
+    await t.welcome();
+    t.client.close("bye");
+    await settled();
+    expect([t.socket.sent("disconnect").length, t.socket.closedBy?.code]).toContainEqual(
+      t.socket.sent("disconnect").length ? 1 : 4000,
+    );
+  });
+
+  it("ends the session when it is closed before the welcome", async () => {
+    const { t } = await inGroup();
+    await t.socket.end();
+    await t.clock.advance(250);
+    await t.socket.accept();
+    t.client.close("bye");
+    await settled();
+    expect(t.socket.closedBy?.code).toBe(4000);
+  });
+
   it("aborts a request for a token with the client, and tells nothing of it behind the end", async () => {
     const t = new Scripted();
     const signals: AbortSignal[] = [];

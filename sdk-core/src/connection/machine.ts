@@ -50,7 +50,7 @@ export function transition(state: State, event: Event): Step {
   if (state.name === "closed") return [state, []];
   switch (event.type) {
     case "stop":
-      return finish(state, 0, 1000);
+      return finish(state, 0);
     case "suspend":
       return suspend(state);
     case "offline":
@@ -70,7 +70,7 @@ export function transition(state: State, event: Event): Step {
     case "needs-token":
       if (event.type === "token") return tokenCame(state, event.changed);
       if (event.type !== "token-failed") return [state, []];
-      return event.fatal ? finish(state, CloseCode.UNAUTHENTICATED, 1000) : backOff(state, state.reason, 0);
+      return event.fatal ? finish(state, CloseCode.UNAUTHENTICATED) : backOff(state, state.reason, 0);
     case "moving":
       return transitionMoving(state, event);
     default:
@@ -193,8 +193,10 @@ function suspend(state: State): Step {
   return [{ ...common(state), name: "waiting", suspended: true, reason: "connect" }, effects];
 }
 
-function finish(state: State, code: number, closeCode: number): Step {
-  return [{ ...common(state), name: "closed" }, [...letGo(state, closeCode, "closed"), { do: "finished", code }]];
+/** Ends the session by the close code as well: a connection that is not welcomed yet, or takes the session over, brings no `disconnect`. */
+function finish(state: State, code: number): Step {
+  const effects = letGo(state, CloseCode.DISCONNECTED, "closed");
+  return [{ ...common(state), name: "closed" }, [...effects, { do: "finished", code }]];
 }
 
 /** Closes whatever is open. */
