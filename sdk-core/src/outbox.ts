@@ -102,7 +102,7 @@ export class Outbox {
         const outcome = this.#outcomeSoFar(item);
         const unsent = outcome === Outcome.FAILED;
         const text = unsent ? `not sent within ${timeoutMs} ms` : `no reply within ${timeoutMs} ms`;
-        item.settle(new FanfareError(unsent ? ErrorCode.EXPIRED : ErrorCode.DEADLINE_EXCEEDED, text, { outcome }));
+        give(new FanfareError(unsent ? ErrorCode.EXPIRED : ErrorCode.DEADLINE_EXCEEDED, text, { outcome }));
       });
       // Who gave up hears nothing more, but a publish that is on its way keeps its number and is repeated if need be.
       const give = (outcome: PublishResult | FanfareError) => {

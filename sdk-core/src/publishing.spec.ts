@@ -162,7 +162,7 @@ describe("publish", () => {
     expect(await sent).toMatchObject({ code: ErrorCode.DEADLINE_EXCEEDED, outcome: Outcome.UNKNOWN });
     await t.socket.accept();
     await t.socket.say(t.welcomeFrame({}));
-    expect(t.socket.sent("publish")).toEqual([]);
+    expect(t.socket.sent("publish").map(({ frame }) => frame.payload?.text)).toEqual(["sent"]); // [FF-ID-002]
   });
 
   it("does not send a message whose time to live passed in the queue", async () => {

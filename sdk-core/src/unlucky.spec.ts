@@ -4,7 +4,7 @@ import { at, DurableChannel, entry, from } from "./testing/durable-channel.ts";
 import { inGroup, message } from "./testing/group-messages.ts";
 import { Scripted } from "./testing/scripted.ts";
 import { settled } from "./testing/virtual-clock.ts";
-import { DeliveryClass, ErrorCode, GoawayReason, SubscriptionCloseReason } from "./wire/schema.ts";
+import { DeliveryClass, ErrorCode, GoawayReason, Outcome, SubscriptionCloseReason } from "./wire/schema.ts";
 
 const failure = (thrown: unknown) => thrown;
 const goaway = { goaway: { reason: GoawayReason.DRAINING, deadlineMs: 30_000, reconnectAfterMs: 400 } };
@@ -141,6 +141,23 @@ describe("in an unlucky order, the client", () => {
     await t.clock.advance(15_000);
     expect(t.socket.closedBy?.code).toBe(4101);
     expect(old.sent("subscribe")).toHaveLength(2);
+  });
+
+  it("repeats a publish that nobody waits for any more, and does not move past it [FF-ID-002, FF-GO-009]", async () => {
+    const { t, group } = await inGroup();
+    const old = t.socket;
+    const first = group.publish(text(), "first", { timeoutMs: 1000 }).catch(failure);
+    await settled();
+    await old.say(goaway);
+    await t.clock.advance(400);
+    await t.welcome();
+    await t.clock.advance(1000);
+    expect(await first).toMatchObject({ outcome: Outcome.UNKNOWN });
+    group.publish(text(), "second").catch(failure);
+    await settled();
+    expect(t.socket.sent("publish")).toEqual([]);
+    await old.say({ handedOver: {} });
+    expect(t.socket.sent("publish").map(({ frame }) => frame.payload?.text)).toEqual(["first", "second"]);
   });
 
   it("resolves a second close with the connection, as the first", async () => {
