@@ -13,7 +13,7 @@ import { cancelled, FanfareError, fromWireError } from "./error.ts";
 import { Listeners } from "./listeners.ts";
 import type { ConnectOptions, ResolvedOptions } from "./options.ts";
 import { resolveOptions } from "./options.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, unsent } from "./outbox.ts";
 import {
   decodePayload,
   encodePayload,
@@ -325,7 +325,7 @@ export class Client {
   #publish(wanted: Init<Publish>, { signal, timeoutMs }: WaitOptions): Promise<PublishResult> {
     const publish = this.#welcome?.features.includes("report") ? wanted : { ...wanted, wantReport: false };
     if (this.status === "closed") {
-      return Promise.reject(new FanfareError(ErrorCode.SESSION_ENDED, "the client is closed"));
+      return Promise.reject(new FanfareError(ErrorCode.SESSION_ENDED, "the client is closed", unsent));
     }
     return this.#outbox.publish(publish, { signal, timeoutMs: timeoutMs ?? this.#options.publishTimeoutMs });
   }

@@ -51,7 +51,7 @@ export class Outbox {
   #queue = new Set<Item>();
   #queuedBytes = 0;
   /** Sent and not answered, in the order of their numbers; by frame id. */
-  #inFlight = new Map<number, Item>();
+  readonly #inFlight = new Map<number, Item>();
   #link: Link | undefined;
   /** The connection to go over to when nothing is unanswered on the one in use. */
   #nextLink: Link | undefined;
@@ -76,8 +76,7 @@ export class Outbox {
     const link = this.#link;
     if (link === undefined || link.bufferedBytes > volatileBufferBytes || this.#tooLarge(publish)) return false;
     this.rate.count();
-    link.send({ publish: { ...publish, seq: ++this.#seq } });
-    return true;
+    return link.send({ publish: { ...publish, seq: ++this.#seq } });
   }
 
   /** Sends a message and waits for what became of it. */
@@ -146,11 +145,9 @@ export class Outbox {
     this.#nextLink = undefined;
     const unanswered = [...this.#inFlight.values()].filter((item) => item.link !== link);
     this.#repeatedSeq = this.#seq;
-    if (unanswered.length > 0) {
-      this.#inFlight = new Map([...this.#inFlight].filter(([, item]) => item.link === link));
-      if (fresh) for (const item of unanswered) item.settle(sessionGone());
-      else for (const item of unanswered) this.#transmit(item, link);
-    }
+    for (const { id } of unanswered) this.#inFlight.delete(id);
+    if (fresh) for (const item of unanswered) item.settle(sessionGone());
+    else for (const item of unanswered) this.#transmit(item, link);
     this.#pump();
   }
 
@@ -202,7 +199,8 @@ export class Outbox {
     this.rate.count();
     this.#inFlight.set(item.id, item);
     if (link.send({ id: item.id, publish: { ...item.publish, seq: item.seq } })) return;
-    item.settle(new FanfareError(ErrorCode.TOO_LARGE, "larger than the server takes", unsent));
+    const outcome = item.seq > this.#repeatedSeq ? Outcome.FAILED : Outcome.UNKNOWN;
+    item.settle(new FanfareError(ErrorCode.TOO_LARGE, "larger than the server takes", { outcome }));
   }
 
   #recheck(delayMs: number): void {
@@ -223,7 +221,8 @@ export class Outbox {
   }
 }
 
-const unsent = { outcome: Outcome.FAILED };
+/** Of an error, that nothing was sent. */
+export const unsent = { outcome: Outcome.FAILED };
 
 function outcomeOf({ error, publishResult }: Reply, isRepeat: boolean): PublishResult | FanfareError {
   // By this a server refuses a frame before it looks at it (FF-LI-003): of a repeat it does not say what became of the first.

@@ -239,6 +239,13 @@ describe("in an unlucky order, the client", () => {
     expect(t.socket.last("rpcResult").frame.error?.code).toBe(ErrorCode.INTERNAL);
   });
 
+  it("says of a publish after the end that it was not sent", async () => {
+    const { t, group } = await inGroup();
+    t.client.close();
+    const error = await group.publish(text(), "x").catch(failure);
+    expect(error).toMatchObject({ outcome: Outcome.FAILED });
+  });
+
   it("shows again, after a move, what was shown behind its hello", async () => {
     const t = await Scripted.connected();
     const group = await t.join("a", { presence: "one" });
@@ -309,5 +316,20 @@ describe("in an unlucky order, the client", () => {
     await committing;
     await old.say({ handedOver: {} });
     expect(d.group.cursor).toEqual(at(10));
+  });
+
+  it("calls the outcome of a repeat unknown that is too large for the next connection", async () => {
+    const { t, group } = await inGroup();
+    const sent = group.publish(text(), "x".repeat(3000)).catch(failure);
+    await settled();
+    await t.socket.end();
+    await t.clock.advance(250);
+    await t.welcome({ limits: { maxFrameBytes: 2048 } });
+    expect(await sent).toMatchObject({ code: ErrorCode.TOO_LARGE, outcome: Outcome.UNKNOWN });
+  });
+
+  it("says that a volatile message is dropped which is larger than the server takes", async () => {
+    const t = await Scripted.connected({}, { limits: { maxFrameBytes: 2048, maxPayloadBytes: 1_048_576 } });
+    expect(t.client.broadcast.send(text(), "x".repeat(3000))).toBe(false);
   });
 });

@@ -27,7 +27,7 @@ export interface SendOptions {
 
 /** How to publish. */
 export interface PublishOptions extends WaitOptions {
-  /** How long the message is of use, in milliseconds; also how long it waits here to be sent. Default: without end. */
+  /** How long the message is of use, in milliseconds; past it, it is not sent any more. Default: without end. */
   ttlMs?: number | undefined;
   /** Do not send it to this session. Default: false. */
   excludeSelf?: boolean | undefined;
@@ -108,7 +108,8 @@ export class Destination {
    * with its connection is repeated without being delivered twice.
    *
    * Rejects with what the server says; EXPIRED or CANCELLED, if it was not sent in time (`outcome` FAILED); DEADLINE_EXCEEDED,
-   * CANCELLED or SESSION_ENDED, if it was sent and not answered (`outcome` UNKNOWN); LIMIT_EXCEEDED, if the queue is full.
+   * CANCELLED or SESSION_ENDED, if it was sent and not answered (`outcome` UNKNOWN); LIMIT_EXCEEDED, if the queue is full;
+   * SESSION_ENDED, if the client is closed (`outcome` FAILED).
    */
   async publish<S extends PayloadType>(type: S, value: InputOf<S>, options: PublishOptions = {}): Promise<Sent> {
     const { ttlMs, excludeSelf, report, signal, timeoutMs } = options;
