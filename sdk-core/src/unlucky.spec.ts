@@ -4,7 +4,7 @@ import { at, DurableChannel, entry, from } from "./testing/durable-channel.ts";
 import { inGroup, message } from "./testing/group-messages.ts";
 import { Scripted } from "./testing/scripted.ts";
 import { settled } from "./testing/virtual-clock.ts";
-import { DeliveryClass, ErrorCode, GoawayReason, Outcome, SubscriptionCloseReason } from "./wire/schema.ts";
+import { CloseCode, DeliveryClass, ErrorCode, GoawayReason, Outcome, SubscriptionCloseReason } from "./wire/schema.ts";
 
 const failure = (thrown: unknown) => thrown;
 const goaway = { goaway: { reason: GoawayReason.DRAINING, deadlineMs: 30_000, reconnectAfterMs: 400 } };
@@ -237,6 +237,26 @@ describe("in an unlucky order, the client", () => {
     });
     await t.socket.say({ id: 4, rpc: { method: "x", payload: { text: "" }, deadlineMs: 0 } });
     expect(t.socket.last("rpcResult").frame.error?.code).toBe(ErrorCode.INTERNAL);
+  });
+
+  it("says that it is the former session which goes on, when a move has failed for good", async () => {
+    const { t } = await inGroup();
+    const old = t.socket;
+    await old.say(goaway);
+    await t.clock.advance(400);
+    await t.socket.accept();
+    await t.socket.end(CloseCode.PERMISSION_DENIED);
+    expect(t.statuses.at(-1)).toMatchObject({ type: "open", resumed: true, sessionId: "session-1" });
+  });
+
+  it("does not move again after a close that ends the session, before the welcome", async () => {
+    const { t } = await inGroup();
+    await t.socket.say(goaway);
+    await t.clock.advance(400);
+    await t.socket.accept();
+    await t.socket.end(CloseCode.SESSION_LOST);
+    await t.clock.advance(5000);
+    expect(t.network.sockets).toHaveLength(2);
   });
 
   it("says of a publish after the end that it was not sent", async () => {

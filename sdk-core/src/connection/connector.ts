@@ -14,14 +14,6 @@ import { Link, type RoundTrip } from "./link.ts";
 import { transition } from "./machine.ts";
 import { type Effect, type Event, initialState, type State, type TimerName, type TokenReason } from "./states.ts";
 
-/** What is known of the session; lives in memory only, so that a copy of a page is a session of its own. */
-interface Session {
-  id: string;
-  secret: string;
-  /** It began with the newest `welcome`. */
-  fresh: boolean;
-}
-
 /** The features this client implements, under the protocol's names. */
 const features = [
   ...["resume", "hand_over", "presence", "report", "server_rpc", "client_rpc", "durable", "history", "cursor"],
@@ -42,20 +34,22 @@ export class Connector {
   #state: State = initialState;
   #queue: Event[] = [];
   #running = false;
-  #session: Session | undefined;
+  /** The newest. */
+  #welcomed: Welcome | undefined;
+  /** Resumes its session; empty: that has ended. Lives in memory only, so that a copy of a page is a session of its own. */
+  #secret = "";
+  /** Its session began with it, and that was not told yet. */
+  #fresh = true;
   #lastAttempt = 0;
   #url: string;
   /** The address at which the newest `welcome` came. */
   #welcomedAt = "";
-  #handOver = false;
-  #reconnectWindowMs = 2000;
   #held: ServerFrame[] | undefined;
   #heldWelcome: Welcome | undefined;
   #goaway: Goaway | undefined;
   #lastError: FanfareError | undefined;
   #serverError: FanfareError | undefined;
   #delayMs = 0;
-  #nodeId = "";
   /** The newest answered heartbeat. */
   latency: RoundTrip | undefined;
 
@@ -86,10 +80,6 @@ export class Connector {
   /** The newest reason why a connection ended. */
   get lastError(): FanfareError | undefined {
     return this.#lastError;
-  }
-
-  get sessionId(): string | undefined {
-    return this.#session?.id;
   }
 
   start(): void {
@@ -154,7 +144,7 @@ export class Connector {
       case "hold": {
         const link = this.#links.get(effect.connection);
         if (link === undefined) break;
-        if (effect.do === "attach") this.#events.attached(link, this.#session?.fresh ?? true);
+        if (effect.do === "attach") this.#events.attached(link, this.#fresh);
         else this.#events.moving(link);
         break;
       }
@@ -171,15 +161,15 @@ export class Connector {
         this.#events.missed();
         break;
       case "forget-session":
-        this.#session = undefined;
+        this.#secret = "";
         break;
       case "set-timer":
         this.#setTimer(effect.timer, effect.afterMs);
         break;
       case "draw-timer": {
-        const overMs = effect.overMs === "reconnect-window" ? this.#reconnectWindowMs : effect.overMs;
-        this.#delayMs = Math.round(Math.max(effect.atLeastMs, this.#ports.random.next() * overMs));
-        this.#setTimer(effect.timer, this.#delayMs);
+        const windowMs = this.#welcomed?.reconnectWindowMs ?? 2000;
+        const overMs = effect.overMs === "reconnect-window" ? windowMs : effect.overMs;
+        this.#setTimer(effect.timer, Math.round(Math.max(effect.atLeastMs, this.#ports.random.next() * overMs)));
         break;
       }
       case "clear-timers":
@@ -249,8 +239,8 @@ export class Connector {
   }
 
   #hello(connection: number, handOver: boolean): void {
-    const session = this.#session;
-    const resume = session?.secret ? { sessionId: session.id, secret: session.secret, handOver } : undefined;
+    const secret = this.#secret;
+    const resume = secret ? { sessionId: this.#welcomed?.sessionId, secret, handOver } : undefined;
     this.#lastAttempt = resume === undefined ? 1 : this.#lastAttempt + 1;
     this.#links.get(connection)?.send({
       hello: {
@@ -324,11 +314,10 @@ export class Connector {
     const first = state.name === "handshaking" && link.number === state.connection;
     if (!moving && !first) return;
     const fresh = !welcome.resumed;
-    this.#session = { id: welcome.sessionId, secret: welcome.resumeSecret, fresh };
+    this.#welcomed = welcome;
+    this.#secret = welcome.resumeSecret;
+    this.#fresh = fresh;
     this.#lastAttempt = Math.max(this.#lastAttempt, welcome.attempt);
-    this.#handOver = welcome.features.includes("hand_over");
-    this.#reconnectWindowMs = welcome.reconnectWindowMs;
-    this.#nodeId = welcome.nodeId;
     this.#welcomedAt = this.#url;
     this.#serverError = undefined;
     link.welcomed(welcome.heartbeatIntervalMs, welcome.heartbeatTimeoutMs, welcome.limits?.maxFrameBytes ?? 0);
@@ -346,7 +335,8 @@ export class Connector {
     this.#goaway = goaway;
     this.#url = followedUrl(this.#url, goaway.url, this.#options.allowedOrigins) ?? this.#url;
     const { reconnectAfterMs: afterMs } = goaway;
-    this.#dispatch({ type: "goaway", connection: link.number, afterMs, handOver: this.#handOver });
+    const handOver = this.#welcomed?.features.includes("hand_over") ?? false;
+    this.#dispatch({ type: "goaway", connection: link.number, afterMs, handOver });
   }
 
   #announce(before: State, state: State): void {
@@ -354,12 +344,9 @@ export class Connector {
     if (state.name === "connecting" && before.name !== "moving")
       tell({ type: "connecting", attempt: state.retries + 1 });
     else if (state.name === "open" && before.name !== "open") {
-      tell({
-        type: "open",
-        resumed: this.#session?.fresh === false,
-        sessionId: this.#session?.id ?? "",
-        nodeId: this.#nodeId,
-      });
+      const { sessionId = "", nodeId = "" } = this.#welcomed ?? {};
+      tell({ type: "open", resumed: !this.#fresh, sessionId, nodeId });
+      this.#fresh = false;
     } else if (state.name === "moving" && before.name !== "moving") {
       tell({ type: "moving", reason: this.#goaway?.reason ?? 0 });
     } else if (state.name === "waiting" && before.name !== "waiting") {

@@ -138,7 +138,7 @@ function toNext(state: Moving, effects: Effect[]): Step {
 }
 
 function nextEnded(state: Moving, event: Event & { type: "ended" }): Step {
-  const isForGood = event.decision.reconnect === "never";
+  const isForGood = event.decision.reconnect === "never" || event.decision.sessionEnds;
   // Once it is welcomed the session is there, and what ends it there ends it.
   if (isForGood && state.stage === "holding") return bothEnd(state, state.next, state.connection, event);
   const effects: Effect[] = [{ do: "lost", connection: state.next }];
