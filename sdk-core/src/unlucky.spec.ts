@@ -266,6 +266,17 @@ describe("in an unlucky order, the client", () => {
     expect(error).toMatchObject({ outcome: Outcome.FAILED });
   });
 
+  it("tells that it is suspended, also while it waits", async () => {
+    const { t } = await inGroup();
+    await t.socket.end();
+    expect(t.told.at(-1)).toBe("waiting");
+    await t.lifecycle("suspend");
+    expect(t.client.status).toBe("suspended");
+    expect(t.told.at(-1)).toBe("suspended");
+    await t.lifecycle("offline");
+    expect(t.told.filter((x) => x === "suspended")).toHaveLength(1);
+  });
+
   it("shows again, after a move, what was shown behind its hello", async () => {
     const t = await Scripted.connected();
     const group = await t.join("a", { presence: "one" });

@@ -349,7 +349,7 @@ export class Connector {
       this.#fresh = false;
     } else if (state.name === "moving" && before.name !== "moving") {
       tell({ type: "moving", reason: this.#goaway?.reason ?? 0 });
-    } else if (state.name === "waiting" && before.name !== "waiting") {
+    } else if (state.name === "waiting" && (before.name !== "waiting" || state.suspended !== before.suspended)) {
       tell(
         state.suspended ? { type: "suspended" } : { type: "waiting", delayMs: this.#delayMs, error: this.#lastError },
       );
