@@ -363,4 +363,12 @@ describe("in an unlucky order, the client", () => {
     const t = await Scripted.connected({}, { limits: { maxFrameBytes: 2048, maxPayloadBytes: 1_048_576 } });
     expect(t.client.broadcast.send(text(), "x".repeat(3000))).toBe(false);
   });
+
+  it("lets a later goaway take the place of an earlier one", async () => {
+    const { t } = await inGroup();
+    await t.socket.say({ goaway: { ...goaway.goaway, reconnectAfterMs: 10_000 } });
+    await t.socket.say(goaway);
+    await t.clock.advance(400);
+    expect(t.network.sockets).toHaveLength(2);
+  });
 });

@@ -62,6 +62,7 @@ function tryAgain(state: Moving): Step {
 
 function oldSays(state: Moving, event: Event & { connection: number }): Step {
   if (event.type === "handed-over") return leaveOld(state);
+  if (event.type === "goaway" && state.stage === "due") return beginMove(state, state.connection, event);
   if (event.type !== "ended") return [state, []];
   const { code, decision } = event;
   const isClaimed = state.stage === "handshaking" || state.stage === "holding";
