@@ -52,7 +52,8 @@ export class Client {
   readonly #rpc: RpcHandlers;
   readonly #listeners = new Listeners<StatusEvent>();
   readonly #owner: ChannelOwner;
-  #welcome: Welcome | undefined;
+  /** The newest. Nobody has a client before the first. */
+  #welcome!: Welcome;
   #player: Channel | undefined;
   #closing: Promise<void> | undefined;
 
@@ -80,7 +81,7 @@ export class Client {
 
   /** The own player's id. */
   get playerId(): string {
-    return this.#welcome?.playerId ?? "";
+    return this.#welcome.playerId;
   }
 
   /** The own player's channel: messages to this player, in every session of theirs. */
@@ -91,18 +92,17 @@ export class Client {
 
   /** Names this session towards the server's logs and control API. Changes when a session could not be resumed. */
   get sessionId(): string {
-    return this.#welcome?.sessionId ?? "";
+    return this.#welcome.sessionId;
   }
 
   /** This session in messages and presence; see {@link MessageMeta.origin}. */
   get origin(): bigint {
-    return this.#welcome?.origin ?? 0n;
+    return this.#welcome.origin;
   }
 
   /** What the server is, offers and admits. */
   get server(): ServerInfo {
-    const { nodeId = "", appId = "", features = [], limits } = this.#welcome ?? {};
-    const { heartbeatIntervalMs = 0, heartbeatTimeoutMs = 0 } = this.#welcome ?? {};
+    const { nodeId, appId, features, heartbeatIntervalMs, heartbeatTimeoutMs, limits } = this.#welcome;
     return { nodeId, appId, features, heartbeatIntervalMs, heartbeatTimeoutMs, limits };
   }
 
@@ -128,7 +128,7 @@ export class Client {
 
   /** Channels that are subscribed: joined ones, and those the server opened for this player. */
   get channels(): Channel[] {
-    return [...this.#subscriptions.channels()].filter((channel) => channel.subscribed);
+    return this.#subscriptions.channels;
   }
 
   /** Calls back for everything that happens outside of channels. The returned function ends it. */
@@ -274,7 +274,7 @@ export class Client {
 
   /** Throws UNIMPLEMENTED for a feature that the server does not offer. */
   #need(feature: string): void {
-    if (this.#welcome?.features.includes(feature)) return;
+    if (this.#welcome.features.includes(feature)) return;
     throw new FanfareError(ErrorCode.UNIMPLEMENTED, `the server does not offer ${feature}`);
   }
 
@@ -323,7 +323,7 @@ export class Client {
   }
 
   #publish(wanted: Init<Publish>, { signal, timeoutMs }: WaitOptions): Promise<PublishResult> {
-    const publish = this.#welcome?.features.includes("report") ? wanted : { ...wanted, wantReport: false };
+    const publish = this.#welcome.features.includes("report") ? wanted : { ...wanted, wantReport: false };
     if (this.status === "closed") {
       return Promise.reject(new FanfareError(ErrorCode.SESSION_ENDED, "the client is closed", unsent));
     }

@@ -76,9 +76,9 @@ export class Subscriptions {
     return this.#entry(toWireChannel(target)).channel;
   }
 
-  /** Channels that are subscribed, or asked for. */
-  *channels(): Generator<Channel, void, undefined> {
-    for (const { channel } of this.#entries.values()) yield channel;
+  /** Channels that are subscribed. */
+  get channels(): Channel[] {
+    return Array.from(this.#entries.values(), ({ channel }) => channel).filter(({ subscribed }) => subscribed);
   }
 
   /** Subscribes a channel. Rejects with the server's error; with CANCELLED if it was left meanwhile. */

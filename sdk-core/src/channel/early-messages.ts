@@ -18,7 +18,7 @@ const maxAgeMs = 10_000;
  * `join`, or while the program awaits something else before it adds its callback. Bounded in count, length and age; the oldest go first.
  */
 export class EarlyMessages {
-  #messages: EarlyMessage[] = [];
+  readonly #messages: EarlyMessage[] = [];
   #length = 0;
   /** Messages that did not fit. Those that only grew too old are not counted: nobody listened. */
   lost = 0;
@@ -37,13 +37,10 @@ export class EarlyMessages {
     this.#forget(message.atMs);
   }
 
-  /** Takes everything that is not too old. */
+  /** Everything that is not too old, at the end. */
   takeAll(nowMs: number): readonly EarlyMessage[] {
     this.#forget(nowMs);
-    const messages = this.#messages;
-    this.#messages = [];
-    this.#length = 0;
-    return messages;
+    return this.#messages;
   }
 
   #forget(nowMs: number): void {

@@ -90,7 +90,7 @@ export class MessageQueue<T> {
   }
 
   takeAll(): Received<T>[] {
-    const items = this.#head === 0 ? this.#items : this.#items.slice(this.#head);
+    const items = this.#items.slice(this.#head);
     this.#items = [];
     this.#head = 0;
     this.#volatile = 0;

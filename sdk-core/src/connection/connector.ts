@@ -91,15 +91,14 @@ export class Connector {
     const link = this.#current();
     if (this.#state.name === "open" || this.#state.name === "moving") link?.send({ disconnect: { reason } });
     const closed =
-      link === undefined
-        ? Promise.resolve()
-        : new Promise<void>((resolve) => {
-            const timer = this.#ports.clock.setTimer(1000, resolve);
-            link.onClosed = () => {
-              this.#ports.clock.clearTimer(timer);
-              resolve();
-            };
-          });
+      link &&
+      new Promise<void>((resolve) => {
+        const timer = this.#ports.clock.setTimer(1000, resolve);
+        link.onClosed = () => {
+          this.#ports.clock.clearTimer(timer);
+          resolve();
+        };
+      });
     this.#dispatch({ type: "stop" });
     await closed;
   }
@@ -326,8 +325,7 @@ export class Connector {
     if (moving && !fresh) {
       this.#held ??= [];
       this.#heldWelcome = welcome;
-    }
-    if (!moving || fresh) this.#events.subscribed(welcome, fresh);
+    } else this.#events.subscribed(welcome, fresh);
     this.#dispatch({ type: "welcome", connection: link.number, resumed: welcome.resumed });
   }
 

@@ -64,10 +64,7 @@ export class Link {
     this.#tap = tap;
     this.#heartbeat = new Heartbeat(ports.clock, {
       ping: () => this.#ping(),
-      silent: () => {
-        this.#socket.close(CloseCode.HEARTBEAT_TIMEOUT, "nothing received");
-        this.#end(CloseCode.HEARTBEAT_TIMEOUT, "nothing received");
-      },
+      silent: () => this.#breakOff(CloseCode.HEARTBEAT_TIMEOUT, "nothing received"),
     });
     this.#socket = ports.sockets.open(url, [subprotocol], {
       opened: (spoken) => {
@@ -181,8 +178,12 @@ export class Link {
 
   /** The server broke the protocol. That may be over with the next connection, but not with this session. */
   #fail(reason: string): void {
-    this.#socket.close(CloseCode.PROTOCOL_ERROR, reason);
-    this.#end(CloseCode.PROTOCOL_ERROR, reason, { reconnect: "backoff", sessionEnds: true, minBackoffMs: 0 });
+    this.#breakOff(CloseCode.PROTOCOL_ERROR, reason, { reconnect: "backoff", sessionEnds: true, minBackoffMs: 0 });
+  }
+
+  #breakOff(code: number, reason: string, decision?: CloseDecision): void {
+    this.#socket.close(code, reason);
+    this.#end(code, reason, decision);
   }
 
   #end(code: number, reason: string, decision: CloseDecision = closeDecision(code)): void {
