@@ -302,7 +302,9 @@ export class FanfareServer implements AsyncDisposable {
         () => true,
         (reason: unknown) => log.warn("the cluster cannot be joined yet", { reason: String(reason) }),
       );
-      if (joined === true || this.#closing !== undefined) break;
+      // Joining can take longer than a lease that nobody could renew: then it is another that has to join.
+      const hasLapsed = this.node.cluster?.nodes.isMember === false;
+      if ((joined === true && !hasLapsed) || this.#closing !== undefined) break;
       await new Promise<void>((resolve) => clock.setTimer(rejoinMs, resolve));
     }
     this.#isRejoining = false;

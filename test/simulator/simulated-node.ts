@@ -184,7 +184,8 @@ export class SimulatedNode {
         () => true,
         () => false,
       );
-      if (isJoined || this.#isClosed) break;
+      const hasLapsed = this.node.cluster?.nodes.isMember === false;
+      if ((isJoined && !hasLapsed) || this.#isClosed) break;
       await new Promise<void>((resolve) => clock.setTimer(rejoinMs, resolve));
     }
     this.#isRejoining = false;
