@@ -17,13 +17,10 @@ export interface BackendPublishesOptions {
   readonly places: readonly NodePlace[];
 }
 
-/** A publish under an idempotency key, and its repeats. */
-interface Attempts {
+/** A publish under an idempotency key, to be repeated. */
+interface Attempted {
   readonly entry: Published;
   readonly publication: Publication;
-  /** Of one of them nobody knows what became of it. */
-  isUncertain: boolean;
-  count: number;
 }
 
 /** What one attempt came to. */
@@ -66,17 +63,17 @@ export class BackendPublishes {
       idempotencyKey: name,
     });
     this.#open++;
-    void this.#publish({ entry, publication, isUncertain: false, count: 0 }, node);
+    void this.#publish({ entry, publication }, node);
   }
 
-  async #publish(attempts: Attempts, place: number): Promise<void> {
+  async #publish(attempted: Attempted, place: number): Promise<void> {
     const { simulation, ledger } = this.#options;
-    const { entry } = attempts;
+    const { entry } = attempted;
     const [min, max] = pauseMs;
     const pauses = simulation.random(`${entry.id} pauses`);
     let answer: Answer | undefined;
     for (let at = place; answer === undefined; at++) {
-      answer = await this.#attempt(attempts, at);
+      answer = await this.#attempt(attempted, at);
       if (answer === undefined) await simulation.sleep(pauses.between(min, max));
     }
     this.#open--;
@@ -84,39 +81,37 @@ export class BackendPublishes {
   }
 
   /** Asks a node, if one is there. @returns undefined: it is to be tried again */
-  async #attempt(attempts: Attempts, place: number): Promise<Answer | undefined> {
+  async #attempt(attempted: Attempted, place: number): Promise<Answer | undefined> {
     const { places } = this.#options;
     const node = places[place % places.length]?.node;
     if (node === undefined || node.isOver || node.isDraining) return undefined;
-    const { channel } = attempts.entry;
-    const answer = await this.#ask(node, attempts);
+    const { channel } = attempted.entry;
+    const answer = await this.#ask(node, attempted);
     const { outcome, error } = answer;
     const { trace } = this.#options;
-    trace?.(`${attempts.entry.id} at ${node.name}: ${Outcome[outcome]} (${error})`);
+    trace?.(`${attempted.entry.id} at ${node.name}: ${Outcome[outcome]} (${error})`);
     if (outcome !== Outcome.FAILED && outcome !== Outcome.UNKNOWN) return answer;
     if (outcome === Outcome.FAILED) return undefined;
-    attempts.isUncertain = true;
     // A short log has forgotten it.
     if (error.endsWith("identity forgotten")) return answer;
-    return isDurable(channel) ? undefined : await this.#askAgain(node, attempts, answer);
+    return isDurable(channel) ? undefined : await this.#askAgain(node, attempted, answer);
   }
 
   /** The repeat of a live publish at the node that may have sent it. */
-  async #askAgain(node: SimulatedNode, attempts: Attempts, first: Answer): Promise<Answer> {
+  async #askAgain(node: SimulatedNode, attempted: Attempted, first: Answer): Promise<Answer> {
     await this.#options.simulation.sleep(pauseMs[0]);
     if (node.isOver) return first;
-    const again = await this.#ask(node, attempts);
+    const again = await this.#ask(node, attempted);
     return again.outcome === Outcome.FAILED ? first : again;
   }
 
   /** One request, that may be lost with the node. */
-  #ask(node: SimulatedNode, attempts: Attempts): Promise<Answer> {
+  #ask(node: SimulatedNode, attempted: Attempted): Promise<Answer> {
     const { simulation } = this.#options;
-    attempts.count++;
     const { promise, resolve } = Promise.withResolvers<Answer>();
     const late = simulation.after(timeoutMs, () => resolve({ outcome: Outcome.UNKNOWN, error: "no answer in time" }));
     node.process.run(() => {
-      node.publish(attempts.publication, backendContext).then(
+      node.publish(attempted.publication, backendContext).then(
         (result) => resolve(answerOf(result)),
         (reason: unknown) => resolve({ outcome: Outcome.UNKNOWN, error: String(reason) }),
       );

@@ -110,6 +110,8 @@ export class Ledger {
   readonly subscribers: Subscriber[] = [];
   readonly commits: Commit[] = [];
   readonly pages: ReadPage[] = [];
+  /** Pages that somebody could not read. */
+  readonly refusedPages: { readonly by: string; readonly channel: string; readonly error: string }[] = [];
   /** Which run of a client each session is of, by its origin. */
   readonly runs = new Map<bigint, string>();
   /** When the client of each session, by its origin, was welcomed to it: at its beginning, and at each return. */
@@ -221,6 +223,11 @@ export class Ledger {
     this.#trace?.(`${by} reads ${page.isForward ? "on" : "back"} in ${channel}: ${places.join(", ")}`);
   }
 
+  refusedPage(by: string, channel: string, error: string): void {
+    this.refusedPages.push({ by, channel, error });
+    this.#trace?.(`${by} could not read ${channel}: ${error}`);
+  }
+
   gap(subscriber: Subscriber, { reason, from, to }: ChannelGap): void {
     const name = reason === "overflow" ? reason : (GapReason[reason] ?? `${reason}`);
     subscriber.received.push({ type: "gap", atMs: this.#nowMs(), reason: name, from, to });
@@ -244,6 +251,11 @@ export class Ledger {
     this.faults.push(text);
     this.#trace?.(`FAULT: ${text}`);
   }
+}
+
+/** The player of a run of a client. */
+export function playerOf(run: string): string {
+  return run.slice(0, run.indexOf("#"));
 }
 
 /** A position, for people. */

@@ -2,6 +2,7 @@ import {
   type Channel,
   type Client,
   type ConnectOptions,
+  ErrorCode,
   FanfareError,
   Outcome,
   type TappedFrame,
@@ -200,14 +201,14 @@ export class SimulatedPlayer {
       const entry = ledger.committing(this.name, group, channel.position);
       channel.commit().then(
         (cursor) => ledger.committed(entry, { cursor }),
-        (reason: unknown) => ledger.committed(entry, { error: String(reason) }),
+        (reason: unknown) => ledger.committed(entry, { error: errorText(reason) }),
       );
     });
   }
 
   /** Reads a page of a log. */
   lookBack(group: string, isForward: boolean, limit: number): void {
-    const { ledger, trace } = this.#around;
+    const { ledger } = this.#around;
     this.run((client) => {
       const reading = client.to({ group }).history({ direction: isForward ? "forward" : "backward", limit });
       reading.then(
@@ -216,7 +217,7 @@ export class SimulatedPlayer {
           const hasMore = next !== undefined;
           ledger.read({ by: this.name, channel: group, isForward, messages: read, hasMore, head, tail });
         },
-        (reason: unknown) => trace?.(`${this.name} could not read ${group}: ${String(reason)}`),
+        (reason: unknown) => ledger.refusedPage(this.name, group, errorText(reason)),
       );
     });
   }
@@ -380,6 +381,12 @@ function frameText({ direction, connection, kind, frame }: TappedFrame): string 
 function targetOf(to: string) {
   if (to === "broadcast") return "broadcast";
   return to.startsWith("player/") ? { player: to.slice("player/".length) } : { group: to };
+}
+
+/** Its code, and what it says. */
+function errorText(reason: unknown): string {
+  const { code, message } = FanfareError.from(reason);
+  return `${ErrorCode[code]} ${message}`;
 }
 
 function stackOf(reason: unknown): string {

@@ -1,6 +1,6 @@
 import { Outcome } from "@fanfare/sdk-core";
 import type { BackendCall } from "../game-backend.ts";
-import type { Ledger, Published, Subscriber } from "../ledger.ts";
+import { type Ledger, type Published, playerOf, type Subscriber } from "../ledger.ts";
 import { type Plan, roomyQueueBytes, type Step } from "../plan.ts";
 import { isOwed } from "./guarantees.ts";
 import { checkNoFlicker } from "./presence.ts";
@@ -30,12 +30,12 @@ export function checkCalm(plan: Plan, ledger: Ledger, calls: readonly BackendCal
   if (!isRoomy || (!isQuiet && !(isPlanned && canMove))) return [];
   // Whose ban is over at one node can be banned yet at another, where it should move to: their clocks differ.
   const banned = new Set(isQuiet ? [] : calls.filter(({ step }) => step.do === "ban").map(({ playerId }) => playerId));
-  const canStay = (by: string | undefined) => !banned.has(by?.slice(0, by.indexOf("#")) ?? "");
+  const canStay = (by = "") => !banned.has(playerOf(by));
   return [
     ...ledger.subscribers.filter(({ by }) => canStay(by)).flatMap((subscriber) => gapsOf(subscriber, plan)),
     ...outcomesOf(ledger, plan, canStay),
     ...checkNoFlicker(ledger, ({ origin }) => canStay(ledger.runs.get(origin))),
-    ...(isQuiet ? [...volatileOf(ledger, calls), ...callsOf(calls)] : []),
+    ...(isQuiet ? [...volatileOf(ledger, calls), ...callsOf(calls), ...logsOf(ledger)] : []),
   ];
 }
 
@@ -73,6 +73,16 @@ function callsOf(calls: readonly BackendCall[]): string[] {
   return calls
     .filter(({ step, endedMs, error }) => endedMs === undefined || (error !== undefined && step.do !== "call"))
     .map(({ name, step, playerId, error }) => `${name}, ${step.do} ${playerId}, ${error ?? "is not answered"}`);
+}
+
+/** Who stays can store how far it has read, and read a log. */
+function logsOf({ commits, refusedPages }: Ledger): string[] {
+  return [
+    ...commits.map(({ by, channel, error, endedMs }) => ({ by, channel, error: endedMs === undefined ? "" : error })),
+    ...refusedPages,
+  ]
+    .filter(({ error }) => error !== "" && !/^(SESSION_ENDED|CANCELLED)\b/.test(error))
+    .map(({ by, channel, error }) => `${by} is refused in ${channel} (${error}), and nothing has gone wrong`);
 }
 
 /** Volatile messages come too, but for those in whose place a newer one came, and those that may have met the end of their session at the node. */

@@ -1,5 +1,5 @@
 import type { LogPosition } from "@fanfare/sdk-core";
-import { type Commit, type Ledger, type Published, placeOf, type Subscriber } from "../ledger.ts";
+import { type Commit, type Ledger, type Published, placeOf, playerOf, type Subscriber } from "../ledger.ts";
 import type { Losses } from "./guarantees.ts";
 
 /** A player's cursor goes forward only, and who begins at it misses nothing: neither of the player's last session nor of another. @returns what is wrong, in sentences */
@@ -20,7 +20,8 @@ function isOf({ by, channel }: Subscriber): (commit: Commit) => boolean {
 }
 
 function checkCommit({ by, channel, position, cursor, error }: Commit): string[] {
-  if (/POSITION_INVALID/.test(error)) return [`${by} may not commit ${placeOf(position)} in ${channel}: ${error}`];
+  if (error.startsWith("POSITION_INVALID"))
+    return [`${by} may not commit ${placeOf(position)} in ${channel}: ${error}`];
   if (cursor === undefined || !isBefore(cursor, position)) return [];
   return [`${by} commits ${placeOf(position)} in ${channel}, and is told that its cursor is ${placeOf(cursor)}`];
 }
@@ -51,9 +52,4 @@ function newest(positions: readonly LogPosition[]): LogPosition | undefined {
 
 function isBefore(a: LogPosition, b: LogPosition): boolean {
   return a.epoch < b.epoch || (a.epoch === b.epoch && a.offset < b.offset);
-}
-
-/** Whose run of a client it is. */
-function playerOf(by: string): string {
-  return by.slice(0, by.indexOf("#"));
 }

@@ -45,7 +45,8 @@ function checkPage({ by, channel, isForward, messages, hasMore, head, tail }: Re
   const step = isForward ? 1 : -1;
   const hasHole = offsets.some((offset, i) => i > 0 && offset !== (offsets[i - 1] as number) + step);
   const end = isForward ? head?.offset : (tail?.offset ?? Number.NaN) + 1;
-  const stopsShort = !hasMore && offsets.length > 0 && offsets.at(-1) !== end;
+  const begin = isForward ? tail?.offset : (head?.offset ?? Number.NaN) + 1;
+  const stopsShort = !hasMore && (offsets.at(-1) ?? begin) !== end;
   if (!hasHole && !stopsShort) return [];
   const log = `${tail && placeOf(tail)} to ${head && placeOf(head)}`;
   return [`${by} reads ${offsets.join(", ")} in ${channel} (${log})${hasMore ? "" : ", and there is no more"}`];
