@@ -67,24 +67,14 @@ describe("subscribing", () => {
   });
 
   it("does not take up again what was left after the hello", async () => {
-    const { t, group } = await inGroup();
-    await t.socket.end();
-    await t.clock.advance(250);
-    await t.socket.accept();
-    const welcome = t.welcomeFrame({});
-    group.leave().catch(() => {});
+    const { t, welcome } = await leftAfterHello();
     await t.socket.say(welcome);
     expect(t.socket.last("unsubscribe").frame.channel).toEqual({ group: "a" });
     expect(t.client.channels.map(({ target }) => target)).toEqual([{ player: "alice" }, "broadcast"]);
   });
 
   it("begins anew what was left after the hello and joined again", async () => {
-    const { t, group } = await inGroup();
-    await t.socket.end();
-    await t.clock.advance(250);
-    await t.socket.accept();
-    const welcome = t.welcomeFrame({});
-    group.leave().catch(() => {});
+    const { t, welcome } = await leftAfterHello();
     const joining = t.client.join("a");
     await t.socket.say(welcome, message({ type: "", text: "of before" }));
     await t.subscribed();
@@ -175,3 +165,14 @@ describe("subscribing", () => {
     expect(t.statuses.filter((event) => event.type === "error")).toEqual([]);
   });
 });
+
+/** Somebody who comes back has said hello and then left the group; and the welcome, which names it. */
+async function leftAfterHello() {
+  const { t, group } = await inGroup();
+  await t.socket.end();
+  await t.clock.advance(250);
+  await t.socket.accept();
+  const welcome = t.welcomeFrame({});
+  group.leave().catch(() => {});
+  return { t, welcome };
+}

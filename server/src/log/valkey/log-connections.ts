@@ -55,8 +55,8 @@ export const defaultAppendWaitMs = 1_500;
 /** How long replicas that have failed are left alone, in milliseconds. */
 const replicaPauseMs = 1_000;
 
-/** What an erasure takes of the bounds on what waits, in bytes, about. */
-const eraseBytes = 300;
+/** What a call without a message takes of the bounds on what waits, in bytes, about. */
+export const smallCallBytes = 300;
 
 /**
  * The log's own connections: one for what waits for replicas, because a WAIT holds up everything behind it, and one for the rest. Loads
@@ -238,15 +238,19 @@ export class LogConnections implements AsyncDisposable {
   }
 
   /**
-   * Forgets what is under these keys, of one slot.
-   * @throws FanfareError UNAVAILABLE; DEADLINE_EXCEEDED if no replica has confirmed it in time: it can be repeated
+   * Calls a function that writes, until a replica has it, where there is one.
+   * @param isLateHarmless whether it does no harm when it is carried out after what is called later
+   * @throws FanfareError UNAVAILABLE; DEADLINE_EXCEEDED if that is not known in time: it can be repeated
    */
+  async change(tag: string, command: Command, isLateHarmless = false): Promise<Reply> {
+    const { reply, acknowledged } = await this.replicated.call(tag, command, smallCallBytes, isLateHarmless);
+    if (reply === undefined || acknowledged === undefined) throw unconfirmed();
+    return reply;
+  }
+
+  /** Forgets what is under these keys, of one slot. @throws as {@link change} */
   async erase(tag: string, keys: readonly string[]): Promise<void> {
-    const command = this.functionCall("erase", keys, []);
-    const { reply, acknowledged } = await this.replicated.call(tag, command, eraseBytes);
-    if (reply !== undefined && acknowledged !== undefined) return;
-    const message = "no replica has confirmed in time that it is erased; the call can be repeated";
-    throw new FanfareError(ErrorCode.DEADLINE_EXCEEDED, message);
+    await this.change(tag, this.functionCall("erase", keys, []));
   }
 
   /** Calls that write and have no result yet are given up, so that none is carried out that was not sent: see {@link GroupedCalls.giveUpAll}. */
@@ -271,6 +275,11 @@ function judgeOf({ clock, isSettled }: LogConnectionsOptions): ((mark: Mark) => 
   if (isSettled === undefined) return undefined;
   const runs = new KnownRuns(clock);
   return (mark) => runs.isLong(mark) && isSettled(mark.node);
+}
+
+/** What was written may be lost with the primary that has it. */
+export function unconfirmed(): FanfareError {
+  return new FanfareError(ErrorCode.DEADLINE_EXCEEDED, "no replica has confirmed the change in time; it may be lost");
 }
 
 function unavailable(cause: unknown): FanfareError {

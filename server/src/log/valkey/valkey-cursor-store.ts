@@ -8,9 +8,6 @@ import type { LogChannel } from "../message-log.ts";
 import type { LogConnections } from "./log-connections.ts";
 import { cursorsKey } from "./log-keys.ts";
 
-/** What a commit takes of the bounds on what waits, in bytes, about. */
-const callBytes = 300;
-
 /** Cursors in Valkey: one hash a player. The connections are not closed with it. */
 export class ValkeyCursorStore implements CursorStore {
   readonly #connections: LogConnections;
@@ -37,15 +34,8 @@ export class ValkeyCursorStore implements CursorStore {
     ];
     const cursors = this.#key(appId, playerId);
     const call = this.#connections.functionCall("commit_cursor", [cursors.key], args);
-    // Late it does no harm: it goes forward only.
-    const { reply, acknowledged } = await this.#connections.replicated.call(cursors.tag, call, callBytes, true);
-    if (reply === undefined || acknowledged === undefined) {
-      throw new FanfareError(
-        ErrorCode.DEADLINE_EXCEEDED,
-        "no replica has confirmed the cursor in time; it may be lost",
-      );
-    }
-    const cursor = parseCursor(reply);
+    // It goes forward only.
+    const cursor = parseCursor(await this.#connections.change(cursors.tag, call, true));
     if (cursor !== undefined) return cursor;
     throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `a player has at most ${maxCursorsOfPlayer} cursors`);
   }

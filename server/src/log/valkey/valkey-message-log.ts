@@ -20,7 +20,7 @@ import type {
   ReadResult,
 } from "../message-log.ts";
 import { backwardPage, forwardPage } from "../read-page.ts";
-import type { LogConnections } from "./log-connections.ts";
+import { type LogConnections, smallCallBytes, unconfirmed } from "./log-connections.ts";
 import { type LogKeys, logKeys } from "./log-keys.ts";
 import { ProvenHeads } from "./proven-heads.ts";
 import { excludeSelfFlag, parseEntries, parsePosition, parseRoute } from "./reply-parsing.ts";
@@ -65,7 +65,7 @@ export class ValkeyMessageLog implements MessageLog {
       String(repeatWindow.maxLookBack),
       keys.route,
     ]);
-    const result = await this.#calls(policy).call(keys.tag, command, body.length + 300, true);
+    const result = await this.#calls(policy).call(keys.tag, command, body.length + smallCallBytes, true);
     const { reply, triedBefore, isBelieved } = result;
     if (reply === undefined) return { outcome: "unknown", position: undefined, reason: "no answer in time" };
     const [verdict, , epoch, id, previousTag, route] = lineOf(reply);
@@ -224,7 +224,7 @@ export class ValkeyMessageLog implements MessageLog {
     { epoch, offset, tag }: LogPosition,
   ): Promise<PositionVerdict | undefined> {
     const command = this.#call("prove", keys, [String(epoch), String(offset), String(tag)]);
-    const result = await this.#calls(policy).call(keys.tag, command, 300, true);
+    const result = await this.#calls(policy).call(keys.tag, command, smallCallBytes, true);
     if (result.reply === undefined || !satisfies(result, policy)) return undefined;
     const [verdict] = lineOf(result.reply);
     if (verdict === "ok") this.#proven.note(keys.tag, { epoch, offset, tag });
@@ -233,12 +233,9 @@ export class ValkeyMessageLog implements MessageLog {
 
   async #change(name: string, channel: LogChannel, policy: LogPolicy, args: readonly string[]): Promise<Reply> {
     const keys = this.#keys(channel);
-    const result = await this.#calls(policy).call(keys.tag, this.#call(name, keys, args), 300);
+    const result = await this.#calls(policy).call(keys.tag, this.#call(name, keys, args), smallCallBytes);
     if (result.reply === undefined || !satisfies(result, policy)) {
-      throw new FanfareError(
-        ErrorCode.DEADLINE_EXCEEDED,
-        "no replica has confirmed the change in time; it may be lost",
-      );
+      throw unconfirmed();
     }
     return result.reply;
   }
