@@ -211,17 +211,24 @@ export async function addNode(servers: ValkeyServers): Promise<ValkeyProcess> {
   return added;
 }
 
-/** Waits until every node sees all slots served and every primary has its replica. */
+/** Waits until every node sees all slots served and all replicas of all primaries, and these have them in sync. */
 export async function untilSettled(servers: ValkeyServers, replicasOfEach = 1): Promise<void> {
   await until(async () => {
+    let primaries = 0;
+    const listed: number[] = [];
     for (const process of servers.processes) {
       if (!/cluster_state:ok/.test(await process.command("CLUSTER", "INFO"))) return false;
       const info = await process.command("INFO", "replication");
       const online = info.match(/state=online,offset=[1-9]/g)?.length ?? 0;
-      if (/role:master/.test(info) && online < replicasOfEach) return false;
-      if (/role:slave/.test(info) && !/master_link_status:up/.test(info)) return false;
+      if (/role:master/.test(info)) {
+        primaries++;
+        if (online < replicasOfEach) return false;
+      } else if (!/master_link_status:up/.test(info)) return false;
+      // What clients go by: it leaves out a replica until it has said over the cluster's bus how far it has come.
+      const slots = await process.command("CLUSTER", "SLOTS");
+      listed.push(new Set(slots.match(/\b[0-9a-f]{40}\b/g)).size);
     }
-    return true;
+    return listed.every((nodes) => nodes >= primaries * (1 + replicasOfEach));
   });
 }
 
