@@ -6,6 +6,14 @@ import { describe, expect, it } from "vitest";
 import { CliProcess, runCli } from "../testing/cli-process.ts";
 import { startDevServer } from "../testing/dev-server.ts";
 
+const config = `
+listen: {port: 0}
+apps:
+  - id: game
+    player_auth:
+      keys: [{id: a, algorithm: TOKEN_ALGORITHM_HS256, secret: "0123456789abcdef0123456789abcdef"}]
+`;
+
 describe("fanfare serve --dev", () => {
   it("tells people the page, lines to try, a token and the API key, and that it is no server for anything else", async () => {
     await using server = new CliProcess(["serve", "--dev", "--port", "0"]);
@@ -92,17 +100,22 @@ describe("fanfare serve --workers", () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(/2 workers are 2 nodes.*Valkey.*\n.*set valkey\.addresses/);
   });
+
+  it("refuses more workers than the name of the node has room for", async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
+    const file = join(folder.path, "fanfare.yaml");
+    const secret = "0123456789abcdef0123456789abcdef";
+    await writeFile(
+      file,
+      `${config}node_id: ${"n".repeat(62)}\nvalkey: { addresses: ["127.0.0.1:1"] }\ncluster_keys: [{ id: k, secret: ${secret} }]\n`,
+    );
+    const { code, stderr } = await runCli(["serve", "--config", file, "--workers", "10"]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/n-10, which is longer than 64 bytes\n.*shorter node_id/);
+  });
 });
 
 describe("fanfare serve --config", () => {
-  const config = `
-listen: {port: 0}
-apps:
-  - id: game
-    player_auth:
-      keys: [{id: a, algorithm: TOKEN_ALGORITHM_HS256, secret: "0123456789abcdef0123456789abcdef"}]
-`;
-
   it("serves what the file says, and gives nobody development credentials", async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
     await writeFile(join(folder.path, "fanfare.yaml"), config);

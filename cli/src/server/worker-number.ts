@@ -1,3 +1,6 @@
+import { create } from "@bufbuild/protobuf";
+import { ServerConfigSchema } from "@fanfare/proto/config/v1";
+import { validatorFor } from "@fanfare/proto/validate";
 import type { ResolvedConfig } from "@fanfare/server";
 import { CliError } from "../cli-error.ts";
 
@@ -35,6 +38,15 @@ export function checkWorkers(config: ResolvedConfig, workers: number): void {
       "usage",
       "workers without cluster_keys have different ones, and no session could be resumed at another worker",
       "set cluster_keys in the configuration",
+    );
+  }
+  const { nodeId } = workerConfig(config, workers);
+  const problem = validatorFor(ServerConfigSchema)(create(ServerConfigSchema, { nodeId }));
+  if (problem?.field === "node_id") {
+    throw new CliError(
+      "usage",
+      `the last worker's node would be ${nodeId}, which ${problem.message}`,
+      "set a shorter node_id in the configuration",
     );
   }
 }
