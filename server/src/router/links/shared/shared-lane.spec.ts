@@ -359,6 +359,24 @@ describe("a peer that cannot take part", () => {
   });
 });
 
+describe("what nobody asks about", () => {
+  it("leaves the outcomes of others to them, also when the turn goes to each", async () => {
+    const { scenario, a, others, shared } = world();
+    for (const other of others) a.send(other, "o".repeat(10_000)); // who has a batch in this turn anyway takes what follows along
+    const to = others.map(({ incarnation }) => incarnation);
+    a.links.sendToMany(to, { class: "control", bytes: Buffer.from("unasked") });
+    const lost = a.sendToMany(others, "x".repeat(8_000));
+    scenario.network.loses = ({ bytes }) => Buffer.from(bytes).includes("xxxx");
+    await scenario.runFor(50);
+    expect(shared()).toEqual([]);
+    expect(others.map(({ texts }) => texts.slice(1))).toEqual(others.map(() => ["unasked"]));
+    expect(outcomes(lost)).toEqual([undefined, undefined, undefined]);
+    for (const peer of to) a.links.removePeer(peer);
+    await scenario.runFor(50);
+    expect(outcomes(lost)).toEqual(["unknown", "unknown", "unknown"]);
+  });
+});
+
 describe("links that are closed while records for many wait", () => {
   it("settle them and leave no timer", async () => {
     const { scenario, a, others } = world();

@@ -91,7 +91,7 @@ export class SharedSender implements Flushable {
     turn ??= this.#begin(targets);
     turn.records.push(record);
     turn.bytes += cost;
-    for (const [index, settle] of settles.entries()) turn.settles[index]?.push(settle);
+    for (const [index, ofTarget] of turn.settles.entries()) ofTarget.push(settles[index]);
     if (turn.bytes >= options.maxBatchBytes) this.flush(clock.monotonicMs());
     else pacer.add(this);
   }

@@ -7,6 +7,8 @@ export interface SentRecord {
   readonly id: number;
   readonly record: LinkRecord;
   readonly sentMs: number;
+  /** Whether anybody wants to know what becomes of it. */
+  readonly isAsked: boolean;
   readonly outcomes: LinkOutcome[];
 }
 
@@ -27,8 +29,8 @@ export class LinkLedger {
   readonly #events: Event[] = [];
 
   /** A record whose first four bytes are its id, which is higher than those before. */
-  add(id: number, record: LinkRecord, nowMs: number): SentRecord {
-    const sent: SentRecord = { id, record, sentMs: nowMs, outcomes: [] };
+  add(id: number, record: LinkRecord, nowMs: number, isAsked = true): SentRecord {
+    const sent: SentRecord = { id, record, sentMs: nowMs, isAsked, outcomes: [] };
     this.sent.push(sent);
     this.#byId.set(id, sent);
     return sent;
@@ -61,7 +63,8 @@ export class LinkLedger {
     });
   }
 
-  #outcomeFaults({ id, record, outcomes }: SentRecord, isEnded: boolean): string[] {
+  #outcomeFaults({ id, record, isAsked, outcomes }: SentRecord, isEnded: boolean): string[] {
+    if (!isAsked) return [];
     const [outcome] = outcomes;
     if (outcomes.length !== 1) return [`record ${id} was settled ${outcomes.length} times`];
     const wasReceived = this.#has(id);

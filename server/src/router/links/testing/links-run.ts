@@ -335,13 +335,10 @@ export class LinksRun {
 
   #sendToMany(from: Node, targets: readonly Node[], recordClass: RecordClass, length: number): void {
     const record = this.#record(from, recordClass, length);
-    const expected = targets.map((to) => this.#expect(from, to, record));
+    const isAsked = this.#random.chance(0.8);
+    const expected = targets.map((to) => this.#expect(from, to, record, isAsked));
     const to = targets.map(({ incarnation }) => incarnation);
-    from.links.sendToMany(
-      to,
-      record,
-      expected.map(({ settle }) => settle),
-    );
+    from.links.sendToMany(to, record, isAsked ? expected.map(({ settle }) => settle) : []);
     for (const { returned } of expected) returned();
   }
 
@@ -353,9 +350,9 @@ export class LinksRun {
     return recordOf(from.records++, shape);
   }
 
-  #expect(from: Node, to: Node, record: LinkRecord) {
+  #expect(from: Node, to: Node, record: LinkRecord, isAsked = true) {
     const ledger = this.#ledger(from.incarnation, to.incarnation);
-    const sent = ledger.add(from.records - 1, record, this.simulation.nowMs);
+    const sent = ledger.add(from.records - 1, record, this.simulation.nowMs, isAsked);
     let isReturned = false;
     const settle = (outcome: LinkOutcome) => {
       if (!isReturned) this.#fault(`record ${sent.id} was settled before it was sent`);
