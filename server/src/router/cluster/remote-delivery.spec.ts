@@ -3,6 +3,7 @@ import { RecordSchema } from "@fanfare/proto/cluster/v1alpha";
 import { beforeEach, describe, expect, it } from "vitest";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import type { LinkOutcome, LinkPort, LinkRecord } from "../links/link-port.ts";
+import { LinkScenario, type ScenarioNode } from "../links/testing/link-scenario.ts";
 import type { NodeOutcome } from "../publish-outcome.ts";
 import { liveBytes, RemoteDelivery, type RemoteLive, storedBytes } from "./remote-delivery.ts";
 
@@ -123,5 +124,24 @@ describe("RemoteDelivery", () => {
     clock.advance(4_000);
     expect(outcomes).toEqual([{ outcome: "unknown" }]);
     expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe("word of a cleared log", () => {
+  it("comes, or a loss of its channel in its place, also when a peer is out of reach for longer than records are held", async () => {
+    const scenario = new LinkScenario();
+    const [a, b] = scenario.nodes as [ScenarioNode, ScenarioNode];
+    a.send(b, "before");
+    await scenario.runFor(50);
+    scenario.network.cut(b.incarnation);
+    a.send(b, "suspends the link");
+    await scenario.runFor(1_000);
+    new RemoteDelivery(a.links, a.process.clock).cleared([b.incarnation], channel, { epoch: 2, offset: 0, tag: 0 });
+    await scenario.runFor(4_000);
+    scenario.network.heal();
+    await scenario.runFor(5_000);
+    a.send(b, "after");
+    await scenario.runFor(100);
+    expect(b.losses.flat()).toContainEqual(channel);
   });
 });

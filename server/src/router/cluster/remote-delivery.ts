@@ -75,7 +75,7 @@ export class RemoteDelivery {
 
   /** Tells of a log that was cleared. */
   cleared(to: readonly bigint[], channel: AppChannel, head: LogPosition): void {
-    const record: LinkRecord = { class: "control", bytes: clearedBytes(channel, head) };
+    const record: LinkRecord = { class: "durable", bytes: clearedBytes(channel, head), channel };
     this.#links.sendToMany(to, record);
   }
 
