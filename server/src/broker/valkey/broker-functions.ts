@@ -12,20 +12,23 @@ import { standingFunctions } from "./lua/standing.ts";
  * Version of the functions. What is loaded under a version never changes, so nodes of two releases use one Valkey side by side: a change of
  * the code below needs a new version, and must read and write the same keys as the version before it.
  */
-const version = 3;
+const version = 4;
 
 /** Library and function names begin with it. */
 export const brokerFunctionPrefix = `fanfare_broker_${version}`;
 
-/** Functions by the name of their Lua function. What frees memory, or only reads, is served also when memory is full. */
+/**
+ * Functions by the name of their Lua function. What frees memory, or only reads, is served also when memory is full; and leases, which take the places
+ * of older ones: without them every node would send its clients away because of what the log stores.
+ */
 const functions = {
   servedWhenFull: [
     ...["tell_mark", "touch", "read", "route_remove", "session_end", "index_page", "standing_unban"],
-    ...["registry_remove", "settings_delete_app"],
+    ...["registry_renew", "registry_remove", "settings_delete_app"],
   ],
   refusedWhenFull: [
     ...["route_add", "session_claim", "session_extend", "member_change", "index_change", "standing_ban"],
-    ...["standing_revoke", "standing_kick", "registry_renew", "settings_set", "settings_put_app"],
+    ...["standing_revoke", "standing_kick", "settings_set", "settings_put_app"],
   ],
 };
 

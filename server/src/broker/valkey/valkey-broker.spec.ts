@@ -1,10 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../../../test/require-tool.ts";
 import { systemClock } from "../../clock.ts";
 import type { BrokerUnderTest } from "../../testing/broker-under-test.ts";
 import { openBrokerOn } from "../../testing/valkey-broker.ts";
-import { startCluster, startStandalone, type ValkeyServers } from "../../testing/valkey-processes.ts";
+import {
+  startCluster,
+  startStandalone,
+  type ValkeyProcess,
+  type ValkeyServers,
+} from "../../testing/valkey-processes.ts";
 import { describeLanes } from "../lanes.contract.ts";
 import { describeMembershipStore } from "../membership-store.contract.ts";
 import { describeRegistry } from "../registry.contract.ts";
@@ -48,4 +53,14 @@ describe.skipIf(requireTool("valkey-server") === undefined)("a broker", () => {
       describeSettingsStore(() => under);
     });
   }
+
+  it("keeps its lease when Valkey has no memory left", async () => {
+    await using servers = await startStandalone();
+    const [valkey] = servers.processes as [ValkeyProcess];
+    await using broker = await openBrokerOn(servers);
+    await broker.registry.renew(7n, new Uint8Array(50));
+    await valkey.command("CONFIG", "SET", "maxmemory", "1");
+    const [answer] = await broker.registry.renew(7n, new Uint8Array(50));
+    expect(answer?.nodes).toHaveLength(1);
+  });
 });
