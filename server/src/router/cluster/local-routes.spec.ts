@@ -137,6 +137,20 @@ describe("LocalRoutes", () => {
     expect(store.verbs).toEqual(["add g:x", "add g:y", "add g:x", "add g:y", "add g:x"]);
   });
 
+  it("asserts those of one shard while another does not answer", async () => {
+    await routes.hold(channel);
+    await routes.hold(other);
+    store.isAutomatic = false;
+    const stuck = routes.reassert(({ key }) => key === "g:x");
+    store.isAutomatic = true;
+    store.entries.delete("g:y");
+    await routes.reassert(({ key }) => key === "g:y");
+    expect(store.entries.has("g:y")).toBe(true);
+    store.calls.find(({ verb, settle }, i) => verb === "add" && i > 1 && settle)?.settle.resolve(true);
+    await stuck;
+    expect(lost).toEqual(["g:y"]);
+  });
+
   it("says that a route was lost also when only a later assertion succeeds", async () => {
     await routes.hold(channel);
     store.isAutomatic = false;

@@ -50,6 +50,8 @@ interface Removal {
 
 /** Adds under way at the same time when routes are asserted again. */
 const reassertAtOnce = 256;
+/** Reassertions side by side: one that comes while so many are under way waits for one of them. */
+const maxReassertions = 8;
 /** How long a removal is remembered, in milliseconds, and how many are; past it the oldest is forgotten. */
 const removedLifeMs = 60_000;
 const maxRemoved = 10_000;
@@ -78,7 +80,7 @@ export class LocalRoutes {
   #isLeftBehind = false;
   #sweepTimer: Timer | undefined;
   #retryTimer: Timer | undefined;
-  #reasserting: Promise<void> = Promise.resolve();
+  readonly #reasserting = new Set<Promise<void>>();
   /** Undefined as long as this node may be put on routes. */
   #leaving: Promise<void> | undefined;
   readonly #unlisten: () => void;
@@ -136,26 +138,12 @@ export class LocalRoutes {
     void this.#remove(channel).finally(() => this.#healing.delete(id));
   }
 
-  /** Writes routes again that may have been lost, some at a time; one reassertion after the other. */
-  reassert(isAffected: (channel: AppChannel) => boolean): Promise<void> {
-    this.#reasserting = this.#reasserting.then(async () => {
-      const affected = [...this.#routes.values()].filter(({ channel }) => isAffected(channel));
-      let lost = 0;
-      for (let i = 0; i < affected.length && !this.#isLeaving; i += reassertAtOnce) {
-        const some = affected.slice(i, i + reassertAtOnce).filter((route) => this.#isCurrent(route));
-        const found = await Promise.all(some.map((route) => this.#assert(route).catch(() => true))); // it is tried again
-        lost += found.filter((stood) => !stood).length;
-      }
-      const removed = this.#removedLately(isAffected);
-      for (let i = 0; i < removed.length && !this.#isLeaving; i += reassertAtOnce) {
-        const some = removed.slice(i, i + reassertAtOnce).filter((channel) => !this.#routes.has(idOf(channel)));
-        await Promise.all(some.map((channel) => this.#remove(channel)));
-      }
-      this.#counters.routesReasserted += affected.length;
-      this.#counters.routesLost += lost;
-      if (affected.length > 0) this.#options.log.info("routes asserted again", { routes: affected.length, lost });
-    });
-    return this.#reasserting;
+  /** Writes routes again that may have been lost, some at a time. Those of one shard do not wait for another that does not answer. */
+  async reassert(isAffected: (channel: AppChannel) => boolean): Promise<void> {
+    while (this.#reasserting.size >= maxReassertions) await Promise.race(this.#reasserting);
+    const reasserting = this.#reassert(isAffected).finally(() => this.#reasserting.delete(reasserting));
+    this.#reasserting.add(reasserting);
+    await reasserting;
   }
 
   /** Takes this node off all routes; and again, until it closes, off those that a failover may have brought back. */
@@ -172,6 +160,24 @@ export class LocalRoutes {
     return [...this.#removed.values()].every(({ isDone }) => isDone) && !this.#isLeftBehind;
   }
 
+  async #reassert(isAffected: (channel: AppChannel) => boolean): Promise<void> {
+    const affected = [...this.#routes.values()].filter(({ channel }) => isAffected(channel));
+    let lost = 0;
+    for (let i = 0; i < affected.length && !this.#isLeaving; i += reassertAtOnce) {
+      const some = affected.slice(i, i + reassertAtOnce).filter((route) => this.#isCurrent(route));
+      const found = await Promise.all(some.map((route) => this.#assert(route).catch(() => true))); // it is tried again
+      lost += found.filter((stood) => !stood).length;
+    }
+    const removed = this.#removedLately(isAffected);
+    for (let i = 0; i < removed.length && !this.#isLeaving; i += reassertAtOnce) {
+      const some = removed.slice(i, i + reassertAtOnce).filter((channel) => !this.#routes.has(idOf(channel)));
+      await Promise.all(some.map((channel) => this.#remove(channel)));
+    }
+    this.#counters.routesReasserted += affected.length;
+    this.#counters.routesLost += lost;
+    if (affected.length > 0) this.#options.log.info("routes asserted again", { routes: affected.length, lost });
+  }
+
   get #isLeaving(): boolean {
     return this.#leaving !== undefined;
   }
@@ -179,7 +185,7 @@ export class LocalRoutes {
   async #leave(): Promise<void> {
     this.#sweepTimer?.cancel();
     this.#retryTimer?.cancel();
-    await this.#reasserting;
+    await Promise.all(this.#reasserting);
     const held = [...this.#routes.values()].map(({ channel }) => channel);
     const all = [...held, ...this.#removedLately(() => true)];
     this.#routes.clear();
