@@ -33,7 +33,8 @@ export interface Call extends PromiseWithResolvers<CallResult> {
 /** What waits for one primary, of which one group at a time is under way: what arrives meanwhile is the next group. */
 export interface Shard {
   readonly id: string;
-  waiting: Call[];
+  /** In their order, and in that of their deadlines. */
+  readonly waiting: Call[];
   isBusy: boolean;
   /** As of the last group. Believing in one that is not there costs a WAIT in vain, so at first there is none. */
   hasReplica: boolean;
@@ -48,6 +49,43 @@ export interface Shard {
   wake: (() => void) | undefined;
 }
 
+/** Where calls of a tag are, so that none overtakes an earlier one when the tag's slot has another primary meanwhile. */
+export class CallPlaces {
+  readonly #underWay = new Map<string, Shard>();
+  readonly #waiting = new Map<string, { readonly shard: Shard; count: number }>();
+
+  /** Where a later call of the tag has to wait; undefined: there is none before it. */
+  of(tag: string): Shard | undefined {
+    return this.#underWay.get(tag) ?? this.#waiting.get(tag)?.shard;
+  }
+
+  /** Puts a call behind those that wait. */
+  enqueue(call: Call, shard: Shard): void {
+    shard.waiting.push(call);
+    const waiting = this.#waiting.get(call.tag);
+    if (waiting === undefined) this.#waiting.set(call.tag, { shard, count: 1 });
+    else waiting.count++;
+  }
+
+  /** Takes the first of those that wait. */
+  dequeue(shard: Shard, count: number): Call[] {
+    const calls = shard.waiting.splice(0, count);
+    for (const { tag } of calls) {
+      const waiting = this.#waiting.get(tag);
+      if (waiting !== undefined && --waiting.count === 0) this.#waiting.delete(tag);
+    }
+    return calls;
+  }
+
+  begun(group: readonly Call[], shard: Shard): void {
+    for (const { tag } of group) this.#underWay.set(tag, shard);
+  }
+
+  ended(group: readonly Call[]): void {
+    for (const { tag } of group) this.#underWay.delete(tag);
+  }
+}
+
 /** What comes of work, or an error as soon as it is given up; it may be carried out all the same. */
 export function orAbandoned<Result>(shard: Shard, work: Promise<Result>): Promise<Result> {
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
@@ -59,8 +97,8 @@ export function orAbandoned<Result>(shard: Shard, work: Promise<Result>): Promis
   return promise;
 }
 
-/** What is sent in one go. */
-export function takeGroup(shard: Shard): Call[] {
+/** How many of the calls that wait are sent in one go. */
+export function groupSize(shard: Shard): number {
   let count = 0;
   let bytes = 0;
   for (const call of shard.waiting) {
@@ -68,5 +106,5 @@ export function takeGroup(shard: Shard): Call[] {
     count++;
     bytes += call.bytes;
   }
-  return shard.waiting.splice(0, count);
+  return count;
 }

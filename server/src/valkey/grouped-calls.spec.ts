@@ -251,6 +251,33 @@ describe("grouped calls", () => {
     await refused;
   });
 
+  it("are not sent any more when their time has passed before their turn came", async () => {
+    const { clock, valkey, call, calls, settle } = await grouped({ waitTimeoutMs: 0 });
+    valkey.beforeGroup = () => new Promise((_, reject) => clock.setTimer(100, () => reject(new Error("timed out"))));
+    // Several groups, which would take as many time-outs.
+    const outcomes = Array.from({ length: 1_000 }, (_, i) =>
+      calls.call(`app/g:${i}`, ["FCALL", `${i}`, "1", "key"], 10).then(
+        () => "unknown",
+        (reason: { code: ErrorCode }) => ErrorCode[reason.code],
+      ),
+    );
+    for (let ms = 0; ms < 2_700; ms += 50) {
+      clock.advance(50);
+      await settle();
+    }
+    const sent = new Set(valkey.groups.flat());
+    expect(await Promise.all(outcomes)).toEqual(
+      Array.from({ length: 1_000 }, (_, i) => (sent.has(`${i}`) ? "unknown" : "UNAVAILABLE")),
+    );
+    expect(sent.size).toBeLessThan(1_000);
+    valkey.beforeGroup = () => {};
+    const later = call("later");
+    await settle();
+    clock.advance(400);
+    await settle();
+    expect(await later).toMatchObject({ acknowledged: "primary", triedBefore: false });
+  });
+
   it("that may have been carried out are unknown when their time has passed", async () => {
     const { clock, valkey, call, settle } = await grouped({ waitTimeoutMs: 0 });
     valkey.beforeGroup = () => {
@@ -342,6 +369,27 @@ describe("grouped calls", () => {
       await settle();
       expect(valkey.groups.slice(1)).toEqual([["a", "b"]]);
       expect((await Promise.all(results)).map(({ triedBefore }) => triedBefore)).toEqual([true, false]);
+    });
+
+    it("do not overtake an earlier one that has waited there behind others", async () => {
+      const slots = new SlotMap();
+      slots.learn(viewOf("old", 1));
+      const { valkey, calls, settle } = await grouped({ waitTimeoutMs: 0, cluster: true, slots });
+      const held = Promise.withResolvers<void>();
+      valkey.beforeGroup = () => held.promise;
+      const call = (tag: string, name: string) => calls.call(tag, ["FCALL", name, "1", "key"], 10);
+      const results = [call("other", "other")];
+      await settle();
+      results.push(call("channel", "first"));
+      slots.learn(viewOf("new", 2));
+      calls.topologyChanged();
+      valkey.beforeGroup = () => {};
+      results.push(call("channel", "second"));
+      await settle();
+      held.resolve();
+      await settle();
+      await Promise.all(results);
+      expect(valkey.groups).toEqual([["other"], ["first", "second"]]);
     });
 
     it("wait for it all the same where it does harm when they are carried out late", async () => {

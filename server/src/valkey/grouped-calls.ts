@@ -2,7 +2,7 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Log } from "../observe/log.ts";
-import { type Call, type CallResult, orAbandoned, type Shard, takeGroup } from "./call-group.ts";
+import { type Call, CallPlaces, type CallResult, groupSize, orAbandoned, type Shard } from "./call-group.ts";
 import type { FunctionLoader } from "./function-loader.ts";
 import { isConnectionFailure, isFunctionMissing, isNotCarriedOut } from "./reply-errors.ts";
 import { type Mark, markOf } from "./reply-mark.ts";
@@ -51,14 +51,13 @@ const maxWaitingBytes = 32 * 1024 * 1024;
  * its group failed, when it was carried out at another node than its group's WAIT (GLIDE follows redirections in a group), and when a
  * replica turned up that its group has not waited for. WAIT speaks for what its own connection wrote last, and for nothing else.
  *
- * Calls of one tag are carried out in their order, unless single ones of a group fail: while some are under way or about to be tried again, later
- * ones wait behind them, also when the tag has another primary meanwhile.
+ * Calls of one tag are carried out in their order, unless single ones of a group fail: while some wait, are under way or about to be tried again,
+ * later ones wait behind them, also when the tag has another primary meanwhile.
  */
 export class GroupedCalls {
   readonly #options: GroupedCallsOptions;
   readonly #shards = new Map<string, Shard>();
-  /** Where calls of a tag are under way. */
-  readonly #underWay = new Map<string, Shard>();
+  readonly #places = new CallPlaces();
   #order = 0;
   /** Calls before this one, by their order, are not tried again. */
   #givenUpBefore = 0;
@@ -97,9 +96,7 @@ export class GroupedCalls {
     };
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
-    const shard = this.#shardFor(tag);
-    shard.waiting.push(call);
-    this.#start(shard);
+    this.#start(this.#enqueue(call));
     return call.promise;
   }
 
@@ -124,7 +121,7 @@ export class GroupedCalls {
    */
   giveUpAll(): void {
     this.#givenUpBefore = this.#order;
-    for (const shard of this.#shards.values()) for (const call of shard.waiting.splice(0)) this.#giveUp(call);
+    for (const shard of this.#shards.values()) this.#giveUpFirst(shard, shard.waiting.length);
   }
 
   /** As {@link giveUpAll}, and no more are taken. */
@@ -133,9 +130,11 @@ export class GroupedCalls {
     this.giveUpAll();
   }
 
-  /** Where a call has to wait. */
-  #shardFor(tag: string): Shard {
-    return this.#underWay.get(tag) ?? this.#shardOf(tag);
+  /** @returns where it waits */
+  #enqueue(call: Call): Shard {
+    const shard = this.#places.of(call.tag) ?? this.#shardOf(call.tag);
+    this.#places.enqueue(call, shard);
+    return shard;
   }
 
   #shardOf(tag: string): Shard {
@@ -166,13 +165,16 @@ export class GroupedCalls {
   }
 
   async #run(shard: Shard): Promise<void> {
-    const group = takeGroup(shard);
-    for (const { tag } of group) this.#underWay.set(tag, shard);
+    const nowMs = this.#options.clock.monotonicMs();
+    const inTime = shard.waiting.findIndex(({ deadlineMs }) => deadlineMs > nowMs);
+    this.#giveUpFirst(shard, inTime < 0 ? shard.waiting.length : inTime);
+    const group = this.#places.dequeue(shard, groupSize(shard));
+    this.#places.begun(group, shard);
     const again = group.length === 0 ? [] : await this.#send(shard, group);
     if (again.length > 0) await this.#prepareAgain(shard);
     else shard.failures = 0;
     shard.isBusy = false;
-    for (const { tag } of group) this.#underWay.delete(tag);
+    this.#places.ended(group);
     this.#requeue(again, shard);
     this.#start(shard);
   }
@@ -321,27 +323,31 @@ export class GroupedCalls {
 
   /** Puts calls back in their order, and gives up those whose time has passed, or that nobody waits for any more. */
   #requeue(again: readonly Call[], shard: Shard): void {
-    const { cluster, slots } = this.#options;
-    const isGone = cluster && shard.waiting.length > 0 && !slots.isPrimary(shard.id);
-    if (again.length === 0 && !isGone) return;
+    const [next] = shard.waiting;
+    const isElsewhere = next !== undefined && this.#options.slots.primaryOf(next.tag) !== shard.id;
+    if (again.length === 0 && !isElsewhere) return;
     const nowMs = this.#options.clock.monotonicMs();
     for (const call of again) {
       if (call.deadlineMs <= nowMs || call.order < this.#givenUpBefore) this.#giveUp(call);
-      else this.#shardFor(call.tag).waiting.push(call);
+      else this.#enqueue(call);
     }
     this.#regroup();
   }
 
   /** Gives every waiting call to the primary that serves it now. */
   #regroup(): void {
-    const calls = [...this.#shards.values()].flatMap((shard) => shard.waiting.splice(0));
+    const calls = [...this.#shards.values()].flatMap((shard) => this.#places.dequeue(shard, shard.waiting.length));
     calls.sort((a, b) => a.order - b.order);
-    for (const call of calls) this.#shardFor(call.tag).waiting.push(call);
+    for (const call of calls) this.#enqueue(call);
     for (const shard of this.#shards.values()) {
       if (!shard.isBusy && shard.waiting.length === 0 && !this.#options.slots.isPrimary(shard.id))
         this.#shards.delete(shard.id);
       this.#start(shard);
     }
+  }
+
+  #giveUpFirst(shard: Shard, count: number): void {
+    for (const call of this.#places.dequeue(shard, count)) this.#giveUp(call);
   }
 
   #giveUp(call: Call): void {
