@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type ClusterView, parseClusterNodes } from "./cluster-view.ts";
 import { slotOfTag } from "./hash-slot.ts";
-import { SlotMap } from "./slot-map.ts";
+import { SlotMap, tagsForAllSlots } from "./slot-map.ts";
 import type { ValkeyClient } from "./valkey-client.ts";
 
 function clientThatAnswers(reply: string): ValkeyClient {
@@ -30,6 +30,15 @@ describe("slot map", () => {
     expect(slotOfTag("123456789")).toBe(0x31c3); // the check value of CRC16/XMODEM
     expect(slotOfTag("foo")).toBe(12_182);
     expect(slotOfTag("")).toBe(0);
+  });
+
+  it("finds a tag of a primary that serves any one slot", () => {
+    const last = slotOfTag(`${tagsForAllSlots - 1}`);
+    const map = new SlotMap();
+    map.learn(viewOf(["many", 1], ["one", 2, last, last]));
+    expect(map.tagOf("one")).toBe(`${tagsForAllSlots - 1}`);
+    const slots = new Set(Array.from({ length: tagsForAllSlots }, (_, i) => slotOfTag(`${i}`)));
+    expect(slots.size).toBe(16_384);
   });
 
   it("tells the primary of a tag and a tag of a primary", async () => {
