@@ -256,6 +256,16 @@ describe("trusted reads", () => {
     expect(await read(tags.a)).toEqual(refused);
   });
 
+  it("do not believe one that has begun anew, empty, and that a redirection led to", async () => {
+    const { valkey, read } = await watched();
+    const asked = valkey.pipeline.bind(valkey);
+    valkey.pipeline = async (commands, slotOf) => {
+      const replies = await asked(commands, slotOf);
+      return replies.map((reply, i) => (String(commands[i]?.[1]).endsWith("_mark") ? reply : ["ok b:2:1"]));
+    };
+    expect(await read(tags.a)).toEqual(refused);
+  });
+
   it("believe another primary that a redirection led to", async () => {
     const { valkey, read } = await watched();
     const redirected = valkey.pipeline.bind(valkey);

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { FunctionLoader } from "./function-loader.ts";
 import { isFunctionMissing } from "./reply-errors.ts";
-import { markOf } from "./reply-mark.ts";
+import { type Mark, markOf } from "./reply-mark.ts";
 import type { ShardWatch } from "./shard-watch.ts";
 import type { SupervisedClient } from "./supervised-client.ts";
 import type { Topology } from "./topology.ts";
@@ -105,21 +105,27 @@ export class TrustedReads {
       if (!isReached) watch.failed(primary);
       const isPrimary = isReached && watch.answered(markOf(replies.at(-1)), sentAtMs);
       const isBelieved = isPrimary && this.#isReadable(primary);
-      for (const [i, read] of reads.entries()) this.#settle(read, replies[i], isBelieved, primary);
+      for (const [i, read] of reads.entries()) this.#settle(read, replies[i], isBelieved, primary, sentAtMs);
     } catch (reason) {
       watch.failed(primary);
       this.#refuse(reads, reason);
     }
   }
 
-  #settle(read: Read, reply: Reply | undefined, isBelieved: boolean, primary: string): void {
+  #settle(read: Read, reply: Reply | undefined, isBelieved: boolean, primary: string, sentAtMs: number): void {
     const { loader, client, name } = this.#options;
     if (isFunctionMissing(reply)) void loader.load(client).catch(() => {});
     if (!isAnswer(reply)) return this.#refuse([read], reply);
-    const { node } = markOf(reply);
+    const mark = markOf(reply);
+    const { node } = mark;
     // Redirected to another primary that can be believed: the slot is there, or on its way there.
-    if (isBelieved && (node === primary || this.#isReadable(node))) return read.resolve(reply);
+    if (isBelieved && (node === primary || this.#isReadableAs(mark, sentAtMs))) return read.resolve(reply);
     this.#refuse([read], new Error(`${name}: answered by ${node}, which may not be the primary any more`));
+  }
+
+  /** Whether somebody else can be believed who has answered: no other has its place, and it has not begun anew meanwhile. */
+  #isReadableAs(mark: Mark, sentAtMs: number): boolean {
+    return this.#isReadable(mark.node) && this.#options.watch.answered(mark, sentAtMs) && this.#isReadable(mark.node);
   }
 
   #isReadable(primary: string): boolean {
