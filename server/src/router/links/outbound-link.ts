@@ -72,10 +72,6 @@ export class OutboundLink {
     this.#prober = new LinkProber(options.minProbeMs, options.maxProbeMs, random);
   }
 
-  get isSuspended(): boolean {
-    return this.#isSuspended;
-  }
-
   /** Nothing is on its way and nothing waits. */
   get isIdle(): boolean {
     return this.#window.size === 0 && this.#records.isEmpty;
