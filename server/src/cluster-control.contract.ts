@@ -98,6 +98,27 @@ export function clusterControlContract(nodes: () => readonly [TestServer, TestSe
     }
   });
 
+  it("finds a player who has unsubscribed its own channel", async () => {
+    const [one, two] = nodes();
+    const [player, group] = [fresh("unsubscribed"), `members-only:${fresh("g")}`];
+    const client = await join(two, player);
+    const sender = await join(one, fresh("sender"));
+    const own = { kind: { case: "player" as const, value: player } };
+    expect((await client.request({ case: "unsubscribe", value: { channel: own } })).case).toBe("unsubscribed");
+    await setTimeout(2_100); // longer than the route of a channel stays that nobody holds
+    const { outcome } = await sender.publish(own.kind, "for nobody who listens");
+    expect(outcome).toBe(Outcome.DELIVERED);
+    const called = await one.control().callPlayer({ playerId: player, rpc: { method: "m", deadlineMs: 1 } });
+    expect(called.sessionId).toBe(client.welcome?.sessionId);
+    expect(await one.control().joinGroup({ playerId: player, group })).toMatchObject({ changed: true });
+    await client.frame("subscription", ({ event }) => event.case === "opened");
+    expect(await one.control().leaveGroup({ playerId: player, group })).toMatchObject({ changed: true });
+    await client.frame("subscription", ({ event }) => event.case === "closed");
+    await client.close(CloseCode.DISCONNECTED);
+    await until(() => two.hub().sessionsOf(player).size === 0, "the end of the session");
+    expect((await sender.publish(own.kind, "for nobody at all")).outcome).toBe(Outcome.OFFLINE);
+  });
+
   it("says of a session that cannot be called why, whatever else its player has", async () => {
     const [one, two] = nodes();
     const player = fresh("gone");

@@ -17,6 +17,7 @@ import { HubEvents, type SessionEndReason } from "./events.ts";
 import { Memberships } from "./memberships.ts";
 import { applyNamespaceChange, applyOwnRulesChange } from "./namespace-change.ts";
 import { PendingCalls } from "./pending-calls.ts";
+import { Players } from "./players.ts";
 import { PublishResults } from "./publish-results.ts";
 import { type Credentials, Session } from "./session.ts";
 import type { Arrival, Ending, SessionName, SessionOwnership } from "./session-life.ts";
@@ -43,7 +44,7 @@ export class AppHub implements LocalDelivery<Session> {
   readonly #options: AppHubOptions;
   readonly #headChecks: HeadChecks;
   readonly #sessions = new Map<string, Session>();
-  readonly #players = new Map<string, Set<Session>>();
+  readonly #players: Players;
   #closed = false;
 
   constructor(options: AppHubOptions) {
@@ -58,6 +59,7 @@ export class AppHub implements LocalDelivery<Session> {
     this.tombstones = new Tombstones(clock, timing.resumeWindowMs);
     const policyFor = (channel: Channel) => namespaces.policyFor(channel);
     const { section, routes, clusterPresence } = options;
+    this.#players = new Players(routes);
     const peersOf = clusterPresence && ((key: ChannelKey) => clusterPresence.peersOf(key));
     this.channels = new ChannelTable({ clock, tickMs: timing.presenceTickMs, section, policyFor, routes, peersOf });
     if (clusterPresence !== undefined) clusterPresence.channels = this.channels;
@@ -86,7 +88,7 @@ export class AppHub implements LocalDelivery<Session> {
   }
 
   sessionsOf(playerId: string): ReadonlySet<Session> {
-    return this.#players.get(playerId) ?? new Set();
+    return this.#players.sessionsOf(playerId);
   }
 
   isOnline(playerId: string): boolean {
@@ -178,9 +180,7 @@ export class AppHub implements LocalDelivery<Session> {
       publishBucket: new TokenBucket(limits.publishesPerSecond, limits.publishBurst, clock.monotonicMs()),
     });
     this.#sessions.set(session.id, session);
-    const ofPlayer = this.#players.get(session.playerId);
-    if (ofPlayer === undefined) this.#players.set(session.playerId, new Set([session]));
-    else ofPlayer.add(session);
+    this.#players.add(session);
     counters.sessions++;
     counters.sessionsDetached++;
     const type = moved ? ("session-resumed" as const) : ("session-opened" as const);
@@ -375,12 +375,7 @@ export class AppHub implements LocalDelivery<Session> {
 
   #forget(session: Session): void {
     this.#sessions.delete(session.id);
-    const ofPlayer = this.#players.get(session.playerId);
-    ofPlayer?.delete(session);
-    if (ofPlayer?.size === 0) {
-      this.#players.delete(session.playerId);
-      this.ownership?.playerLeft(session.playerId);
-    }
+    if (this.#players.remove(session)) this.ownership?.playerLeft(session.playerId);
     this.#options.counters.sessions--;
     this.#options.counters.sessionsDetached--;
   }

@@ -22,6 +22,8 @@ export interface LocalReport {
   readonly excluded: number;
   /** Nodes whose counts are missing. Default: 0. */
   readonly nodesUnreached?: number;
+  /** The player whose channel it is has a session there, subscribed or not. Default: false. */
+  readonly online?: boolean;
 }
 
 /** Nobody was there. */

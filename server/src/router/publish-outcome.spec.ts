@@ -34,6 +34,15 @@ describe("PublishOutcome", () => {
     expect(outcomeOf([delivered(0)])).toMatchObject({ outcome: Outcome.DELIVERED });
   });
 
+  it("does not say so of a player who has a session there that has unsubscribed its channel (FF-PB-013)", () => {
+    const online: NodeOutcome = { outcome: "delivered", report: { ...report(0), online: true } };
+    for (const nodes of [
+      [online, delivered(0)],
+      [delivered(0), online],
+    ])
+      expect(outcomeOf(nodes, true)).toEqual({ outcome: Outcome.DELIVERED, report: report(0) });
+  });
+
   it("has failed when a node has certainly not got it, and nobody has", () => {
     const failed = outcomeOf([delivered(0, 1), { outcome: "failed" }]);
     expect(failed).toMatchObject({ outcome: Outcome.FAILED, code: ErrorCode.UNAVAILABLE });

@@ -12,7 +12,7 @@ export type NodeOutcome =
 
 /** Adds up what became of one live message at all the nodes it went to. */
 export class PublishOutcome {
-  readonly #isForPlayer: boolean;
+  #mayBeOffline: boolean;
   readonly #done: (result: RouteResult) => void;
   readonly #sum = { reached: 0, detached: 0, excluded: 0 };
   #open: number;
@@ -21,10 +21,13 @@ export class PublishOutcome {
   #unknown = 0;
   #isUncounted = false;
 
-  /** @param nodes how many will report; 0 is answered at once */
-  constructor(nodes: number, isForPlayer: boolean, done: (result: RouteResult) => void) {
+  /**
+   * @param nodes how many will report; 0 is answered at once
+   * @param mayBeOffline it is for a player of whom no session is known yet
+   */
+  constructor(nodes: number, mayBeOffline: boolean, done: (result: RouteResult) => void) {
     this.#open = nodes;
-    this.#isForPlayer = isForPlayer;
+    this.#mayBeOffline = mayBeOffline;
     this.#done = done;
     if (nodes === 0) done(this.#result());
   }
@@ -33,7 +36,8 @@ export class PublishOutcome {
   add(outcome: NodeOutcome): void {
     if (outcome.outcome === "delivered") {
       this.#delivered++;
-      const { reached, detached, excluded } = outcome.report ?? nobody;
+      const { reached, detached, excluded, online = false } = outcome.report ?? nobody;
+      this.#mayBeOffline &&= !online;
       this.#isUncounted ||= outcome.report === undefined;
       this.#sum.reached += reached;
       this.#sum.detached += detached;
@@ -57,7 +61,7 @@ export class PublishOutcome {
       return { outcome, code: ErrorCode.UNAVAILABLE, message, report };
     }
     const { reached, detached, excluded } = this.#sum;
-    const isOffline = this.#isForPlayer && reached + detached + excluded === 0;
+    const isOffline = this.#mayBeOffline && reached + detached + excluded === 0;
     return { outcome: isOffline ? Outcome.OFFLINE : Outcome.DELIVERED, report: this.#sum };
   }
 }

@@ -6,7 +6,7 @@ import { FanfareError } from "../fanfare-error.ts";
 import type { LogPosition } from "../log/log-position.ts";
 import type { MessageLog } from "../log/message-log.ts";
 import type { Counters } from "../observe/counters.ts";
-import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
+import { type ChannelKey, channelKey, playerOf } from "../wire/channel-key.ts";
 import { encodeMessageBody, messageFrameBytes } from "../wire/frame-encoding.ts";
 import { OutboundFrame } from "../wire/outbound-frame.ts";
 import type { Cluster, ClusterApp } from "./cluster/cluster.ts";
@@ -102,13 +102,14 @@ export class Router<Exclusion> implements ClusterApp {
   receiveLive(message: LiveMessage, done: (report: LocalReport | "refused") => void): boolean {
     const { local, counters } = this.#options;
     const { channelKey: key, body, volatile, conflation } = message;
+    const tell = (report: LocalReport): void => done(this.#isOnline(key) ? { ...report, online: true } : report);
     if (!local.has(key)) {
-      done(nobody);
+      tell(nobody);
       return false;
     }
     if (this.#seqs.isRepeat(key, message.origin, Number(message.seq), volatile)) {
       counters.messagesRepeated++;
-      done(local.audience(key));
+      tell(local.audience(key));
       return true;
     }
     const expiresAtMs = Number(message.expiresAtMs);
@@ -117,7 +118,7 @@ export class Router<Exclusion> implements ClusterApp {
     const excluded = message.excludeSelf ? local.exclusionOf(key, message.origin) : undefined;
     const accepted = local.deliver(key, frame, excluded, (report) => {
       counters.messagesDelivered += report.reached;
-      done(report);
+      tell(report);
     });
     if (!accepted) done("refused");
     return true;
@@ -163,6 +164,12 @@ export class Router<Exclusion> implements ClusterApp {
     });
   }
 
+  /** The player whose channel it is has a session here, also if that has unsubscribed it. */
+  #isOnline(key: ChannelKey): boolean {
+    const playerId = playerOf(key);
+    return playerId !== undefined && this.#options.local.isOnline(playerId);
+  }
+
   #sendLive(
     message: AcceptedMessage,
     body: Uint8Array,
@@ -196,7 +203,8 @@ export class Router<Exclusion> implements ClusterApp {
     cluster.resolve(channel, (targets) => {
       if (targets === "unreachable") return done(unroutable);
       const others = cluster.othersOf(targets);
-      const outcome = new PublishOutcome(others.length + 1, isForPlayer, done);
+      const mayBeOffline = isForPlayer && !this.#isOnline(channel.key);
+      const outcome = new PublishOutcome(others.length + 1, mayBeOffline, done);
       const { volatile, origin, seq } = message;
       const conflation = (volatile && conflationOf(message)) || "";
       const unrouted = targets === "everybody";

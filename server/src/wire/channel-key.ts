@@ -36,6 +36,11 @@ export function channelOf(key: ChannelKey): Channel {
   return create(ChannelSchema, { kind: key.startsWith("p:") ? { case: "player", value } : { case: "group", value } });
 }
 
+/** The player's id if the key is of a player's channel. */
+export function playerOf(key: ChannelKey): string | undefined {
+  return key.startsWith("p:") ? key.slice(2) : undefined;
+}
+
 /** The group's name if the key is one's. */
 export function groupOf(key: ChannelKey): string | undefined {
   return key.startsWith("g:") ? key.slice(2) : undefined;

@@ -90,7 +90,7 @@ describe("RemoteDelivery", () => {
     return kind.case === "live" ? kind.value.reportId : 0;
   };
   const report = (id: number) => ({ $typeName: "fanfare.cluster.v1alpha.DeliveryReport" as const, id, refused: false });
-  const counts = { reached: 2, detached: 1, excluded: 0 };
+  const counts = { reached: 2, detached: 1, excluded: 0, online: true };
 
   it("sends the same bytes to all nodes, and is done with one as soon as it has them", () => {
     delivery.live([1n, 2n], live, false, (outcome) => outcomes.push(outcome));

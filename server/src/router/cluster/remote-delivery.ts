@@ -80,12 +80,9 @@ export class RemoteDelivery {
   }
 
   /** A DeliveryReport came in. */
-  onReport(from: bigint, { id, reached, detached, excluded, refused }: DeliveryReport): void {
-    this.#settle(
-      id,
-      from,
-      refused ? { outcome: "failed" } : { outcome: "delivered", report: { reached, detached, excluded } },
-    );
+  onReport(from: bigint, { id, reached, detached, excluded, refused, online }: DeliveryReport): void {
+    const report = { reached, detached, excluded, online };
+    this.#settle(id, from, refused ? { outcome: "failed" } : { outcome: "delivered", report });
   }
 
   /** A node is gone: what it has not reported it will not report. One that has left in order had nobody any more. */

@@ -307,6 +307,13 @@ export declare type DeliveryReport = Message<"fanfare.cluster.v1alpha.DeliveryRe
    * @generated from field: bool refused = 5;
    */
   refused: boolean;
+
+  /**
+   * Of a live message to a player: it has a session there, subscribed or not.
+   *
+   * @generated from field: bool online = 6;
+   */
+  online: boolean;
 };
 
 /**
