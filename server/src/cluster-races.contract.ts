@@ -1,8 +1,8 @@
 import { Access } from "@fanfare/proto/config/v1";
-import { CloseCode, DeliveryClass } from "@fanfare/proto/v1";
+import { CloseCode, DeliveryClass, Outcome } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ClusterUnderTest } from "./cluster.contract.ts";
-import type { TestClient } from "./testing/test-client.ts";
+import { type TestClient, until } from "./testing/test-client.ts";
 import { type TestServer, tokenFor } from "./testing/test-server.ts";
 
 const features = ["resume", "hand_over", "presence", "report", "durable", "history", "cursor", "server_rpc"];
@@ -31,6 +31,30 @@ export function clusterRacesContract(name: string, open: () => Promise<ClusterUn
       const second = await server.dial();
       const resume = { sessionId, secret: resumeSecret, handOver };
       return { second, hello: () => second.sayHello({ token: tokenFor(player), features, attempt: 2, resume }) };
+    }
+
+    /** A hand-over half way: the second node has the session, and has not welcomed its new connection until `goOn`. */
+    async function halfMoved(player: string) {
+      const first = await join(one, player);
+      const { sessionId, resumeSecret } = first.welcome!;
+      const link = one.hub().sessions.get(sessionId)?.link;
+      link?.goAway({ deadlineMs: 20_000, reconnectAfterMs: 0, url: "", rebalancing: false });
+      await first.frame("goaway");
+      const { starts } = two.hub();
+      const plan = starts.plan.bind(starts);
+      const [held, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      starts.plan = async (wish) => {
+        held.resolve();
+        await goOn.promise;
+        return plan(wish);
+      };
+      const second = await two.dial();
+      const subscriptions = [{ channel: { kind: { case: "group" as const, value: `durable:${fresh("held")}` } } }];
+      const resume = { sessionId, secret: resumeSecret, handOver: true };
+      second.sayHello({ token: tokenFor(player), features, attempt: 2, resume, subscriptions });
+      await held.promise;
+      starts.plan = plan;
+      return { first, second, sessionId, goOn: goOn.resolve };
     }
 
     /** Welcomed, or closed. */
@@ -108,6 +132,28 @@ export function clusterRacesContract(name: string, open: () => Promise<ClusterUn
         }
         second.cut();
       }
+    });
+
+    it("serves the former connection of a session that moves as before, by memberships as they are (FF-GO-003)", async () => {
+      const player = fresh("member");
+      const groups = ["old", "new", "left"].map((group) => `members-only:${fresh(group)}`) as [string, string, string];
+      for (const group of [groups[0], groups[2]]) await one.control().joinGroup({ playerId: player, group });
+      const { first, second, goOn } = await halfMoved(player);
+      await two.control().joinGroup({ playerId: player, group: groups[1] });
+      await two.control().leaveGroup({ playerId: player, group: groups[2] });
+      const publish = async (group: string) => {
+        const result = await first.request({ case: "publish", value: first.publishOf(group, "x") });
+        return result.case === "publishResult" ? Outcome[result.value.outcome] : result.case;
+      };
+      expect([await publish(groups[0]), await publish(groups[1])]).toEqual(["DELIVERED", "DELIVERED"]);
+      expect(await publish(groups[2])).toBe("error");
+      goOn();
+      await second.frame("welcome");
+      await first.frame("handedOver");
+      await second.close(CloseCode.DISCONNECTED);
+      // Of a node that is alone they are kept nowhere else.
+      const kept = one === two ? 2 : 0;
+      await until(() => one.hub().memberships.groupsOf(player).length === kept, "nothing to be left of the player");
     });
 
     for (const kind of ["playerId", "sessionId"] as const) {

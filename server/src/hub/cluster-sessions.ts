@@ -201,7 +201,8 @@ export class ClusterSessions implements SessionOwnership {
   }
 
   playerLeft(playerId: string): void {
-    if (!this.#arrivals.has(playerId)) this.#memberships.forget(playerId);
+    if (this.#arrivals.has(playerId) || this.#handOvers.has(playerId)) return;
+    this.#memberships.forget(playerId);
   }
 
   /** Another node is where a session of this one has come back. */
@@ -227,8 +228,11 @@ export class ClusterSessions implements SessionOwnership {
     const { hub, cluster } = this.#options;
     const { link } = session;
     cluster.counters.sessionsOut++;
+    if (isHandedOver) {
+      this.#handOvers.begin(session);
+      return hub.depart(session);
+    }
     hub.depart(session);
-    if (isHandedOver) return this.#handOvers.begin(session);
     hub.closeDeparted(session);
     link?.close(CloseCode.REPLACED, "a newer attempt of this session has another connection");
   }
@@ -246,6 +250,7 @@ export class ClusterSessions implements SessionOwnership {
 
   departedClosed(session: Session): void {
     this.#handOvers.closed(session);
+    if (!this.#options.hub.isOnline(session.playerId)) this.playerLeft(session.playerId);
   }
 
   /** The session's new connection is served: what is still on its way here has arrived once every node knows the new routes. Or it is not. */

@@ -8,12 +8,20 @@ import type { Session } from "./session.ts";
 describe("sessions that are handed over to another node", () => {
   let clock: VirtualClock;
   let closed: string[];
+  let held: string[];
   let handOvers: HandOvers;
 
   beforeEach(() => {
     clock = new VirtualClock();
     closed = [];
+    held = [];
     const hub = {
+      channels: {
+        hold: ([key]: string[]) => {
+          held.push(`${key}`);
+          return { standing: undefined, release: () => void held.splice(held.indexOf(`${key}`), 1) };
+        },
+      },
       closeDeparted: (session: Session) => {
         session.link = undefined;
         handOvers.closed(session);
@@ -44,6 +52,25 @@ describe("sessions that are handed over to another node", () => {
     handOvers.closed(session);
     clock.advance(10_000);
     expect([closed, handOvers.get("s")]).toEqual([[], undefined]);
+  });
+
+  it("keep their player here, and on its route, until the last has gone", () => {
+    const [one, other] = [handedOver("s", "ann"), handedOver("t", "ann")];
+    expect([handOvers.has("ann"), held]).toEqual([true, ["p:ann", "p:ann"]]);
+    handOvers.closed(one);
+    expect([handOvers.has("ann"), held]).toEqual([true, ["p:ann"]]);
+    handOvers.closed(other);
+    handOvers.closed(other);
+    expect([handOvers.has("ann"), held]).toEqual([false, []]);
+  });
+
+  it("leave their former connection when they have come back, and go away again", () => {
+    handedOver("s", "ann");
+    const again = handedOver("s", "ann");
+    expect([closed, held]).toEqual([["s GOING_AWAY"], ["p:ann"]]);
+    handOvers.closed(again);
+    clock.advance(10_000);
+    expect([closed, handOvers.has("ann"), held]).toEqual([["s GOING_AWAY"], false, []]);
   });
 
   it("are closed with those of their player", () => {

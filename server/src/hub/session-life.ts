@@ -15,7 +15,7 @@ export interface SessionOwnership {
   ended(session: Session, ending: Ending): void;
   /** A session that goes on elsewhere has nothing left here. */
   departedClosed(session: Session): void;
-  /** The last session of a player has left this node. */
+  /** The last session of a player has left this node; the connection of one that goes on elsewhere may still be served. */
   playerLeft(playerId: string): void;
 }
 
