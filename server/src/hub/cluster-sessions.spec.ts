@@ -28,13 +28,16 @@ function nodeWithSession() {
     link: { goingAway: false, close: (code: CloseCode) => void closed.push(code) },
   } as unknown as Session;
   const sessions = new Map([["s", session]]);
+  const tombstones = new Map<string, CloseCode>();
+  const ended: unknown[] = [];
   const hub = {
     appId: "a",
     sessions,
-    tombstones: { get: () => CloseCode.KICKED },
+    tombstones,
     depart: ({ id }: Session) => sessions.delete(id),
     closeDeparted: () => {},
     isOnline: () => true,
+    requireRoom: () => {},
     channels: { hold: () => ({ standing: undefined, release() {} }) },
     memberships: { groupsOf: () => [], replace: () => {} },
   } as unknown as AppHub;
@@ -49,7 +52,10 @@ function nodeWithSession() {
       return { case: "releasedSession", value: answer };
     },
     broker: {
-      sessions: { claim: () => claims.shift()?.() },
+      sessions: {
+        claim: () => claims.shift()?.(),
+        end: async (...[, id, owner, mark]: unknown[]) => void ended.push([id, owner, mark]),
+      },
       standing: { get: async () => ({ kickedAtMs: 0 }) },
       memberships: { groupsOf: async () => ({ groups: [], version: 1 }) },
     },
@@ -66,7 +72,12 @@ function nodeWithSession() {
     done();
     return arrival;
   };
-  return { release, arrive, closed, sessions, asked };
+  /** The backend has ended it. */
+  const kick = (): void => {
+    sessions.delete("s");
+    tombstones.set("s", CloseCode.KICKED);
+  };
+  return { release, arrive, kick, closed, sessions, asked, ended };
 }
 
 /** A claim that succeeds, of a session that a node owned before. */
@@ -118,8 +129,17 @@ describe("sessions in a cluster", () => {
   });
 
   it("that were ended here are so to whoever has claimed them since", () => {
-    const { release, sessions } = nodeWithSession();
-    sessions.clear();
+    const { release, kick } = nodeWithSession();
+    kick();
     expect(release(6)).toEqual({ case: "releasedSession", value: { unknown: true, endedCode: CloseCode.KICKED } });
+  });
+
+  it("that were ended here do not come back if the store did not get that, whoever has claimed them since (FF-SE-006)", async () => {
+    for (const owner of [own, other]) {
+      const { arrive, kick, ended } = nodeWithSession();
+      kick();
+      expect(await arrive(6, after(owner))).toMatchObject({ kind: "refused", code: CloseCode.KICKED });
+      expect(ended).toEqual([["s", own, { code: CloseCode.KICKED, lifeMs: 1000 }]]);
+    }
   });
 });

@@ -14,6 +14,7 @@ import type { Cluster } from "../router/cluster/cluster.ts";
 import { type ChannelKey, groupKey, groupOf, playerKey } from "../wire/channel-key.ts";
 import type { AppHub } from "./app-hub.ts";
 import { ClusterMemberships, type MembershipFacts } from "./cluster-memberships.ts";
+import { FormerOwners } from "./former-owners.ts";
 import { HandOvers } from "./hand-overs.ts";
 import { MovesNearDeaths } from "./moves-near-deaths.ts";
 import { releasedFrom } from "./released-session.ts";
@@ -58,8 +59,8 @@ export type SessionArrival =
     }
   | { readonly kind: "refused"; readonly code: CloseCode; readonly message: string };
 
-/** How long the former owner of a session is waited for, in milliseconds. */
-const releaseMs = 1_500;
+/** How long another node is waited for to count a player's connections, in milliseconds. */
+const countMs = 1_500;
 /** How much longer than its token and its window a session's entry lives in the store, in milliseconds: more than the greatest `leeway_s`. */
 const slackMs = 360_000;
 /** How long it lives there at most without a connection, in milliseconds. */
@@ -76,14 +77,16 @@ export class ClusterSessions implements SessionOwnership {
   readonly #appId: string;
   readonly #memberships: ClusterMemberships;
   readonly #arrivals = new SessionArrivals();
+  readonly #formerOwners: FormerOwners;
   readonly #handOvers: HandOvers;
   readonly #moves: MovesNearDeaths;
   readonly #unlisten: () => void;
 
   constructor(options: ClusterSessionsOptions) {
-    const { hub, cluster, clock, resumeWindowMs } = options;
+    const { hub, cluster, clock, log, resumeWindowMs } = options;
     this.#options = options;
     this.#appId = hub.appId;
+    this.#formerOwners = new FormerOwners(hub.appId, cluster, log);
     this.#handOvers = new HandOvers(hub, clock);
     this.#memberships = new ClusterMemberships(hub, cluster.broker.memberships);
     const tell = (session: Session): void => hub.subscriptions.tellAllMissed(session);
@@ -137,7 +140,7 @@ export class ClusterSessions implements SessionOwnership {
     const { cluster } = this.#options;
     const nodes = await cluster.broker.routes.read({ appId: this.#appId, key: playerKey(playerId) }).catch(() => []);
     const question = { case: "playerConnections" as const, value: { playerId } };
-    const ask = (peer: bigint) => cluster.ask(peer, question, { appId: this.#appId, deadlineMs: releaseMs });
+    const ask = (peer: bigint) => cluster.ask(peer, question, { appId: this.#appId, deadlineMs: countMs });
     const answers = await Promise.allSettled(cluster.othersOf(nodes).map(ask));
     return answers.reduce((sum, answer) => {
       const isCount = answer.status === "fulfilled" && answer.value.case === "playerConnections";
@@ -321,12 +324,15 @@ export class ClusterSessions implements SessionOwnership {
           // It went on elsewhere since, and the question for it has never come: the owner knows more, and to all others this generation is old.
           this.#depart(here, false);
         }
-        if (owner === cluster.incarnation) return { kind: "moved", name, released: undefined, finish: () => {} };
-        const answer = await this.#askRelease(owner, name, attempt, handOver);
-        if (answer !== undefined && answer.endedCode !== 0) {
-          await this.#end(name.id, answer.endedCode);
-          return { kind: "refused", code: answer.endedCode, message: "the session was ended and cannot be resumed" };
+        const isOwn = owner === cluster.incarnation;
+        const answer = isOwn ? undefined : await this.#formerOwners.release(owner, name.id, attempt, handOver);
+        // That it was ended may be known here alone: the store was out of reach then.
+        const endedCode = answer?.endedCode || hub.tombstones.get(name.id);
+        if (endedCode !== undefined) {
+          await this.#end(name.id, endedCode);
+          return { kind: "refused", code: endedCode, message: "the session was ended and cannot be resumed" };
         }
+        if (isOwn) return { kind: "moved", name, released: undefined, finish: () => {} };
         const released = answer?.unknown === true ? undefined : answer;
         this.#count(released);
         const finish = (isServed: boolean): void => {
@@ -334,7 +340,7 @@ export class ClusterSessions implements SessionOwnership {
           // Who has not answered may do so late, and hand over what goes on here already.
           if (!isHandedOver && answer !== undefined) return;
           const otherwise = isServed ? CloseCode.REPLACED : CloseCode.GOING_AWAY;
-          this.#finish(owner, name.id, isServed && isHandedOver ? 0 : otherwise);
+          this.#formerOwners.finish(owner, name.id, isServed && isHandedOver ? 0 : otherwise);
         };
         return { kind: "moved", name, released, finish };
       }
@@ -346,34 +352,6 @@ export class ClusterSessions implements SessionOwnership {
     if (released === undefined) counters.sessionsLostIn++;
     else if (released.handedOver) counters.sessionsHandedOverIn++;
     else counters.sessionsReleasedIn++;
-  }
-
-  async #askRelease(
-    owner: bigint,
-    { id }: SessionName,
-    attempt: number,
-    handOver: boolean,
-  ): Promise<ReleasedSession | undefined> {
-    const { cluster, log } = this.#options;
-    if (cluster.nodes.isDead(owner)) return undefined;
-    const question = { case: "releaseSession" as const, value: { sessionId: id, attempt, handOver } };
-    try {
-      const answer = await cluster.ask(owner, question, { appId: this.#appId, deadlineMs: releaseMs });
-      return answer.case === "releasedSession" ? answer.value : undefined;
-    } catch (reason) {
-      log.debug("a session's former owner did not release it", { owner: owner.toString(16), reason: String(reason) });
-      return undefined;
-    }
-  }
-
-  #finish(owner: bigint, sessionId: string, closeCode: number): void {
-    const { cluster, log } = this.#options;
-    if (cluster.nodes.isDead(owner)) return;
-    const question = { case: "finishHandOver" as const, value: { sessionId, closeCode } };
-    cluster.ask(owner, question, { appId: this.#appId }).catch((reason: unknown) => {
-      // Its own time closes the old connection then.
-      log.info("a hand-over was not finished by the former owner", { reason: String(reason) });
-    });
   }
 
   async #end(sessionId: string, tombstone: number | undefined): Promise<void> {
