@@ -156,6 +156,43 @@ export function clusterRacesContract(name: string, open: () => Promise<ClusterUn
       await until(() => one.hub().memberships.groupsOf(player).length === kept, "nothing to be left of the player");
     });
 
+    /** How it is closed who resumes the session once the second connection is done; undefined: it goes on. */
+    async function closedLate(player: string, { first }: Awaited<ReturnType<typeof halfMoved>>) {
+      const { sessionId, resumeSecret } = first.welcome!;
+      const late = await two.dial();
+      const resume = { sessionId, secret: resumeSecret };
+      late.sayHello({ token: tokenFor(player), features, attempt: 3, resume });
+      await answered(late);
+      return late.kinds.includes("welcome") ? undefined : (await late.ended()).code;
+    }
+
+    for (const isSecondThere of [true, false]) {
+      it(`ends a session that its client disconnects while it moves, ${isSecondThere ? "on both connections" : "also if the new connection is lost"} (FF-SE-019)`, async () => {
+        const player = fresh("leaver");
+        const moving = await halfMoved(player);
+        const { first, second, sessionId, goOn } = moving;
+        if (!isSecondThere) second.cut();
+        first.send({ kind: { case: "disconnect", value: {} } });
+        expect((await first.ended()).code).toBe(CloseCode.DISCONNECTED);
+        await one.control().listNodes({}); // its question to the other node comes there behind the word of the end
+        goOn();
+        if (isSecondThere) expect((await second.ended()).code).toBe(CloseCode.DISCONNECTED);
+        expect(await closedLate(player, moving)).toBe(CloseCode.DISCONNECTED);
+        for (const server of [one, two]) expect(server.hub().sessions.has(sessionId)).toBe(false);
+      });
+    }
+
+    it("ends a session whose client closes the new connection for good before it is welcomed (FF-SE-020)", async () => {
+      const player = fresh("leaver");
+      const moving = await halfMoved(player);
+      await moving.second.close(CloseCode.DISCONNECTED);
+      moving.goOn();
+      // A node that is alone knows nothing of it yet: the session stays with its former connection.
+      const isMoved = one !== two;
+      expect(await closedLate(player, moving)).toBe(isMoved ? CloseCode.DISCONNECTED : undefined);
+      if (isMoved) expect((await moving.first.ended()).code).toBe(CloseCode.GOING_AWAY);
+    });
+
     for (const kind of ["playerId", "sessionId"] as const) {
       it(`does not let a session go on that is ended by its ${kind} while it moves`, async () => {
         for (let i = 0; i < 40; i++) {

@@ -268,11 +268,14 @@ function answerForSessions(cluster: Cluster, apps: ReadonlyMap<string, NodeApp>)
     if (sessions === undefined) throw new FanfareError(ErrorCode.NOT_FOUND, `the app "${appId}" is not served here`);
     return sessions;
   };
-  cluster.answer("releaseSession", (_from, { appId, question }) =>
-    question.case === "releaseSession" ? sessionsOf(appId).onRelease(question.value) : nothing,
+  cluster.answer("releaseSession", (from, { appId, question }) =>
+    question.case === "releaseSession" ? sessionsOf(appId).onRelease(question.value, from) : nothing,
   );
   cluster.answer("finishHandOver", (_from, { appId, question }) =>
     question.case === "finishHandOver" ? sessionsOf(appId).onFinish(question.value) : nothing,
+  );
+  cluster.answer("endSession", (_from, { appId, question }) =>
+    question.case === "endSession" ? sessionsOf(appId).onEnd(question.value) : nothing,
   );
   cluster.answer("playerConnections", (_from, { appId, question }) => {
     const playerId = question.case === "playerConnections" ? question.value.playerId : "";

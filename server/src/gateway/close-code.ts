@@ -1,3 +1,4 @@
+import { closeDecision } from "@fanfare/proto/policy";
 import { CloseCode, ErrorCode } from "@fanfare/proto/v1";
 
 const byError = new Map<ErrorCode, CloseCode>([
@@ -19,4 +20,10 @@ const byError = new Map<ErrorCode, CloseCode>([
 /** The code a connection is closed with when an error ends it. */
 export function closeCodeOf(code: ErrorCode): CloseCode {
   return byError.get(code) ?? CloseCode.INTERNAL;
+}
+
+/** Whether the session of a connection ends that is closed with this code (FF-SE-020). */
+export function endsSession(code: number, by: "server" | "client"): boolean {
+  if (by === "server") return closeDecision(code).sessionEnds;
+  return code === CloseCode.DISCONNECTED || code === CloseCode.PROTOCOL_ERROR;
 }

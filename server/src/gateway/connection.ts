@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { closeDecision } from "@fanfare/proto/policy";
 import {
   type ClientFrame,
   CloseCode,
@@ -14,7 +13,7 @@ import type { SessionLink } from "../hub/session-link.ts";
 import { encodeFrame } from "../wire/frame-encoding.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import { ChannelGates } from "./channel-gates.ts";
-import { closeCodeOf } from "./close-code.ts";
+import { closeCodeOf, endsSession } from "./close-code.ts";
 import { decodeFrames, frameViolation, maxFrames } from "./frame-codec.ts";
 import type { GatewayApp, GatewayContext } from "./gateway-context.ts";
 import { HeartbeatTimer } from "./heartbeat-timer.ts";
@@ -88,6 +87,8 @@ export class Connection implements SessionLink {
   readonly refreshes = { count: 0, last: Promise.resolve() };
   clientInfo = "";
   goingAway = false;
+  /** It was closed so that its session ends, or the one that it was about to take up. */
+  isOver = false;
   /** Set while open, and afterwards. */
   session: Session | undefined;
   app: GatewayApp | undefined;
@@ -289,9 +290,9 @@ export class Connection implements SessionLink {
 
   #releaseSession(code: number, by: "server" | "client"): void {
     const { session, app } = this;
+    this.isOver = endsSession(code, by);
     if (session === undefined || app === undefined || session.link !== this) return;
-    const clientEnds = by === "client" && (code === CloseCode.DISCONNECTED || code === CloseCode.PROTOCOL_ERROR);
-    if (clientEnds || (by === "server" && closeDecision(code).sessionEnds)) {
+    if (this.isOver) {
       const tombstone = CloseCode.DISCONNECTED;
       app.hub.end(session, { reason: "left", code, message: "", tombstone });
     } else app.hub.detach(session, this, code);

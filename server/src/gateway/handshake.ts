@@ -5,7 +5,7 @@ import type { ResolvedConfig } from "../config/resolved-config.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { ClusterSessions, SessionArrival } from "../hub/cluster-sessions.ts";
 import type { Credentials, Session } from "../hub/session.ts";
-import type { Arrival, Ending, SessionName } from "../hub/session-life.ts";
+import { type Arrival, type Ending, endedByClient, type SessionName } from "../hub/session-life.ts";
 import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
 import type { Connection } from "./connection.ts";
 import { planStarts, type StartPlans, startDurable } from "./durable-start.ts";
@@ -191,7 +191,8 @@ function takeOver(
     return connection.refuse(FanfareError.from(reason));
   }
   if (!connection.isAlive) {
-    app.hub.openWindow(session);
+    if (connection.isOver) app.hub.end(session, endedByClient);
+    else app.hub.openWindow(session);
     return finish(false);
   }
   if (isSeamless) counters.handshakesHandedOver++;

@@ -253,6 +253,8 @@ export class AppHub implements LocalDelivery<Session> {
     if (session.ended) return;
     if (session.departed) {
       const { link } = session;
+      if (ending.tombstone !== undefined) this.tombstones.add(session.id, ending.tombstone);
+      this.ownership?.departedEnded(session);
       this.closeDeparted(session);
       link?.close(ending.code, ending.message);
       return;

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { ReleaseSessionSchema } from "@fanfare/proto/cluster/v1alpha";
+import { EndSessionSchema, ReleaseSessionSchema } from "@fanfare/proto/cluster/v1alpha";
 import { CloseCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import type { ClaimResult } from "../broker/session-store.ts";
@@ -9,6 +9,7 @@ import { VirtualClock } from "../testing/virtual-clock.ts";
 import type { AppHub } from "./app-hub.ts";
 import { ClusterSessions } from "./cluster-sessions.ts";
 import type { Credentials, Session } from "./session.ts";
+import type { Ending } from "./session-life.ts";
 
 const [own, other] = [1n, 2n] as const;
 
@@ -38,6 +39,10 @@ function nodeWithSession() {
     closeDeparted: () => {},
     isOnline: () => true,
     requireRoom: () => {},
+    end: ({ id }: Session, { code }: Ending) => {
+      sessions.delete(id);
+      closed.push(code);
+    },
     channels: { hold: () => ({ standing: undefined, release() {} }) },
     memberships: { groupsOf: () => [], replace: () => {} },
   } as unknown as AppHub;
@@ -62,7 +67,8 @@ function nodeWithSession() {
   } as unknown as Cluster;
   const rest = { clock: new VirtualClock(), log: silentLog, resumeWindowMs: 1000, applyStanding: () => {} };
   const owned = new ClusterSessions({ hub, cluster, ...rest });
-  const release = (attempt: number) => owned.onRelease(create(ReleaseSessionSchema, { sessionId: "s", attempt }));
+  const release = (attempt: number) =>
+    owned.onRelease(create(ReleaseSessionSchema, { sessionId: "s", attempt }), other);
   const credentials = { playerId: "p", groups: [], expiresAtMs: 1e6 } as unknown as Credentials;
   /** Its client comes back here by an attempt. */
   const arrive = async (attempt: number, claimed: () => Promise<ClaimResult>) => {
@@ -77,7 +83,7 @@ function nodeWithSession() {
     sessions.delete("s");
     tombstones.set("s", CloseCode.KICKED);
   };
-  return { release, arrive, kick, closed, sessions, asked, ended };
+  return { owned, release, arrive, kick, closed, sessions, asked, ended };
 }
 
 /** A claim that succeeds, of a session that a node owned before. */
@@ -126,6 +132,14 @@ describe("sessions in a cluster", () => {
       else expect(release(8)).toEqual({ case: "releasedSession", value: { unknown: true } });
       expect(sessions.size).toBe(0);
     }
+  });
+
+  it("are ended when their client has done so on a connection that they have left", () => {
+    const { owned, closed, sessions } = nodeWithSession();
+    const end = () => owned.onEnd(create(EndSessionSchema, { sessionId: "s" }));
+    expect([end(), closed, sessions.size]).toEqual([{ case: "done", value: {} }, [CloseCode.DISCONNECTED], 0]);
+    end(); // it may have gone for other reasons
+    expect(closed).toHaveLength(1);
   });
 
   it("that were ended here are so to whoever has claimed them since", () => {

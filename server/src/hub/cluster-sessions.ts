@@ -1,5 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
+  type EndSession,
   type FinishHandOver,
   type ReleasedSession,
   type ReleaseSession,
@@ -14,13 +15,13 @@ import type { Cluster } from "../router/cluster/cluster.ts";
 import { type ChannelKey, groupKey, groupOf, playerKey } from "../wire/channel-key.ts";
 import type { AppHub } from "./app-hub.ts";
 import { ClusterMemberships, type MembershipFacts } from "./cluster-memberships.ts";
-import { FormerOwners } from "./former-owners.ts";
 import { HandOvers } from "./hand-overs.ts";
 import { MovesNearDeaths } from "./moves-near-deaths.ts";
+import { OtherOwners } from "./other-owners.ts";
 import { releasedFrom } from "./released-session.ts";
 import type { Credentials, Session } from "./session.ts";
 import { SessionArrivals } from "./session-arrivals.ts";
-import type { Ending, SessionName, SessionOwnership } from "./session-life.ts";
+import { type Ending, endedByClient, type SessionName, type SessionOwnership } from "./session-life.ts";
 
 /** What the sessions of one app in a cluster are made of. */
 export interface ClusterSessionsOptions {
@@ -77,7 +78,7 @@ export class ClusterSessions implements SessionOwnership {
   readonly #appId: string;
   readonly #memberships: ClusterMemberships;
   readonly #arrivals = new SessionArrivals();
-  readonly #formerOwners: FormerOwners;
+  readonly #otherOwners: OtherOwners;
   readonly #handOvers: HandOvers;
   readonly #moves: MovesNearDeaths;
   readonly #unlisten: () => void;
@@ -86,7 +87,7 @@ export class ClusterSessions implements SessionOwnership {
     const { hub, cluster, clock, log, resumeWindowMs } = options;
     this.#options = options;
     this.#appId = hub.appId;
-    this.#formerOwners = new FormerOwners(hub.appId, cluster, log);
+    this.#otherOwners = new OtherOwners(hub.appId, cluster, log);
     this.#handOvers = new HandOvers(hub, clock);
     this.#memberships = new ClusterMemberships(hub, cluster.broker.memberships);
     const tell = (session: Session): void => hub.subscriptions.tellAllMissed(session);
@@ -208,8 +209,8 @@ export class ClusterSessions implements SessionOwnership {
     this.#memberships.forget(playerId);
   }
 
-  /** Another node is where a session of this one has come back. */
-  onRelease({ sessionId, handOver, attempt }: ReleaseSession): AnswerResult {
+  /** Another node, `from`, is where a session of this one has come back. */
+  onRelease({ sessionId, handOver, attempt }: ReleaseSession, from: bigint): AnswerResult {
     const { hub } = this.#options;
     this.#arrivals.supersede(sessionId, attempt);
     const session = hub.sessions.get(sessionId);
@@ -222,17 +223,17 @@ export class ClusterSessions implements SessionOwnership {
     // Who is handed over comes from here for sure.
     const isKnown = isHandedOver || !session.mayBeOld;
     const released = releasedFrom(session, this.#options.clock.monotonicMs());
-    this.#depart(session, isHandedOver);
+    this.#depart(session, isHandedOver ? from : undefined);
     return { case: "releasedSession", value: isKnown ? { ...released, handedOver: isHandedOver } : { unknown: true } };
   }
 
-  /** A session goes on at another node, or anew at this one. */
-  #depart(session: Session, isHandedOver: boolean): void {
+  /** A session goes on at another node, or anew at this one. @param handedOverTo undefined: what it has here is closed */
+  #depart(session: Session, handedOverTo?: bigint): void {
     const { hub, cluster } = this.#options;
     const { link } = session;
     cluster.counters.sessionsOut++;
-    if (isHandedOver) {
-      this.#handOvers.begin(session);
+    if (handedOverTo !== undefined) {
+      this.#handOvers.begin(session, handedOverTo);
       return hub.depart(session);
     }
     hub.depart(session);
@@ -251,6 +252,11 @@ export class ClusterSessions implements SessionOwnership {
     this.#moves.moved(session);
   }
 
+  departedEnded(session: Session): void {
+    const owner = this.#handOvers.ownerOf(session);
+    if (owner !== undefined) this.#otherOwners.end(owner, session.id);
+  }
+
   departedClosed(session: Session): void {
     this.#handOvers.closed(session);
     if (!this.#options.hub.isOnline(session.playerId)) this.playerLeft(session.playerId);
@@ -267,6 +273,15 @@ export class ClusterSessions implements SessionOwnership {
       if (!session.ended) this.#options.hub.closeDeparted(session);
       link?.handOver();
     }
+    return { case: "done", value: {} };
+  }
+
+  /** A session that has come here, or is about to, was ended by its client on its old connection. */
+  onEnd({ sessionId }: EndSession): AnswerResult {
+    const { hub } = this.#options;
+    this.#arrivals.kick({ sessionId }, endedByClient);
+    const session = hub.sessions.get(sessionId) ?? this.#handOvers.get(sessionId);
+    if (session !== undefined) hub.end(session, endedByClient);
     return { case: "done", value: {} };
   }
 
@@ -322,10 +337,10 @@ export class ClusterSessions implements SessionOwnership {
         if (here !== undefined) {
           if (owner === cluster.incarnation && !here.mayBeOld) return { kind: "here", session: here };
           // It went on elsewhere since, and the question for it has never come: the owner knows more, and to all others this generation is old.
-          this.#depart(here, false);
+          this.#depart(here);
         }
         const isOwn = owner === cluster.incarnation;
-        const answer = isOwn ? undefined : await this.#formerOwners.release(owner, name.id, attempt, handOver);
+        const answer = isOwn ? undefined : await this.#otherOwners.release(owner, name.id, attempt, handOver);
         // That it was ended may be known here alone: the store was out of reach then.
         const endedCode = answer?.endedCode || hub.tombstones.get(name.id);
         if (endedCode !== undefined) {
@@ -340,7 +355,7 @@ export class ClusterSessions implements SessionOwnership {
           // Who has not answered may do so late, and hand over what goes on here already.
           if (!isHandedOver && answer !== undefined) return;
           const otherwise = isServed ? CloseCode.REPLACED : CloseCode.GOING_AWAY;
-          this.#formerOwners.finish(owner, name.id, isServed && isHandedOver ? 0 : otherwise);
+          this.#otherOwners.finish(owner, name.id, isServed && isHandedOver ? 0 : otherwise);
         };
         return { kind: "moved", name, released, finish };
       }

@@ -33,7 +33,7 @@ describe("sessions that are handed over to another node", () => {
   function handedOver(id: string, playerId = id): Session {
     const link = { close: (code: CloseCode) => closed.push(`${id} ${CloseCode[code]}`) };
     const session = { id, playerId, link } as unknown as Session;
-    handOvers.begin(session);
+    handOvers.begin(session, 2n);
     return session;
   }
 

@@ -9,6 +9,8 @@ const handOverMs = 5_000;
 
 interface HandOver {
   readonly session: Session;
+  /** The node where it goes on. */
+  readonly owner: bigint;
   readonly timer: Timer;
   /** Other nodes find the player here until then, because they have to tell of its memberships. */
   readonly route: { release(): void };
@@ -28,7 +30,7 @@ export class HandOvers {
   }
 
   /** To be called before the session departs, so that its player is here all the time. */
-  begin(session: Session): void {
+  begin(session: Session, owner: bigint): void {
     const { playerId } = session;
     const former = this.#entries.get(session.id);
     // It has come back since, and goes away again.
@@ -38,12 +40,18 @@ export class HandOvers {
     });
     const route = this.#hub.channels.hold([playerKey(playerId)]);
     route.standing?.catch(() => {}); // it is tried again as long as it is held
-    this.#entries.set(session.id, { session, timer, route });
+    this.#entries.set(session.id, { session, owner, timer, route });
     this.#ofPlayer.set(playerId, (this.#ofPlayer.get(playerId) ?? 0) + 1);
   }
 
   get(sessionId: string): Session | undefined {
     return this.#entries.get(sessionId)?.session;
+  }
+
+  /** Where a session goes on whose old connection is still served here. */
+  ownerOf(session: Session): bigint | undefined {
+    const entry = this.#entries.get(session.id);
+    return entry?.session === session ? entry.owner : undefined;
   }
 
   /** Whether a connection of the player is still served here. */

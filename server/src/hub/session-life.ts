@@ -1,4 +1,4 @@
-import type { CloseCode } from "@fanfare/proto/v1";
+import { CloseCode } from "@fanfare/proto/v1";
 import type { SessionEndReason } from "./events.ts";
 import type { Credentials, Session } from "./session.ts";
 import type { SessionLink } from "./session-link.ts";
@@ -13,6 +13,8 @@ export interface SessionName {
 /** Who has to know when a session is over. */
 export interface SessionOwnership {
   ended(session: Session, ending: Ending): void;
+  /** A session that goes on elsewhere was ended by the connection that it has left here. */
+  departedEnded(session: Session): void;
   /** A session that goes on elsewhere has nothing left here. */
   departedClosed(session: Session): void;
   /** The last session of a player has left this node; the connection of one that goes on elsewhere may still be served. */
@@ -35,3 +37,11 @@ export interface Ending {
   /** Refuse its resume with this code; undefined: it is just forgotten. */
   readonly tombstone?: TombstoneCode;
 }
+
+/** The client has ended its session, by another connection than is closed for it. */
+export const endedByClient: Ending = {
+  reason: "left",
+  code: CloseCode.DISCONNECTED,
+  message: "the client has ended the session",
+  tombstone: CloseCode.DISCONNECTED,
+};

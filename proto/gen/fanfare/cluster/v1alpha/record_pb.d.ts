@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { PresencePlayers, PresencePlayersQuery, PresenceSection, PresenceWatch } from "./presence_pb.js";
-import type { FinishHandOver, ReleasedSession, ReleaseSession } from "./session_pb.js";
+import type { EndSession, FinishHandOver, ReleasedSession, ReleaseSession } from "./session_pb.js";
 import type { Error } from "../../v1/error_pb.js";
 import type { Event } from "../../control/v1/resources_pb.js";
 
@@ -458,6 +458,14 @@ export declare type Ask = Message<"fanfare.cluster.v1alpha.Ask"> & {
      */
     value: PlayerCallee;
     case: "playerCallee";
+  } | {
+    /**
+     * A session that went on to your node was ended by its client on its old connection. Answer: nothing.
+     *
+     * @generated from field: fanfare.cluster.v1alpha.EndSession end_session = 17;
+     */
+    value: EndSession;
+    case: "endSession";
   } | { case: undefined; value?: undefined };
 };
 

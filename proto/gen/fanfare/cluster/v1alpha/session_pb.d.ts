@@ -159,6 +159,24 @@ export declare type FinishHandOver = Message<"fanfare.cluster.v1alpha.FinishHand
 export declare const FinishHandOverSchema: GenMessage<FinishHandOver>;
 
 /**
+ * The session ends wherever it is by now.
+ *
+ * @generated from message fanfare.cluster.v1alpha.EndSession
+ */
+export declare type EndSession = Message<"fanfare.cluster.v1alpha.EndSession"> & {
+  /**
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message fanfare.cluster.v1alpha.EndSession.
+ * Use `create(EndSessionSchema)` to create a new message.
+ */
+export declare const EndSessionSchema: GenMessage<EndSession>;
+
+/**
  * A channel that the session was subscribed to.
  *
  * @generated from message fanfare.cluster.v1alpha.ReleasedSubscription

@@ -11,7 +11,7 @@ import { file_fanfare_v1_publish } from "../../v1/publish_pb.js";
  * Describes the file fanfare/cluster/v1alpha/session.proto.
  */
 export const file_fanfare_cluster_v1alpha_session = /*@__PURE__*/
-  fileDesc("CiVmYW5mYXJlL2NsdXN0ZXIvdjFhbHBoYS9zZXNzaW9uLnByb3RvEhdmYW5mYXJlLmNsdXN0ZXIudjFhbHBoYSJICg5SZWxlYXNlU2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SEQoJaGFuZF9vdmVyGAMgASgIItICCg9SZWxlYXNlZFNlc3Npb24SDwoHdW5rbm93bhgBIAEoCBITCgtoYW5kZWRfb3ZlchgCIAEoCBJECg1zdWJzY3JpcHRpb25zGAMgAygLMi0uZmFuZmFyZS5jbHVzdGVyLnYxYWxwaGEuUmVsZWFzZWRTdWJzY3JpcHRpb24SPQoJcHVibGlzaGVzGAQgAygLMiouZmFuZmFyZS5jbHVzdGVyLnYxYWxwaGEuUmVtZW1iZXJlZFB1Ymxpc2gSEAoIbGFzdF9zZXEYBSABKAQSGQoRbGFzdF92b2xhdGlsZV9zZXEYBiABKAQSEgoKZ2VuZXJhdGlvbhgHIAEoDRIWCg5wdWJsaXNoX3Rva2VucxgIIAEoARIUCgx1bnN1YnNjcmliZWQYCSADKAkSEgoKZW5kZWRfY29kZRgKIAEoDRIRCgl1bmRlcl93YXkYCyADKAQiOAoORmluaXNoSGFuZE92ZXISEgoKc2Vzc2lvbl9pZBgBIAEoCRISCgpjbG9zZV9jb2RlGAIgASgNIn0KFFJlbGVhc2VkU3Vic2NyaXB0aW9uEhMKC2NoYW5uZWxfa2V5GAEgASgJEhEKCWJ5X2NsaWVudBgCIAEoCBIRCglieV9zZXJ2ZXIYAyABKAgSKgoNcHJlc2VuY2VfZGF0YRgEIAEoCzITLmZhbmZhcmUudjEuUGF5bG9hZCJrChFSZW1lbWJlcmVkUHVibGlzaBILCgNzZXEYASABKAQSJAoHb3V0Y29tZRgCIAEoDjITLmZhbmZhcmUudjEuT3V0Y29tZRIjCgRjb2RlGAMgASgOMhUuZmFuZmFyZS52MS5FcnJvckNvZGUiXQoNU2Vzc2lvblJlY29yZBIOCgZvcmlnaW4YASABKAYSEQoJcGxheWVyX2lkGAIgASgJEhUKDXN0YXJ0ZWRfYXRfbXMYAyABKAQSEgoKZ2VuZXJhdGlvbhgEIAEoDWIGcHJvdG8z", [file_fanfare_v1_error, file_fanfare_v1_message, file_fanfare_v1_publish]);
+  fileDesc("CiVmYW5mYXJlL2NsdXN0ZXIvdjFhbHBoYS9zZXNzaW9uLnByb3RvEhdmYW5mYXJlLmNsdXN0ZXIudjFhbHBoYSJICg5SZWxlYXNlU2Vzc2lvbhISCgpzZXNzaW9uX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SEQoJaGFuZF9vdmVyGAMgASgIItICCg9SZWxlYXNlZFNlc3Npb24SDwoHdW5rbm93bhgBIAEoCBITCgtoYW5kZWRfb3ZlchgCIAEoCBJECg1zdWJzY3JpcHRpb25zGAMgAygLMi0uZmFuZmFyZS5jbHVzdGVyLnYxYWxwaGEuUmVsZWFzZWRTdWJzY3JpcHRpb24SPQoJcHVibGlzaGVzGAQgAygLMiouZmFuZmFyZS5jbHVzdGVyLnYxYWxwaGEuUmVtZW1iZXJlZFB1Ymxpc2gSEAoIbGFzdF9zZXEYBSABKAQSGQoRbGFzdF92b2xhdGlsZV9zZXEYBiABKAQSEgoKZ2VuZXJhdGlvbhgHIAEoDRIWCg5wdWJsaXNoX3Rva2VucxgIIAEoARIUCgx1bnN1YnNjcmliZWQYCSADKAkSEgoKZW5kZWRfY29kZRgKIAEoDRIRCgl1bmRlcl93YXkYCyADKAQiOAoORmluaXNoSGFuZE92ZXISEgoKc2Vzc2lvbl9pZBgBIAEoCRISCgpjbG9zZV9jb2RlGAIgASgNIiAKCkVuZFNlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCSJ9ChRSZWxlYXNlZFN1YnNjcmlwdGlvbhITCgtjaGFubmVsX2tleRgBIAEoCRIRCglieV9jbGllbnQYAiABKAgSEQoJYnlfc2VydmVyGAMgASgIEioKDXByZXNlbmNlX2RhdGEYBCABKAsyEy5mYW5mYXJlLnYxLlBheWxvYWQiawoRUmVtZW1iZXJlZFB1Ymxpc2gSCwoDc2VxGAEgASgEEiQKB291dGNvbWUYAiABKA4yEy5mYW5mYXJlLnYxLk91dGNvbWUSIwoEY29kZRgDIAEoDjIVLmZhbmZhcmUudjEuRXJyb3JDb2RlIl0KDVNlc3Npb25SZWNvcmQSDgoGb3JpZ2luGAEgASgGEhEKCXBsYXllcl9pZBgCIAEoCRIVCg1zdGFydGVkX2F0X21zGAMgASgEEhIKCmdlbmVyYXRpb24YBCABKA1iBnByb3RvMw", [file_fanfare_v1_error, file_fanfare_v1_message, file_fanfare_v1_publish]);
 
 /**
  * Describes the message fanfare.cluster.v1alpha.ReleaseSession.
@@ -35,23 +35,30 @@ export const FinishHandOverSchema = /*@__PURE__*/
   messageDesc(file_fanfare_cluster_v1alpha_session, 2);
 
 /**
+ * Describes the message fanfare.cluster.v1alpha.EndSession.
+ * Use `create(EndSessionSchema)` to create a new message.
+ */
+export const EndSessionSchema = /*@__PURE__*/
+  messageDesc(file_fanfare_cluster_v1alpha_session, 3);
+
+/**
  * Describes the message fanfare.cluster.v1alpha.ReleasedSubscription.
  * Use `create(ReleasedSubscriptionSchema)` to create a new message.
  */
 export const ReleasedSubscriptionSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_cluster_v1alpha_session, 3);
+  messageDesc(file_fanfare_cluster_v1alpha_session, 4);
 
 /**
  * Describes the message fanfare.cluster.v1alpha.RememberedPublish.
  * Use `create(RememberedPublishSchema)` to create a new message.
  */
 export const RememberedPublishSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_cluster_v1alpha_session, 4);
+  messageDesc(file_fanfare_cluster_v1alpha_session, 5);
 
 /**
  * Describes the message fanfare.cluster.v1alpha.SessionRecord.
  * Use `create(SessionRecordSchema)` to create a new message.
  */
 export const SessionRecordSchema = /*@__PURE__*/
-  messageDesc(file_fanfare_cluster_v1alpha_session, 5);
+  messageDesc(file_fanfare_cluster_v1alpha_session, 6);
 

@@ -5,8 +5,8 @@ import type { Cluster } from "../router/cluster/cluster.ts";
 /** How long the former owner of a session is waited for, in milliseconds. */
 const releaseMs = 1_500;
 
-/** The nodes that had the sessions of one app before: they are asked for what they know, and told what became of it. */
-export class FormerOwners {
+/** The nodes that had the sessions of one app before, or have them now: they are asked for what they know, and told what became of it. */
+export class OtherOwners {
   readonly #appId: string;
   readonly #cluster: Cluster;
   readonly #log: Log;
@@ -43,6 +43,16 @@ export class FormerOwners {
     this.#cluster.ask(owner, question, { appId: this.#appId }).catch((reason: unknown) => {
       // Its own time closes the old connection then.
       this.#log.info("a hand-over was not finished by the former owner", { reason: String(reason) });
+    });
+  }
+
+  /** A session that has gone there was ended by its client, who has told this node. */
+  end(owner: bigint, sessionId: string): void {
+    if (this.#cluster.nodes.isDead(owner)) return;
+    const question = { case: "endSession" as const, value: { sessionId } };
+    this.#cluster.ask(owner, question, { appId: this.#appId }).catch((reason: unknown) => {
+      // Without its client it lasts for the resume window there.
+      this.#log.info("a session was not ended by the node where it went on", { reason: String(reason) });
     });
   }
 }
