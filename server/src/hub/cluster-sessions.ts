@@ -200,8 +200,9 @@ export class ClusterSessions implements SessionOwnership {
       .catch((reason: unknown) => log.debug("a session's entry was not extended", { reason: String(reason) }));
   }
 
-  ended({ id }: Session, { tombstone }: Ending): void {
-    void this.#end(id, tombstone);
+  ended(session: Session, { tombstone }: Ending): void {
+    this.#moves.left(session);
+    void this.#end(session.id, tombstone);
   }
 
   playerLeft(playerId: string): void {
@@ -232,6 +233,7 @@ export class ClusterSessions implements SessionOwnership {
     const { hub, cluster } = this.#options;
     const { link } = session;
     cluster.counters.sessionsOut++;
+    this.#moves.left(session);
     if (handedOverTo !== undefined) {
       this.#handOvers.begin(session, handedOverTo);
       return hub.depart(session);

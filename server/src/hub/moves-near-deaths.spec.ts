@@ -3,8 +3,7 @@ import { VirtualClock } from "../testing/virtual-clock.ts";
 import { MovesNearDeaths } from "./moves-near-deaths.ts";
 import type { Session } from "./session.ts";
 
-const sessionOf = (id: string, state: Partial<Session> = {}) =>
-  ({ id, ended: false, departed: false, ...state }) as Session;
+const sessionOf = (id: string) => ({ id }) as Session;
 
 describe("sessions that move around the death of a node", () => {
   let clock: VirtualClock;
@@ -21,8 +20,9 @@ describe("sessions that move around the death of a node", () => {
     moves.moved(sessionOf("early"));
     clock.advance(1);
     moves.moved(sessionOf("late"));
-    moves.moved(sessionOf("ended", { ended: true }));
-    moves.moved(sessionOf("gone on", { departed: true }));
+    const gone = sessionOf("gone");
+    moves.moved(gone);
+    moves.left(gone);
     clock.advance(30_000);
     expect(told).toEqual([]);
     moves.died();
@@ -36,6 +36,30 @@ describe("sessions that move around the death of a node", () => {
     clock.advance(1);
     moves.moved(sessionOf("after"));
     expect(told).toEqual(["within"]);
+  });
+
+  it("are forgotten in time, also if nobody else moves, and cost no timer then", () => {
+    moves.moved(sessionOf("one"));
+    clock.advance(29_999);
+    moves.moved(sessionOf("other"));
+    expect([moves.size, clock.pendingTimers]).toEqual([2, 1]);
+    clock.advance(1);
+    expect([moves.size, clock.pendingTimers]).toEqual([1, 1]);
+    clock.advance(30_000);
+    expect([moves.size, clock.pendingTimers]).toEqual([0, 0]);
+  });
+
+  it("are forgotten when they leave, and cost no timer then", () => {
+    const [one, other] = [sessionOf("one"), sessionOf("other")];
+    moves.moved(one);
+    moves.moved(other);
+    moves.left(one);
+    moves.left(one);
+    expect([moves.size, clock.pendingTimers]).toEqual([1, 1]);
+    moves.left(other);
+    expect([moves.size, clock.pendingTimers]).toEqual([0, 0]);
+    moves.moved(sessionOf("late"));
+    expect([moves.size, clock.pendingTimers]).toEqual([1, 1]);
   });
 
   it("are told of each death", () => {
