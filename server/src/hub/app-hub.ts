@@ -254,7 +254,8 @@ export class AppHub implements LocalDelivery<Session> {
     if (session.departed) {
       const { link } = session;
       if (ending.tombstone !== undefined) this.tombstones.add(session.id, ending.tombstone);
-      this.ownership?.departedEnded(session);
+      // Where it goes on nobody knows of what its client does here; whoever kicks tells all nodes.
+      if (ending.reason === "left") this.ownership?.departedEnded(session);
       this.closeDeparted(session);
       link?.close(ending.code, ending.message);
       return;

@@ -270,8 +270,13 @@ export class ClusterSessions implements SessionOwnership {
     if (session === undefined) return { case: "done", value: {} };
     if (closeCode !== 0) this.#handOvers.close(session, closeCode, "the session has not moved to its new connection");
     else {
-      await this.#options.cluster.barrier();
+      const isComplete = await this.#options.cluster.barrier();
       const { link } = session;
+      if (!isComplete && !session.ended) {
+        // Something may be on its way here by an older route: the client counts on a gap.
+        this.#handOvers.close(session, CloseCode.GOING_AWAY, "another node has not said what it has sent");
+        return { case: "done", value: {} };
+      }
       if (!session.ended) this.#options.hub.closeDeparted(session);
       link?.handOver();
     }

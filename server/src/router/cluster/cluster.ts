@@ -219,11 +219,17 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     return this.nodes.drain();
   }
 
-  /** Settles when every message that another node has routed by older routes than those of now has been received here. */
-  async barrier(): Promise<void> {
+  /**
+   * Settles when every message that another node has routed by older routes than those of now has been received here.
+   * @returns false if that is not known, because a node that is there has not answered in time. Of one that has left nothing comes any more
+   */
+  async barrier(): Promise<boolean> {
     await this.resolver.barrier();
+    const asked = this.peers;
     const ask = (peer: bigint) => this.ask(peer, { case: "barrier", value: {} }, { deadlineMs: 3_000 });
-    await Promise.allSettled(this.peers.map(ask));
+    const answers = await Promise.allSettled(asked.map(ask));
+    const { peers } = this;
+    return asked.every((peer, index) => answers[index]?.status === "fulfilled" || !peers.includes(peer));
   }
 
   /** Where a message for a channel goes. Broadcast goes to everybody at once; the rest is found out, in the order of the calls. */
