@@ -1,86 +1,18 @@
-import { create } from "@bufbuild/protobuf";
-import { ChannelSchema, GapReason, SubscriptionCloseReason } from "@fanfare/proto/v1";
+import { GapReason, SubscriptionCloseReason } from "@fanfare/proto/v1";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { ChannelPolicy } from "../../config/channel-policy.ts";
-import { FanfareError } from "../../fanfare-error.ts";
 import type { LogPosition } from "../../log/log-position.ts";
-import type { LogEnds, LogMessage, MessageLog, ReadRequest, ReadResult } from "../../log/message-log.ts";
+import type { MessageLog } from "../../log/message-log.ts";
 import { silentLog } from "../../observe/log.ts";
 import type { StoredEntry } from "../../router/local-delivery.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
-import { encodeMessageBody } from "../../wire/frame-encoding.ts";
 import type { OutboundFrame } from "../../wire/outbound-frame.ts";
 import { ChannelState } from "../channel-state.ts";
 import type { Session } from "../session.ts";
 import { Subscription } from "../subscription.ts";
 import { DurableDelivery } from "./durable-delivery.ts";
 import { type Place, ReaderModel } from "./testing/reader-model.ts";
-
-const channel = create(ChannelSchema, { kind: { case: "group", value: "log:x" } });
-const epoch = 7;
-const at = (offset: number, tag = offset): LogPosition => ({ epoch, offset, tag: offset === 0 ? 0 : tag });
-
-function bodyOf(text: string): Uint8Array {
-  const payload = { $typeName: "fanfare.v1.Payload" as const, type: "", data: { case: "text" as const, value: text } };
-  const rest = { from: "", sentAtMs: 1, expiresAtMs: 0, volatile: false, conflationKey: "" };
-  return encodeMessageBody({ channel, origin: 1n, seq: 1, payload, ...rest });
-}
-
-function entry(offset: number, tag = offset, previousTag = offset - 1): StoredEntry {
-  const rest = { origin: 1n, expiresAtMs: 0, excludeSelf: false };
-  return { position: at(offset, tag), previousTag, body: bodyOf(`m${offset}/${tag}`), ...rest };
-}
-
-/** A log that answers reads as the test says. */
-class ScriptedLog implements Pick<MessageLog, "read" | "ends"> {
-  /** The newest, which may not be read yet. */
-  withheld: LogMessage[] = [];
-  entries: LogMessage[] = [];
-  verdict: "trimmed" | "other-epoch" | "forked" | undefined;
-  failures = 0;
-  reads = 0;
-  tail = at(0);
-  epoch = at(0).epoch;
-  /** What happens while it is read. */
-  onRead = (): void => {};
-
-  put(...offsets: number[]): void {
-    this.entries = offsets.map((offset) => {
-      const { body, ...rest } = entry(offset);
-      return { kind: "message", offset, tag: offset, body, ...rest, seq: offset };
-    });
-  }
-
-  async read({ from }: ReadRequest): Promise<ReadResult> {
-    this.reads++;
-    if (this.failures > 0) {
-      this.failures--;
-      throw new FanfareError(16, "out of reach");
-    }
-    const last = this.entries.at(-1);
-    const head = { ...(last === undefined ? at(0) : at(last.offset, last.tag)), epoch: this.epoch };
-    const { verdict, tail } = this;
-    if (verdict !== undefined) {
-      this.verdict = undefined;
-      return { verdict, head, tail };
-    }
-    const items = this.entries.filter(({ offset }) => offset > (from?.offset ?? 0));
-    this.onRead();
-    return { verdict: "ok", ...this.#ends(), items, next: head, atEnd: true };
-  }
-
-  async ends(): Promise<LogEnds> {
-    this.reads++;
-    return this.#ends();
-  }
-
-  #ends(): LogEnds {
-    const { entries, withheld, tail } = this;
-    const last = entries.at(-1);
-    const head = { ...(last === undefined ? at(0) : at(last.offset, last.tag)), epoch: this.epoch };
-    return { head, tail, ...(withheld.length > 0 && { isWithheld: true }) };
-  }
-}
+import { at, entry, epoch, ScriptedLog } from "./testing/scripted-log.ts";
 
 describe("DurableDelivery", () => {
   let clock: VirtualClock;
@@ -91,6 +23,7 @@ describe("DurableDelivery", () => {
   let link: ReaderModel;
   let taken: string[];
   let gaps: { reason: GapReason; from: number; to: number }[];
+  let caughtUp: number[];
   let closed: SubscriptionCloseReason[];
 
   beforeEach(() => {
@@ -98,11 +31,13 @@ describe("DurableDelivery", () => {
     log = new ScriptedLog();
     taken = [];
     gaps = [];
+    caughtUp = [];
     closed = [];
     link = new ReaderModel({
       message: (_: Place, text) => taken.push(text),
       skipped: () => {},
       gap: (reason, from, to) => gaps.push({ reason, from: from.offset, to: to.offset }),
+      caughtUp: ({ offset }) => caughtUp.push(offset),
     });
     delivery = new DurableDelivery({
       appId: "a",
@@ -245,6 +180,83 @@ describe("DurableDelivery", () => {
     expect(gaps).toEqual([{ reason: GapReason.EPOCH, from: 3, to: 0 }]);
     expect(taken).toEqual(["m1/1"]);
     expect(feed({ ...entry(2), position: later(2) })).toBe("reached");
+  });
+
+  describe("where the log is cleared", () => {
+    const later = (offset: number): LogPosition => ({ ...at(offset), epoch: epoch + 1 });
+    const laterEntry = (offset: number): StoredEntry => ({ ...entry(offset), position: later(offset) });
+    const clear = (): void => {
+      log.put();
+      log.epoch = epoch + 1;
+      log.tail = later(0);
+      log.verdict = "other-epoch";
+    };
+
+    it("goes on at once, and reads nothing for that", async () => {
+      log.put(1, 2);
+      await begin(at(2));
+      const { reads } = log;
+      clear();
+      delivery.cleared(state, later(0));
+      expect(feed(laterEntry(1))).toBe("reached");
+      expect(gaps).toEqual([{ reason: GapReason.EPOCH, from: 2, to: 0 }]);
+      expect([taken, link.faults, log.reads]).toEqual([["m1/1"], [], reads]);
+    });
+
+    it("tells it once, and sends nothing twice, when word of that comes behind what was stored since (FF-DU-022)", async () => {
+      log.put(1, 2, 3);
+      await begin(at(3));
+      clear();
+      log.put(1, 2);
+      expect([feed(laterEntry(1)), feed(laterEntry(2))]).toEqual(["later", "later"]);
+      await settle();
+      delivery.cleared(state, later(0));
+      expect(feed(laterEntry(3))).toBe("reached");
+      await settle();
+      expect(gaps).toEqual([{ reason: GapReason.EPOCH, from: 3, to: 0 }]);
+      expect([taken, link.faults]).toEqual([["m1/1", "m2/2", "m3/3"], []]);
+    });
+
+    it("goes on reading what was stored since and left for the reader (FF-DU-008)", async () => {
+      log.put(1, 2, 3);
+      await begin(at(3));
+      clear();
+      log.verdict = undefined;
+      log.put(1, 2);
+      expect([feed(laterEntry(1)), feed(laterEntry(2))]).toEqual(["later", "later"]);
+      delivery.cleared(state, later(0)); // before the page has come
+      await settle();
+      expect(gaps).toEqual([{ reason: GapReason.EPOCH, from: 3, to: 0 }]);
+      expect([taken, link.faults]).toEqual([["m1/1", "m2/2"], []]);
+      expect(feed(laterEntry(3))).toBe("reached");
+    });
+
+    it("still says where the replay has ended that it has interrupted (FF-DU-021)", async () => {
+      log.put(1, 2);
+      link.place = at(0);
+      delivery.start(subscription, {
+        position: at(0),
+        head: at(2),
+        cursor: undefined,
+        recovered: false,
+        gap: undefined,
+      });
+      clear();
+      log.verdict = undefined;
+      delivery.cleared(state, later(0));
+      await settle();
+      expect(caughtUp).toEqual([0]);
+    });
+
+    it("goes back to no log that was cleared again since", async () => {
+      await begin(at(0));
+      log.epoch = epoch + 2;
+      const newest: LogPosition = { ...at(0), epoch: epoch + 2 };
+      delivery.cleared(state, newest);
+      delivery.cleared(state, later(0));
+      expect([state.feedHead, subscription.reader?.position]).toEqual([newest, newest]);
+      expect(gaps.length).toBe(1);
+    });
   });
 
   it("does not stay behind when the log becomes another one while it is read", async () => {

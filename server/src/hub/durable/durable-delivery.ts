@@ -86,18 +86,24 @@ export class DurableDelivery {
     return (subscription) => this.#serve(subscription, entry, frames);
   }
 
-  /** The log was cleared: everybody goes on at its new head. */
+  /**
+   * The log was cleared: whoever is in what it was before goes on at its new head. Word of that has a way of its own, and entries that were stored
+   * since can be first: a reader that has come to the new log by them, or to one that is newer still, was told then.
+   */
   cleared(state: ChannelState, head: LogPosition): void {
-    state.feedHead = head;
-    for (const subscription of state.subscribers) {
+    const { feedHead } = state;
+    const isNews = feedHead === undefined || feedHead.epoch < head.epoch;
+    if (isNews) state.feedHead = head;
+    // Of a copy: a queue that overflows can end its session, and with it a subscription.
+    for (const subscription of [...state.subscribers]) {
       const { reader } = subscription;
-      if (reader === undefined) continue;
-      const from = reader.position;
-      this.stop(subscription);
-      subscription.reader = new DurableReader(head, false);
-      subscription.reader.mode = "live";
-      const gap = { reason: GapReason.EPOCH, from: toWirePosition(from), to: toWirePosition(head) };
+      if (reader === undefined || reader.position.epoch >= head.epoch) continue;
+      const gap = { reason: GapReason.EPOCH, from: toWirePosition(reader.position), to: toWirePosition(head) };
       tell(subscription, { case: "gap", value: create(GapSchema, gap) });
+      if (!reader.current) continue;
+      // What was fed since was left for whoever reads, and a page may be on its way that is of the log before.
+      if (isNews && reader.mode === "live") reader.position = head;
+      else this.#begin(subscription, new DurableReader(head, reader.announces));
     }
   }
 

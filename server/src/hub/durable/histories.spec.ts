@@ -36,7 +36,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: of(["block", "unblock"]) },
   { weight: 2, arbitrary: of(["unsubscribe", "commit"]) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("delete" as const), pick }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("clear" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("clear" as const), toldLater: fc.nat({ max: 4 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.constantFrom(10, 6_000, 61_000) }) },
 );
 

@@ -10,6 +10,7 @@ import { until } from "../../../testing/valkey-processes.ts";
 import { VirtualClock } from "../../../testing/virtual-clock.ts";
 import { channelKey } from "../../../wire/channel-key.ts";
 import type { Session } from "../../session.ts";
+import { LateWords } from "./late-words.ts";
 import { type OuterStores, turnOn } from "./outer-stores.ts";
 import { type Place, ReaderModel } from "./reader-model.ts";
 
@@ -25,7 +26,8 @@ export type Step =
     }
   | { readonly do: "unsubscribe" | "disconnect" | "resume" | "block" | "unblock" | "commit"; readonly who: number }
   | { readonly do: "delete"; readonly pick: number }
-  | { readonly do: "clear" }
+  /** Its subscribers are told so many steps later, as when the word of it takes longer than what is stored meanwhile. */
+  | { readonly do: "clear"; readonly toldLater: number }
   | { readonly do: "wait"; readonly ms: number };
 
 /** Readers of a run. */
@@ -70,6 +72,7 @@ export class HistoryRun {
   readonly #readers: Reader[] = [];
   /** What readers took is judged when every publish is answered: some of it comes before its publisher's answer. */
   readonly #checks: (() => void)[] = [];
+  readonly #lateWords = new LateWords();
   #publishes = 0;
   #clears = 0;
 
@@ -118,8 +121,10 @@ export class HistoryRun {
   async #carryOut(steps: readonly Step[]): Promise<readonly string[]> {
     for (const step of steps) {
       await this.#step(step);
+      this.#lateWords.step();
       await this.#settle(2);
     }
+    this.#lateWords.tellAll();
     for (const reader of this.#readers) {
       if (reader.session.link === undefined) await this.#resume(reader);
       reader.link.unblock();
@@ -166,7 +171,7 @@ export class HistoryRun {
       case "delete":
         return this.#delete(step.pick);
       case "clear":
-        return this.#clear();
+        return this.#clear(step.toldLater);
       case "wait":
         return this.#clock.advance(step.ms);
     }
@@ -316,12 +321,11 @@ export class HistoryRun {
     if (verdict === "ok") target.deleted = true;
   }
 
-  async #clear(): Promise<void> {
+  async #clear(toldLater: number): Promise<void> {
     this.#clears++;
     this.#clock.advance(1); // a life of a log is named by its time
     const head = await this.#hub.messageLog.clear({ appId, key }, this.#hub.namespaces.policyFor(channel)!);
-    const state = this.#hub.channels.get(key);
-    if (state !== undefined) this.#hub.durable.cleared(state, head);
+    this.#lateWords.add(toldLater, () => this.#hub.cleared(key, head));
   }
 
   #at(place: Place): Stored | undefined {

@@ -24,6 +24,7 @@ export interface ReaderEvents {
   message(at: Place, text: string): void;
   skipped(from: number, to: Place): void;
   gap(reason: GapReason, from: Place, to: Place): void;
+  caughtUp?(at: Place): void;
 }
 
 /**
@@ -127,6 +128,7 @@ export class ReaderModel implements SessionLink {
     } else if (kind.case === "subscription" && kind.value.event.case === "caughtUp") {
       const at = placeOf(kind.value.event.value.position);
       if (at.offset !== this.place?.offset) this.faults.push(`caught up at ${at.offset}, not ${this.place?.offset}`);
+      this.#events.caughtUp?.(at);
     }
   }
 
