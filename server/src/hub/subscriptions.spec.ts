@@ -7,7 +7,9 @@ import { VirtualClock } from "../testing/virtual-clock.ts";
 import { channelOf, groupKey } from "../wire/channel-key.ts";
 import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import type { AppHub } from "./app-hub.ts";
+import { ChannelState } from "./channel-state.ts";
 import type { Session } from "./session.ts";
+import { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 const unavailable = new FanfareError(ErrorCode.UNAVAILABLE, "out of reach");
@@ -137,4 +139,19 @@ it("a first subscribe that is refused leaves nothing behind where nothing is owe
   subscription.byServer = false;
   fake.subscriptions.refused(subscription);
   expect(fake.session.subscriptions.size).toBe(0);
+});
+
+it("everybody is told that messages may be missing, also when the queue of one overflows with that word and its subscription ends (FF-SB-015)", () => {
+  const state = new ChannelState(key, () => undefined);
+  const told: string[] = [];
+  for (const name of ["a", "b", "c"]) {
+    const enqueue = () => {
+      told.push(name);
+      if (name === "a") state.subscribers.remove(subscription);
+    };
+    const subscription = new Subscription({ link: { enqueue } } as unknown as Session, state, "client");
+    state.subscribers.add(subscription);
+  }
+  fake.subscriptions.tellMissed(state);
+  expect(told).toEqual(["a", "b", "c"]);
 });

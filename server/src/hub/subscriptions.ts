@@ -141,7 +141,8 @@ export class Subscriptions {
     const gap = create(GapSchema, { reason: GapReason.LINK });
     const value = { channel, event: { case: "gap" as const, value: gap } };
     let frame: OutboundFrame | undefined;
-    for (const { session, reader, pending } of subscribers) {
+    // Of a copy: a queue that overflows can end its session, and another subscription takes the place of the one that is over.
+    for (const { session, reader, pending } of [...subscribers]) {
       if (reader !== undefined || pending || session.link === undefined) continue;
       frame ??= encodeFrame({ kind: { case: "subscription", value } });
       session.link.enqueue(frame);
