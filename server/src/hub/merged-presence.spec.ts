@@ -1,3 +1,5 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { PresencePageSchema } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import { mergePresence } from "./merged-presence.ts";
 
@@ -8,7 +10,7 @@ function pageOf(all: readonly bigint[], after: bigint, most: number) {
   const rest = all.filter((origin) => origin > after);
   const members = rest.slice(0, most).map(memberOf);
   const nextPageToken = rest.length > members.length ? `${members.at(-1)?.origin}` : "";
-  return { members, sessions: all.length, players: all.length, nextPageToken };
+  return create(PresencePageSchema, { members, sessions: all.length, players: all.length, nextPageToken });
 }
 
 describe("the pages of a channel's presence on several nodes", () => {
@@ -35,12 +37,30 @@ describe("the pages of a channel's presence on several nodes", () => {
   });
 
   it("count a session that is just moving once, by its newer entry", () => {
-    const pages = [1, 2].map((generation) => ({
-      members: [{ ...memberOf(5n), generation }],
-      ...{ sessions: 1, players: 1, nextPageToken: "" },
-    }));
+    const pages = [1, 2].map((generation) =>
+      create(PresencePageSchema, { members: [{ ...memberOf(5n), generation }], sessions: 1, players: 1 }),
+    );
     const { members, ...counts } = mergePresence(pages, { pageSize: 0 });
     expect(counts).toEqual({ sessions: 1, players: 1, nextPageToken: "" });
-    expect(members).toEqual([{ ...memberOf(5n), generation: 2 }]);
+    expect(members).toMatchObject([{ ...memberOf(5n), generation: 2 }]);
+  });
+
+  it("are no larger on many nodes than on one (FF-TR-012)", () => {
+    const data = { type: "t", data: { case: "text" as const, value: "x".repeat(4096) } };
+    const nodes = Array.from({ length: 10 }, (_, node) =>
+      Array.from({ length: 60 }, (_, i) => ({ ...memberOf(BigInt(10 * i + node + 1)), data })),
+    );
+    const found: unknown[] = [];
+    for (let token = "0"; token !== ""; ) {
+      const pages = nodes.map((all) => {
+        const members = all.filter(({ origin }) => origin > BigInt(token));
+        return create(PresencePageSchema, { members, sessions: all.length, players: all.length });
+      });
+      const page = create(PresencePageSchema, mergePresence(pages, { pageSize: 1000 }));
+      expect(toBinary(PresencePageSchema, page).length).toBeLessThan(300_000);
+      found.push(...page.members.map(({ origin }) => origin));
+      token = page.nextPageToken;
+    }
+    expect(found).toEqual(Array.from({ length: 600 }, (_, i) => BigInt(i + 1)));
   });
 });
