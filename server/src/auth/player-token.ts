@@ -43,7 +43,7 @@ const MAX_TOKEN_LENGTH = 8192;
 /** Nothing else can be an app. */
 const isAppId = /^[A-Za-z0-9_.-]{1,64}$/;
 /** The most groups of one token. */
-const MAX_GROUPS = 1000;
+export const MAX_GROUPS = 1000;
 const channelViolation = validatorFor(ChannelSchema);
 
 /**

@@ -635,7 +635,7 @@ export declare type Limits = Message<"fanfare.config.v1.Limits"> & {
   sendQueueStallMs?: number | undefined;
 
   /**
-   * Memberships of a player. 1,000.
+   * Memberships of a player. 1,000. No more than `welcome` has room for, which names them all.
    *
    * @generated from field: optional uint32 max_memberships = 16;
    */

@@ -1234,7 +1234,7 @@ type Limits struct {
 	SendQueueBytes *uint32 `protobuf:"varint,14,opt,name=send_queue_bytes,json=sendQueueBytes,proto3,oneof" json:"send_queue_bytes,omitempty"`
 	// How long a send queue may make no progress, in milliseconds. 10,000.
 	SendQueueStallMs *uint32 `protobuf:"varint,15,opt,name=send_queue_stall_ms,json=sendQueueStallMs,proto3,oneof" json:"send_queue_stall_ms,omitempty"`
-	// Memberships of a player. 1,000.
+	// Memberships of a player. 1,000. No more than `welcome` has room for, which names them all.
 	MaxMemberships *uint32 `protobuf:"varint,16,opt,name=max_memberships,json=maxMemberships,proto3,oneof" json:"max_memberships,omitempty"`
 	// Sessions a node keeps, connected or within their window. 200,000.
 	MaxSessions *uint32 `protobuf:"varint,17,opt,name=max_sessions,json=maxSessions,proto3,oneof" json:"max_sessions,omitempty"`
@@ -1838,7 +1838,7 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x10_drain_window_msB\x14\n" +
 	"\x12_drain_deadline_msB\x13\n" +
 	"\x11_presence_tick_msB\x10\n" +
-	"\x0e_max_linger_ms\"\xac\f\n" +
+	"\x0e_max_linger_ms\"\xab\f\n" +
 	"\x06Limits\x129\n" +
 	"\x0fmax_frame_bytes\x18\x01 \x01(\rB\f\xaa\xbb\x18\b(\x80\b0\x80\x80\x80\x02H\x00R\rmaxFrameBytes\x88\x01\x01\x12;\n" +
 	"\x11max_payload_bytes\x18\x02 \x01(\rB\n" +
@@ -1865,9 +1865,8 @@ const file_fanfare_config_v1_server_config_proto_rawDesc = "" +
 	"\x10send_queue_bytes\x18\x0e \x01(\rB\x0e\xaa\xbb\x18\n" +
 	"(\x80\x80\x040\x80\x80\x80\x80\x04H\rR\x0esendQueueBytes\x88\x01\x01\x12>\n" +
 	"\x13send_queue_stall_ms\x18\x0f \x01(\rB\n" +
-	"\xaa\xbb\x18\x06(d0\xc0\xcf$H\x0eR\x10sendQueueStallMs\x88\x01\x01\x128\n" +
-	"\x0fmax_memberships\x18\x10 \x01(\rB\n" +
-	"\xaa\xbb\x18\x06(\x010\xa0\x8d\x06H\x0fR\x0emaxMemberships\x88\x01\x01\x123\n" +
+	"\xaa\xbb\x18\x06(d0\xc0\xcf$H\x0eR\x10sendQueueStallMs\x88\x01\x01\x127\n" +
+	"\x0fmax_memberships\x18\x10 \x01(\rB\t\xaa\xbb\x18\x05(\x010\xa0\x1fH\x0fR\x0emaxMemberships\x88\x01\x01\x123\n" +
 	"\fmax_sessions\x18\x11 \x01(\rB\v\xaa\xbb\x18\a(\x010\x80\xad\xe2\x04H\x10R\vmaxSessions\x88\x01\x01\x12F\n" +
 	"\x17max_presence_data_bytes\x18\x12 \x01(\rB\n" +
 	"\xaa\xbb\x18\x06(\x000\x80\x80\x04H\x11R\x14maxPresenceDataBytes\x88\x01\x01B\x12\n" +
