@@ -20,6 +20,7 @@ export function history(requester: Requester, id: number, query: HistoryQuery): 
   if (maxRewind === 0) {
     throw new FanfareError(ErrorCode.PERMISSION_DENIED, "the namespace does not let players read history (max_rewind)");
   }
+  if (id === 0) return; // nobody would get the page, and nothing bounds how many are asked for
   // Half of the queue is for a page; a quarter may wait before it.
   const queueBytes = connection.context.config.limits.sendQueueBytes;
   const maxBytes = Math.min(maxPageBytes, queueBytes / 2);

@@ -19,6 +19,7 @@ export function queryPresence(requester: Requester, id: number, query: PresenceQ
   if (!mayQueryPresence(policy, channel, { capabilities: session.credentials.capabilities, isMember })) {
     throw new FanfareError(ErrorCode.PERMISSION_DENIED, "this player may not see who is in the channel");
   }
+  if (id === 0) return; // nobody would get the page, and nothing bounds how many are asked for
   const { presence } = app;
   if (presence === undefined) {
     const page = app.hub.channels.get(channelKey(channel))?.presence?.page(query);

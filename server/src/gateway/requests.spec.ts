@@ -1,8 +1,9 @@
 import { CloseCode, ErrorCode } from "@fanfare/proto/v1";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createLog, type LogEntry } from "../observe/log.ts";
 import { expectResult, type TestClient, until } from "../testing/test-client.ts";
 import { startTestServer, tokenFor } from "../testing/test-server.ts";
+import { groupKey } from "../wire/channel-key.ts";
 
 const group = (value: string) => ({ kind: { case: "group" as const, value } });
 
@@ -49,6 +50,24 @@ for (const protocol of ["fanfare.v1.proto", "fanfare.v1.json"]) {
         { id: 0, code: "INVALID_ARGUMENT", field: "publish.channel" },
         { id: 0, code: "NOT_SUBSCRIBED", field: "" },
       ]);
+    });
+
+    it("makes no page that nobody gets, and still says why one is refused", async () => {
+      await using server = await startTestServer();
+      const client = await server.join("alice", { protocol, hello: { features: ["durable", "history", "presence"] } });
+      await client.subscribe("lobby");
+      const { messageLog, channels } = server.hub();
+      const reads = vi.spyOn(messageLog, "rewind");
+      const looks = vi.spyOn(channels.get(groupKey("lobby"))!.presence!, "page");
+      const history = (name: string) => ({ kind: { case: "history" as const, value: { channel: group(name) } } });
+      for (let i = 0; i < 100; i++) client.send(history("durable:log"));
+      client.send({ kind: { case: "presence", value: { channel: group("lobby") } } }, history("lobby"));
+      await client.settle();
+      expect(reads).not.toHaveBeenCalled();
+      expect(looks).not.toHaveBeenCalled();
+      expect(errorFrames(client)).toEqual([{ id: 0, code: "FAILED_PRECONDITION", field: "" }]);
+      expectResult(await client.request(history("durable:log").kind), "historyPage");
+      expect(reads).toHaveBeenCalledOnce();
     });
 
     it("refuses what is not served or not in force, and ignores what it does not know", async () => {
