@@ -4,32 +4,37 @@ import { checkCursor, type ReadableChannel, readHistory, requireDurable } from "
 import { unknownNamespace } from "../hub/subscriptions.ts";
 import { fromWirePosition, toWirePosition } from "../log/log-position.ts";
 import { channelKey } from "../wire/channel-key.ts";
+import { encodeFrame } from "../wire/frame-encoding.ts";
+import type { OutboundFrame } from "../wire/outbound-frame.ts";
 import type { Connection } from "./connection.ts";
+import { frameLength } from "./join-frames.ts";
 import { answerLater, type Requester, reply, required } from "./requester.ts";
 
 /** Bytes of the messages on a page at most. */
 const maxPageBytes = 1024 * 1024;
+/** Of the bytes of a send queue: what may wait before a page, what a page is to have, and what it may have with all that stands around its messages. */
+const mayWait = 1 / 4;
+const pageShare = 1 / 2;
+const maxPageShare = 5 / 8;
 /** The last page that is read for a connection: the next is read when that has left, so that many do not meet in memory, or in the queue. */
 const lastPages = new WeakMap<Connection, Promise<void>>();
 
 /** Reads a log without subscribing it. @throws FanfareError */
 export function history(requester: Requester, id: number, query: HistoryQuery): void {
-  const { connection, app } = requester;
+  const { connection } = requester;
   const readable = requireReadable(requester, required(query.channel));
-  const { maxRewind } = readable.policy;
-  if (maxRewind === 0) {
+  if (readable.policy.maxRewind === 0) {
     throw new FanfareError(ErrorCode.PERMISSION_DENIED, "the namespace does not let players read history (max_rewind)");
   }
   if (id === 0) return; // nobody would get the page, and nothing bounds how many are asked for
-  // Half of the queue is for a page; a quarter may wait before it.
-  const queueBytes = connection.context.config.limits.sendQueueBytes;
-  const maxBytes = Math.min(maxPageBytes, queueBytes / 2);
+  const { sendQueueBytes } = connection.context.config.limits;
   const page = async (): Promise<void> => {
-    await roomFor(connection, queueBytes / 4);
+    await roomFor(connection, sendQueueBytes * mayWait);
     if (!connection.isAlive) return;
-    const value = await readHistory(app.hub.messageLog, readable, query, { maxRewind, maxBytes });
-    await roomFor(connection, queueBytes / 4);
-    reply(connection, id, { case: "historyPage", value });
+    const frame = await pageFrame(requester, id, readable, query);
+    const beside = Math.max(0, sendQueueBytes - frameLength(frame, connection.format));
+    await roomFor(connection, Math.min(sendQueueBytes * mayWait, beside));
+    if (connection.isAlive) connection.enqueue(frame);
   };
   const inTurn = (lastPages.get(connection) ?? Promise.resolve()).then(page);
   lastPages.set(
@@ -37,6 +42,29 @@ export function history(requester: Requester, id: number, query: HistoryQuery): 
     inTurn.catch(() => {}),
   );
   answerLater(requester, id, () => inTurn);
+}
+
+/**
+ * A page that the queue has room for, in the form that the connection is sent: JSON can take several times the bytes that the log counts. One message
+ * is on it however large it is.
+ */
+async function pageFrame(
+  { connection, app }: Requester,
+  id: number,
+  readable: ReadableChannel,
+  query: HistoryQuery,
+): Promise<OutboundFrame> {
+  const { maxRewind } = readable.policy;
+  const { sendQueueBytes } = connection.context.config.limits;
+  const wanted = sendQueueBytes * pageShare;
+  let maxBytes = Math.min(maxPageBytes, wanted);
+  for (;;) {
+    const value = await readHistory(app.hub.messageLog, readable, query, { maxRewind, maxBytes });
+    const frame = encodeFrame({ id, kind: { case: "reply", value: { result: { case: "historyPage", value } } } });
+    const length = frameLength(frame, connection.format);
+    if (length <= sendQueueBytes * maxPageShare || value.messages.length <= 1) return frame;
+    maxBytes = Math.floor((Math.min(maxBytes, frame.bytes.length) * wanted) / length);
+  }
 }
 
 /** Settles when no more than this waits for the connection, or it is gone. */

@@ -1,6 +1,6 @@
-import { CloseCode } from "@fanfare/proto/v1";
+import { CloseCode, HistoryDirection, type HistoryPage } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
-import { type TestClient, until } from "../testing/test-client.ts";
+import { expectResult, type TestClient, textOf, until } from "../testing/test-client.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../testing/test-server.ts";
 
 const fast = {
@@ -16,7 +16,7 @@ async function scene(options: TestServerOptions = {}, protocol = "fanfare.v1.pro
   const limits = { ...fast, sendQueueBytes: 262_144, ...options.limits };
   const server = await startTestServer({ ...options, limits });
   const publisher = await server.join("publisher");
-  const slow = await server.join("slow", { protocol, hello: { features: ["resume"] } });
+  const slow = await server.join("slow", { protocol, hello: { features: ["resume", "durable", "history"] } });
   const bystander = await server.join("bystander");
   for (const client of [slow, bystander]) await client.subscribe("lobby");
   slow.pause();
@@ -94,6 +94,34 @@ for (const protocol of ["fanfare.v1.proto", "fanfare.v1.json"]) {
       expectGrowing(seqs);
       await until(() => bystander.texts.at(-1) === "a-last", "the last message at the bystander");
       expectGrowing(bystander.messages.map(({ seq }) => Number(seq)));
+    });
+
+    it("gets pages of history as large as its queue has room for, in whatever form (FF-HI-003, FF-JS-007)", async () => {
+      const { server, publisher, slow, session } = await scene({}, protocol);
+      await using _ = server;
+      const texts = Array.from({ length: 12 }, (_, i) => `${i} ${'"'.repeat(i === 5 ? 60_000 : 10_000)}`);
+      for (const text of texts) await publisher.publish("durable:log", text);
+      // What nobody may drop waits, and less than would keep a page back.
+      while (server.counters.sendQueueBytes < 30_000) {
+        publisher.tell("lobby", filling);
+        await publisher.settle();
+      }
+      expect(session.link?.queuedBytes).toBeLessThan(65_536);
+      const channel = { kind: { case: "group" as const, value: "durable:log" } };
+      const pageFrom = async (from: HistoryPage["next"]) => {
+        const request = { channel, direction: HistoryDirection.FORWARD, limit: 12, ...(from && { from }) };
+        return expectResult(await slow.request({ case: "history", value: request }), "historyPage");
+      };
+      const first = pageFrom(undefined);
+      await until(() => session.link === undefined || session.link.queuedBytes > 120_000, "the first page to wait");
+      expect(session.link?.queuedBytes).toBeLessThanOrEqual(262_144);
+      slow.resume();
+      const got: HistoryPage["messages"] = [];
+      for (let page = await first; ; page = await pageFrom(page.next)) {
+        got.push(...page.messages);
+        if (page.next === undefined) break;
+      }
+      expect(got.map(textOf)).toEqual(texts);
     });
   });
 }
