@@ -164,6 +164,10 @@ export class Connection implements SessionLink {
     return this.queue.queuedBytes;
   }
 
+  get queueBytes(): number {
+    return this.context.config.limits.sendQueueBytes;
+  }
+
   writable(): Promise<void> {
     return this.queue.writable();
   }

@@ -5,6 +5,7 @@ import { MemoryCursorStore } from "../log/memory/memory-cursor-store.ts";
 import { MemoryMessageLog } from "../log/memory/memory-message-log.ts";
 import { expectResult, type TestClient, until } from "../testing/test-client.ts";
 import { startTestServer, type TestServer, tokenFor } from "../testing/test-server.ts";
+import { groupKey } from "../wire/channel-key.ts";
 
 const features = ["presence", "resume"];
 const group = (value: string) => ({ kind: { case: "group" as const, value } });
@@ -246,6 +247,39 @@ describe("presence", () => {
     expect(later.members.find(({ playerId }) => playerId === "alice")?.data).toBeUndefined();
     await plain.settle();
     expect(plain.kinds).not.toContain("presenceEvent");
+  });
+
+  it("is told to a client that takes it slowly a page after the other, and what changes meanwhile behind the last (FF-PR-002, FF-PR-005)", async () => {
+    const fast = { framesPerSecond: 1_000_000, bytesPerSecond: 1_073_741_824, handshakesPerSecond: 1_000_000 };
+    await using server = await startTestServer({ limits: { ...fast, maxPresenceDataBytes: 65_536 } });
+    const presenceData = text("x".repeat(65_536));
+    const crowd = Array.from({ length: 200 }, (_, i) =>
+      join(server, `p${i}`, { hello: { features, subscriptions: [{ channel: group("lobby"), presenceData }] } }),
+    );
+    await Promise.all(crowd);
+    const alice = await join(server, "alice");
+    await alice.subscribe("lobby", { presence: true });
+    alice.pause();
+    const link = [...server.hub().sessionsOf("alice")][0]?.link;
+    // More than the kernel takes.
+    await until(() => (link?.queuedBytes ?? 0) > 0, "pages to wait");
+    await (await join(server, "late")).subscribe("lobby");
+    const { presence } = server.hub().channels.get(groupKey("lobby"))!;
+    await until(
+      () => presence?.page({ pageSize: 1, pageToken: "", countsOnly: true }).sessions === 202,
+      "the latecomer",
+    );
+    expect(server.counters.sendQueueBytes).toBeLessThanOrEqual(1_048_576);
+    alice.resume();
+    await alice.next(({ kind }) => kind.case === "presenceEvent" && kind.value.event.case === "diff");
+    const events = alice.frames.flatMap(({ kind }) => (kind.case === "presenceEvent" ? [kind.value.event] : []));
+    const pages = events.flatMap(({ case: kind, value }) => (kind === "snapshot" ? [value] : []));
+    expect(events.map(({ case: kind }) => kind)).toEqual([...pages.map(() => "snapshot"), "diff"]);
+    expect(pages.map(({ first, last }) => [first, last])).toEqual(
+      pages.map((_, i) => [i === 0, i === pages.length - 1]),
+    );
+    expect(pages.reduce((sum, { members }) => sum + members.length, 0)).toBe(201);
+    expect(alice.closedWith).toBeUndefined();
   });
 });
 

@@ -48,7 +48,7 @@ class Watcher {
   #loading = new Map<bigint, string>();
 
   constructor(origin: bigint, playerId = `p${origin}`) {
-    const link = { enqueue: (frame: OutboundFrame) => this.#take(frame) };
+    const link = { queuedBytes: 0, queueBytes: 1_048_576, enqueue: (frame: OutboundFrame) => this.#take(frame) };
     const session = { origin, playerId, link, generation: 1 };
     this.subscription = { session, presenceData: undefined } as unknown as Subscription;
   }

@@ -13,11 +13,11 @@ import {
 } from "@fanfare/proto/v1";
 import type { Clock, Timer } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
-import { encodeFrame } from "../wire/frame-encoding.ts";
 import { PresenceAudience, type PresenceWord } from "./presence-audience.ts";
 import { onePage } from "./presence-paging.ts";
 import { PresenceSection } from "./presence-section.ts";
 import { RemoteSections } from "./remote-sections.ts";
+import { SessionPort, wordShare } from "./session-port.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** The presence of one channel on other nodes, as a channel sees it. */
@@ -90,12 +90,14 @@ export class ChannelPresence {
     this.#view = new PresenceSection(options.section);
     this.#own = options.peers === undefined ? this.#view : new PresenceSection(options.section);
     this.#remote = new RemoteSections(this.#view);
-    this.#here = new PresenceAudience((to, word) => {
-      const frame = encodeFrame({ kind: { case: "presenceEvent", value: { channel: options.channel, event: word } } });
-      for (const { session } of to) session.link?.enqueue(frame);
-    });
-    this.#peers = new PresenceAudience((to, word) => {
-      for (const peer of to) options.peers?.send(peer, word);
+    this.#here = new PresenceAudience(new SessionPort(options));
+    this.#peers = new PresenceAudience({
+      send(to, word) {
+        for (const peer of to) options.peers?.send(peer, word);
+      },
+      // Links have bounds of their own.
+      hasRoom: () => true,
+      room: async () => {},
     });
   }
 
@@ -124,6 +126,9 @@ export class ChannelPresence {
   watch(subscription: Subscription): void {
     const isFirst = this.#here.size === 0;
     this.#here.add(subscription);
+    // All connections of a node have queues of the same size.
+    const { link } = subscription.session;
+    if (link !== undefined) this.#view.frameBytes = Math.min(this.#view.frameBytes, link.queueBytes * wordShare);
     if (isFirst) this.#awaitSections();
     if (this.#awaited === undefined) this.#schedule();
   }
@@ -213,6 +218,7 @@ export class ChannelPresence {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#cancelWait();
+    this.#here.dispose();
     for (const timer of this.#lingering.values()) timer.cancel();
     this.#lingering.clear();
   }

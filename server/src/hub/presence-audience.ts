@@ -1,8 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { PresenceEventSchema } from "@fanfare/proto/v1";
+import { PacedWords, type PresencePort } from "./paced-words.ts";
 
 /** One word about a channel's presence. */
-export type PresenceWord = MessageInitShape<typeof PresenceEventSchema>["event"];
+export type PresenceWord = NonNullable<MessageInitShape<typeof PresenceEventSchema>["event"]>;
 
 /** What is told at one tick. */
 export interface PresenceNews {
@@ -25,11 +26,11 @@ export interface PresenceNews {
 export class PresenceAudience<Member> {
   readonly #watchers = new Set<Member>();
   readonly #newcomers = new Set<Member>();
-  readonly #send: (to: Iterable<Member>, word: PresenceWord) => void;
+  readonly #words: PacedWords<Member>;
   #toldCounts = false;
 
-  constructor(send: (to: Iterable<Member>, word: PresenceWord) => void) {
-    this.#send = send;
+  constructor(port: PresencePort<Member>) {
+    this.#words = new PacedWords(port, (member) => this.add(member));
   }
 
   get size(): number {
@@ -38,13 +39,20 @@ export class PresenceAudience<Member> {
 
   /** Gets a snapshot at the next tick; again, another one. */
   add(member: Member): void {
+    this.#words.drop(member);
     this.#watchers.delete(member);
     this.#newcomers.add(member);
   }
 
   delete(member: Member): void {
+    this.#words.drop(member);
     this.#watchers.delete(member);
     this.#newcomers.delete(member);
+  }
+
+  /** Nobody is told anything any more. */
+  dispose(): void {
+    this.#words.dropAll();
   }
 
   /** A tick. */
@@ -52,12 +60,12 @@ export class PresenceAudience<Member> {
     const isToldNew = () => this.#newcomers.size > 0 && !newcomersWait;
     if (!tellsMembers) {
       this.#toldCounts = true;
-      if (countsChanged && this.#watchers.size > 0) this.#send(this.#watchers, { case: "counts", value: counts });
-      if (isToldNew()) this.#send(this.#newcomers, { case: "counts", value: counts });
+      if (countsChanged && this.#watchers.size > 0) this.#words.send(this.#watchers, { case: "counts", value: counts });
+      if (isToldNew()) this.#words.send(this.#newcomers, { case: "counts", value: counts });
     } else {
       if (this.#toldCounts) this.#everybodyAnew();
-      else if (this.#watchers.size > 0) for (const diff of diffs) this.#send(this.#watchers, diff);
-      if (isToldNew()) for (const snapshot of snapshots()) this.#send(this.#newcomers, snapshot);
+      else if (this.#watchers.size > 0) for (const diff of diffs) this.#words.send(this.#watchers, diff);
+      if (isToldNew()) for (const snapshot of snapshots()) this.#words.send(this.#newcomers, snapshot);
     }
     if (newcomersWait) return;
     for (const member of this.#newcomers) this.#watchers.add(member);
@@ -66,7 +74,6 @@ export class PresenceAudience<Member> {
 
   #everybodyAnew(): void {
     this.#toldCounts = false;
-    for (const member of this.#watchers) this.#newcomers.add(member);
-    this.#watchers.clear();
+    for (const member of this.#watchers) this.add(member);
   }
 }

@@ -5,7 +5,7 @@ import type { PresenceWord } from "./presence-audience.ts";
 /** Members in one frame, at the most. */
 const maxFrameMembers = 256;
 /** About how many bytes one frame has at the most, unless one member alone has more; far below what FF-TR-012 allows. */
-const maxFrameBytes = 256 * 1024;
+export const maxFrameBytes = 256 * 1024;
 /** What a member takes beside its names and data, generously. */
 const memberOverhead = 32;
 
@@ -15,8 +15,13 @@ export type PresenceChange =
   | { readonly kind: "left"; readonly leave: PresenceLeave };
 
 /** The whole of a section, cut into frames. */
-export function snapshotWords(section: bigint, number: bigint, all: Iterable<PresenceMember>): PresenceWord[] {
-  const pages = framesFull([...all], memberBytes);
+export function snapshotWords(
+  section: bigint,
+  number: bigint,
+  all: Iterable<PresenceMember>,
+  maxBytes: number,
+): PresenceWord[] {
+  const pages = framesFull([...all], memberBytes, { maxBytes });
   if (pages.length === 0) pages.push([]);
   return pages.map((members, i) => ({
     case: "snapshot",
@@ -25,8 +30,13 @@ export function snapshotWords(section: bigint, number: bigint, all: Iterable<Pre
 }
 
 /** Changes of a section, cut into frames; the first has the number behind `number`. */
-export function diffWords(section: bigint, number: bigint, changes: readonly PresenceChange[]): PresenceWord[] {
-  return framesFull(changes, changeBytes).map((part, i) => ({
+export function diffWords(
+  section: bigint,
+  number: bigint,
+  changes: readonly PresenceChange[],
+  maxBytes: number,
+): PresenceWord[] {
+  return framesFull(changes, changeBytes, { maxBytes }).map((part, i) => ({
     case: "diff",
     value: {
       section,
@@ -40,7 +50,7 @@ export function diffWords(section: bigint, number: bigint, changes: readonly Pre
 
 /** As many of the first members as fit into one frame. */
 export function onePage(members: readonly PresenceMember[]): readonly PresenceMember[] {
-  return framesFull(members, memberBytes, Number.POSITIVE_INFINITY)[0] ?? [];
+  return framesFull(members, memberBytes, { maxItems: Number.POSITIVE_INFINITY })[0] ?? [];
 }
 
 function changeBytes(change: PresenceChange): number {
@@ -52,13 +62,17 @@ function memberBytes({ playerId, data }: { readonly playerId: string; readonly d
 }
 
 /** Cuts a list into parts of which each fits into one frame. */
-function framesFull<T>(items: readonly T[], bytesOf: (item: T) => number, maxItems = maxFrameMembers): T[][] {
+function framesFull<T>(
+  items: readonly T[],
+  bytesOf: (item: T) => number,
+  { maxItems = maxFrameMembers, maxBytes = maxFrameBytes }: { maxItems?: number; maxBytes?: number },
+): T[][] {
   const parts: T[][] = [];
   let part: T[] = [];
   let bytes = 0;
   for (const item of items) {
     const more = bytesOf(item);
-    if (part.length > 0 && (part.length >= maxItems || bytes + more > maxFrameBytes)) {
+    if (part.length > 0 && (part.length >= maxItems || bytes + more > maxBytes)) {
       parts.push(part);
       part = [];
       bytes = 0;

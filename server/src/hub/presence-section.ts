@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type LeaveReason, type PresenceLeave, PresenceLeaveSchema, type PresenceMember } from "@fanfare/proto/v1";
 import type { PresenceWord } from "./presence-audience.ts";
-import { diffWords, type PresenceChange, snapshotWords } from "./presence-paging.ts";
+import { diffWords, maxFrameBytes, type PresenceChange, snapshotWords } from "./presence-paging.ts";
 
 /**
  * A numbered list of who is present, and what has changed in it since the last tick. Of two entries of one session the one with the higher
@@ -14,6 +14,8 @@ export class PresenceSection {
   readonly #joined = new Map<bigint, PresenceMember>();
   readonly #updated = new Map<bigint, PresenceMember>();
   readonly #left = new Map<bigint, PresenceLeave>();
+  /** About how many bytes one word has at the most. */
+  frameBytes = maxFrameBytes;
   #number = 0n;
 
   constructor(id: bigint) {
@@ -72,7 +74,7 @@ export class PresenceSection {
       ...[...this.#updated.values()].map((member) => ({ kind: "updated" as const, member })),
       ...[...this.#left.values()].map((leave) => ({ kind: "left" as const, leave })),
     ];
-    const words = diffWords(this.#id, this.#number, changes);
+    const words = diffWords(this.#id, this.#number, changes, this.frameBytes);
     this.#number += BigInt(words.length);
     this.#joined.clear();
     this.#updated.clear();
@@ -82,6 +84,6 @@ export class PresenceSection {
 
   /** All there is, once the changes were taken. */
   snapshots(): PresenceWord[] {
-    return snapshotWords(this.#id, this.#number, this.#members.values());
+    return snapshotWords(this.#id, this.#number, this.#members.values(), this.frameBytes);
   }
 }

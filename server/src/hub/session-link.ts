@@ -21,6 +21,8 @@ export interface SessionLink {
   readonly roundTripUs: number;
   /** Bytes that wait in the send queue. */
   readonly queuedBytes: number;
+  /** How many may wait there. */
+  readonly queueBytes: number;
   /** Which listener of the node it came in by. */
   readonly listener: number;
 }

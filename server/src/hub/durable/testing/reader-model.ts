@@ -36,6 +36,7 @@ export class ReaderModel implements SessionLink {
   readonly roundTripUs = 0;
   readonly listener = 0;
   readonly goingAway = false;
+  readonly queueBytes = 1_048_576;
   readonly faults: string[] = [];
   /** Undefined: not subscribed. */
   place: Place | undefined;
