@@ -296,10 +296,8 @@ export class Connection implements SessionLink {
     const { session, app } = this;
     this.isOver = endsSession(code, by);
     if (session === undefined || app === undefined || session.link !== this) return;
-    if (this.isOver) {
-      const tombstone = CloseCode.DISCONNECTED;
-      app.hub.end(session, { reason: "left", code, message: "", tombstone });
-    } else app.hub.detach(session, this, code);
+    if (this.isOver) app.hub.end(session, { reason: "left", code, message: "", tombstone: CloseCode.DISCONNECTED });
+    else app.hub.detach(session, this, code);
   }
 
   #receive(data: Buffer, isBinary: boolean): void {

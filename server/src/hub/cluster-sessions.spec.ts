@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { EndSessionSchema, ReleaseSessionSchema } from "@fanfare/proto/cluster/v1alpha";
+import { EndSessionSchema, FinishHandOverSchema, ReleaseSessionSchema } from "@fanfare/proto/cluster/v1alpha";
 import { CloseCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import type { ClaimResult } from "../broker/session-store.ts";
@@ -26,11 +26,17 @@ function nodeWithSession() {
     unsubscribed: new Set(),
     results: { toMoved: () => ({ publishes: [], underWay: [2], last: 3, lastVolatile: 0 }) },
     publishBucket: { level: () => 1 },
-    link: { goingAway: false, close: (code: CloseCode) => void closed.push(code) },
-  } as unknown as Session;
-  const sessions = new Map([["s", session]]);
+    ended: false,
+    link: {
+      goingAway: false,
+      close: (code: CloseCode) => void closed.push(code),
+      handOver: () => void closed.push(CloseCode.HANDED_OVER),
+    },
+  };
+  const sessions = new Map([["s", session as unknown as Session]]);
   const tombstones = new Map<string, CloseCode>();
   const ended: unknown[] = [];
+  const barrier = { isComplete: true };
   const hub = {
     appId: "a",
     sessions,
@@ -52,6 +58,7 @@ function nodeWithSession() {
     counters: { sessionsOut: 0, sessionsReleasedIn: 0, sessionsLostIn: 0 },
     nodes: { isDead: () => false },
     onDeath: () => () => {},
+    barrier: async () => barrier.isComplete,
     ask: async (node: bigint, question: { value: unknown }) => {
       asked.push([node, question.value]);
       return { case: "releasedSession", value: answer };
@@ -83,7 +90,13 @@ function nodeWithSession() {
     sessions.delete("s");
     tombstones.set("s", CloseCode.KICKED);
   };
-  return { owned, release, arrive, kick, closed, sessions, asked, ended };
+  /** Its client has moved to another node, which serves it. */
+  const handOver = async () => {
+    session.link.goingAway = true;
+    owned.onRelease(create(ReleaseSessionSchema, { sessionId: "s", attempt: 6, handOver: true }), other);
+    await owned.onFinish(create(FinishHandOverSchema, { sessionId: "s" }));
+  };
+  return { owned, release, arrive, kick, handOver, barrier, closed, sessions, asked, ended };
 }
 
 /** A claim that succeeds, of a session that a node owned before. */
@@ -131,6 +144,18 @@ describe("sessions in a cluster", () => {
       if (comesBack) expect(await arrive(8, after(own))).toMatchObject({ kind: "moved", released: undefined });
       else expect(release(8)).toEqual({ case: "releasedSession", value: { unknown: true } });
       expect(sessions.size).toBe(0);
+    }
+  });
+
+  it("are handed over without a gap only if every other node has said what it has sent by older routes", async () => {
+    for (const [isComplete, code] of [
+      [true, CloseCode.HANDED_OVER],
+      [false, CloseCode.GOING_AWAY],
+    ] as const) {
+      const { handOver, barrier, closed } = nodeWithSession();
+      barrier.isComplete = isComplete;
+      await handOver();
+      expect(closed).toEqual([code]);
     }
   });
 
