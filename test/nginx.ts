@@ -28,9 +28,12 @@ export class Nginx implements AsyncDisposable {
   static async start(path: string, nodes: readonly string[]): Promise<Nginx> {
     const [port = 0] = await freePorts(1);
     const folder = await mkdtemp(join(tmpdir(), "fanfare-nginx-"));
-    const servers = nodes.map((url) => `server ${new URL(url).host} max_fails=2 fail_timeout=3s;`).join("\n    ");
-    const config = (await readFile(template, "utf8"))
+    const text = await readFile(template, "utf8");
+    const options = /server 127\.0\.0\.1:8081([^\n]*)/.exec(text)?.[1];
+    const servers = nodes.map((url) => `server ${new URL(url).host}${options}`).join("\n    ");
+    const config = text
       .replace(/server 127\.0\.0\.1:8081[^\n]*\n\s*server 127\.0\.0\.1:8082[^\n]*/, servers)
+      .replace("worker_processes auto;", "worker_processes 1;") // each goes round by itself, and learns by itself who is away
       .replace(/worker_rlimit_nofile[^\n]*/, "") // needs a right that not every user has
       .replace("listen 127.0.0.1:8080;", `listen 127.0.0.1:${port};`);
     if (!config.includes(`listen 127.0.0.1:${port};`) || !config.includes(servers)) {

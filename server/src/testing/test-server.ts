@@ -30,6 +30,8 @@ export interface TestServerOptions {
   /** Of both apps. Default: none. */
   readonly allowedOrigins?: string[];
   readonly trustedProxies?: string[];
+  /** Default: one that is free. */
+  readonly port?: number;
   /** Listeners beside the main one. Default: 0. */
   readonly additionalListeners?: number;
   readonly log?: Log;
@@ -235,7 +237,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
           ...options.valkeySettings,
         },
       }),
-      listen: { port: 0, additional, trustedProxies: options.trustedProxies ?? [] },
+      listen: { port: options.port ?? 0, additional, trustedProxies: options.trustedProxies ?? [] },
       timing: { presenceTickMs: 10, ...options.timing },
       limits: { ...options.limits },
       operatorKeys: [{ id: "operator", sha256: sha256Of(operatorKey) }],
