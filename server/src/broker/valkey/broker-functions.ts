@@ -18,18 +18,16 @@ const version = 4;
 export const brokerFunctionPrefix = `fanfare_broker_${version}`;
 
 /**
- * Functions by the name of their Lua function. What frees memory, or only reads, is served also when memory is full; and leases, which take the places
- * of older ones: without them every node would send its clients away because of what the log stores.
+ * Functions by the name of their Lua function. What frees memory, or only reads, is served also when memory is full; and so are leases, routes, sessions and
+ * bans, which are small and bounded by who is connected: else all would end that is live because of what the logs store.
  */
 const functions = {
   servedWhenFull: [
     ...["tell_mark", "touch", "read", "route_remove", "session_end", "index_page", "standing_unban"],
-    ...["registry_renew", "registry_remove", "settings_delete_app"],
+    ...["registry_renew", "registry_remove", "settings_delete_app", "route_add", "session_claim", "session_extend"],
+    ...["standing_ban", "standing_revoke", "standing_kick"],
   ],
-  refusedWhenFull: [
-    ...["route_add", "session_claim", "session_extend", "member_change", "index_change", "standing_ban"],
-    ...["standing_revoke", "standing_kick", "settings_set", "settings_put_app"],
-  ],
+  refusedWhenFull: [...["member_change", "index_change", "settings_set", "settings_put_app"]],
 };
 
 /**
