@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { NodeRecordSchema, NodeState } from "@fanfare/proto/cluster/v1alpha";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Broker } from "../../broker/broker.ts";
@@ -42,8 +42,11 @@ describe("greetings", () => {
   let told: string[];
   /** Links carry nothing. */
   let isCut: boolean;
+  /** At each inbox. */
+  let listeners: number;
 
   beforeEach(() => {
+    listeners = 1;
     clock = new VirtualClock();
     registry = new ForgetfulRegistry();
     receivers = new Map();
@@ -70,7 +73,7 @@ describe("greetings", () => {
   function node(incarnation: bigint): Cluster {
     const broker = {
       registry,
-      lanes: { count: 1, publish: async () => 1 },
+      lanes: { count: 1, publish: async () => listeners },
       routes: { onUnsettled: () => () => {} },
     } as unknown as Broker;
     const cluster = new Cluster({
@@ -147,6 +150,18 @@ describe("greetings", () => {
     told = [];
     await pass(5_000);
     expect(told).toEqual([]);
+  });
+
+  it("are not waited for from who stops to listen meanwhile, as a former incarnation does after an outage", async () => {
+    isCut = true;
+    await registry.renew(1n, toBinary(NodeRecordSchema, create(NodeRecordSchema, { nodeId: "1" })));
+    const joining = node(2n);
+    const joined = joining.join();
+    await pass(500);
+    listeners = 0;
+    await pass(3_000);
+    expect(joining.nodes.state).toBe(NodeState.READY);
+    await joined;
   });
 
   it("are sent again until they are answered", async () => {

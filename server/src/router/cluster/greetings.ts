@@ -43,9 +43,10 @@ export class Greetings {
     const { nodes, clock, isListening } = this.#options;
     const untilMs = clock.monotonicMs() + greetingMs;
     const greet = async (peer: bigint): Promise<void> => {
-      // Who died a moment ago is still in the registry.
-      if (!(await isListening(peer))) return;
-      while (nodes.peers.has(peer) && clock.monotonicMs() < untilMs) if (await this.#greet(peer)) return;
+      while (nodes.peers.has(peer) && clock.monotonicMs() < untilMs) {
+        // Who died a moment ago is still in the registry, and who comes back after an outage may stop to listen meanwhile.
+        if (!(await isListening(peer)) || (await this.#greet(peer))) return;
+      }
     };
     await Promise.all([...nodes.peers.keys()].map(greet));
   }
