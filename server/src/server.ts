@@ -295,12 +295,17 @@ export class FanfareServer implements AsyncDisposable {
       connection.close(CloseCode.ISOLATED, cutOff);
     }
     this.#isRejoining = true;
+    let told = "";
+    const tell = (reason: string): void => {
+      if (reason !== told) log.warn("the cluster cannot be joined yet; it is tried again", { reason });
+      told = reason;
+    };
     for (;;) {
       this.#abandon(this.#run);
       this.#run = this.#newRun();
       const joined = await this.node.open().then(
         () => true,
-        (reason: unknown) => log.warn("the cluster cannot be joined yet", { reason: String(reason) }),
+        (reason: unknown) => tell(String(reason)),
       );
       // Joining can take longer than a lease that nobody could renew: then it is another that has to join.
       const hasLapsed = this.node.cluster?.nodes.isMember === false;
