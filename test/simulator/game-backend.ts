@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import {
   BanRequestSchema,
   CallPlayerRequestSchema,
+  ClearChannelRequestSchema,
   DisconnectRequestSchema,
   JoinGroupRequestSchema,
   LeaveGroupRequestSchema,
@@ -93,7 +94,7 @@ export class GameBackend {
     this.calls.push(call);
     const settle = this.#beginChange(call);
     node.process.run(() => {
-      made(call, node).then(
+      made(call, node, this.#around.ledger).then(
         (answer) => {
           call.endedMs = simulation.nowMs;
           call.answer = answer;
@@ -153,7 +154,11 @@ function changeOf(step: BackendStep, playerId: string): { key: string; value: un
   }
 }
 
-async function made({ step, name, playerId }: BackendCall, { calls }: SimulatedNode): Promise<string | undefined> {
+async function made(
+  { step, name, playerId }: BackendCall,
+  { calls }: SimulatedNode,
+  ledger: Ledger,
+): Promise<string | undefined> {
   switch (step.do) {
     case "add-member":
       await calls.joinGroup(create(JoinGroupRequestSchema, { playerId, group: step.group }), backendContext);
@@ -169,6 +174,13 @@ async function made({ step, name, playerId }: BackendCall, { calls }: SimulatedN
     case "ban": {
       const durationS = Math.ceil(step.forMs / 1000);
       await calls.ban(create(BanRequestSchema, { playerId, durationS, reason: "banned" }), backendContext);
+      return undefined;
+    }
+    case "clear": {
+      const entry = ledger.clearing(step.group);
+      const channel = { kind: { case: "group" as const, value: step.group } };
+      const { head } = await calls.clearChannel(create(ClearChannelRequestSchema, { channel }), backendContext);
+      ledger.cleared(entry, Number(head?.epoch));
       return undefined;
     }
     case "set-rules": {

@@ -70,6 +70,16 @@ export interface Commit {
   error: string;
 }
 
+/** A log that the backend clears. */
+export interface Clear {
+  readonly channel: string;
+  readonly beganMs: number;
+  /** Undefined: it is not known whether it was done. */
+  endedMs: number | undefined;
+  /** What the log is called from then on. */
+  epoch: number | undefined;
+}
+
 /** A page of a log that somebody has read. */
 export interface ReadPage {
   readonly by: string;
@@ -110,6 +120,7 @@ export class Ledger {
   readonly subscribers: Subscriber[] = [];
   readonly commits: Commit[] = [];
   readonly pages: ReadPage[] = [];
+  readonly clears: Clear[] = [];
   /** Pages that somebody could not read. */
   readonly refusedPages: { readonly by: string; readonly channel: string; readonly error: string }[] = [];
   /** Which run of a client each session is of, by its origin. */
@@ -214,6 +225,18 @@ export class Ledger {
     const how =
       "cursor" in result ? `is told that ${placeOf(result.cursor)} is its cursor` : `has no cursor: ${result.error}`;
     this.#trace?.(`${entry.by} ${how}, of ${entry.channel}`);
+  }
+
+  clearing(channel: string): Clear {
+    const entry: Clear = { channel, beganMs: this.#nowMs(), endedMs: undefined, epoch: undefined };
+    this.clears.push(entry);
+    return entry;
+  }
+
+  cleared(entry: Clear, epoch: number): void {
+    entry.endedMs = this.#nowMs();
+    entry.epoch = epoch;
+    this.#trace?.(`${entry.channel} is cleared, and at ${placeOf({ epoch, offset: 0, tag: 0 })}`);
   }
 
   read(page: ReadPage): void {

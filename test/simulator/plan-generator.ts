@@ -49,6 +49,7 @@ export function planOf(seed: number, settings: readonly Setting[]): Plan {
   steps.push(...ofBackend(Random.named(seed, "backend"), players, nodes, lengthMs));
   steps.push(...ofPublishes(Random.named(seed, "backend publishes"), players, nodes, lengthMs));
   steps.push(...ofSettings(Random.named(seed, "settings"), nodes, lengthMs));
+  steps.push(...ofClears(Random.named(seed, "clears"), players, nodes, lengthMs));
   steps.push(...ofReaders(Random.named(seed, "readers"), players, lengthMs));
   const mood = random.below(100);
   const areCut = mood >= 100 - cutShare;
@@ -134,6 +135,20 @@ function ofSettings(random: Random, nodes: number, lengthMs: number): Step[] {
   return Array.from({ length: count }, (_, i) => {
     return { atMs: random.between(500, lengthMs), do: "set-rules", node: random.below(nodes), maxRewind: 1 + i };
   });
+}
+
+/** Logs that a backend clears, in a fifth of the runs: of what is published meanwhile some comes to be before it and some behind it. */
+function ofClears(random: Random, players: number, nodes: number, lengthMs: number): Step[] {
+  const count = random.chance(0.8) ? 0 : 1 + random.below(3);
+  return Array.from({ length: count }, (): Step[] => {
+    const atMs = random.between(1_000, lengthMs);
+    const group = random.pick(durableGroups);
+    const publishes = Array.from({ length: random.below(4) }, (): Step => {
+      const of = { player: random.below(players), to: group, count: 1 + random.below(4), size: 0, excludeSelf: false };
+      return { atMs: atMs + random.between(-10, 20), do: "publish", ...of };
+    });
+    return [{ atMs, do: "clear", node: random.below(nodes), group }, ...publishes];
+  }).flat();
 }
 
 /** What players do with logs beside reading what comes: some go on another time where they have stored that they were. */

@@ -54,6 +54,8 @@ export type BackendStep =
   | { readonly do: "ban"; readonly node: number; readonly target: number; readonly forMs: number }
   /** Calls a method of the player's client. */
   | { readonly do: "call"; readonly node: number; readonly target: number }
+  /** Throws away what a durable group keeps. */
+  | { readonly do: "clear"; readonly node: number; readonly group: string }
   /** Gives the namespace {@link setNamespace} other rules. */
   | { readonly do: "set-rules"; readonly node: number; readonly maxRewind: number };
 
@@ -155,7 +157,7 @@ export const memberGroups = ["team:a", "team:b"];
 export const setNamespace = "set";
 
 const ofBackend: ReadonlySet<Step["do"]> = new Set([
-  ...(["add-member", "remove-member", "kick", "ban", "call", "set-rules"] as const),
+  ...(["add-member", "remove-member", "kick", "ban", "call", "clear", "set-rules"] as const),
 ]);
 
 /** Whether a step is a call of the backend that is not to publish. */

@@ -18,6 +18,7 @@ import type { SimulatedLinks } from "./node-links.ts";
  * - `forget-cursors`: Valkey says that it has stored a cursor, and throws it away.
  * - `forget-keys`: Valkey stores what a backend publishes, and not its idempotency key.
  * - `forget-settings`: Valkey says that it has stored a namespace's rules, and throws all settings away.
+ * - `forget-clears`: Valkey says that it has cleared a log, and has not.
  * - `exceed-bounds`: links keep to no bounds but those by default.
  * - `swap-messages`: the network gives a client two of the node's messages in the wrong order.
  */
@@ -35,6 +36,7 @@ export const sabotages = [
   "forget-cursors",
   "forget-keys",
   "forget-settings",
+  "forget-clears",
   "exceed-bounds",
   "swap-messages",
 ] as const;
@@ -42,7 +44,12 @@ export const sabotages = [
 /** How often each strikes, and what is seldom done in a run. */
 const share = 0.1;
 const shareOfSeldom = 0.7;
-const seldom: ReadonlySet<Sabotage> = new Set<Sabotage>(["forget-cursors", "forget-keys", "forget-settings"]);
+const seldom: ReadonlySet<Sabotage> = new Set<Sabotage>([
+  "forget-cursors",
+  "forget-keys",
+  "forget-settings",
+  "forget-clears",
+]);
 
 /** Functions that are carried out and then undone, by the sabotage that does it. */
 const undone: Partial<Record<Sabotage, RegExp>> = {
@@ -73,6 +80,7 @@ export function tamperingOf(sabotage: Sabotage | undefined, random: Random): Tam
         return reply;
       }
       if (sabotage === "forget-keys" && called.endsWith("_append")) return carryOut(command.with(keyArgument, ""));
+      if (sabotage === "forget-clears" && called.endsWith("_clear")) return carryOut([...proof(command)]);
       if (undone[sabotage]?.test(called)) {
         const reply = carryOut(command);
         carryOut(["DEL", command[3] ?? ""]);
@@ -81,6 +89,11 @@ export function tamperingOf(sabotage: Sabotage | undefined, random: Random): Tam
       return undefined;
     },
   };
+}
+
+/** In the place of a clear: writes, and answers where the log is. */
+function proof([name = "", called = "", ...rest]: readonly string[]): string[] {
+  return [name, called.replace("_clear", "_prove"), ...rest, "0", "0", "0"];
 }
 
 /** A removal is answered, and not carried out. */

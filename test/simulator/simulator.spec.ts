@@ -19,6 +19,7 @@ const seedsToNotice: Readonly<Record<Sabotage, number>> = {
   "forget-cursors": 6,
   "forget-keys": 155,
   "forget-settings": 10,
+  "forget-clears": 26,
   "exceed-bounds": 150,
   "swap-messages": 120,
 };

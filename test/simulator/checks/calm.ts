@@ -2,12 +2,13 @@ import { Outcome } from "@fanfare/sdk-core";
 import type { BackendCall } from "../game-backend.ts";
 import { type Ledger, type Published, playerOf, type Subscriber } from "../ledger.ts";
 import { type Plan, roomyQueueBytes, type Step } from "../plan.ts";
+import { tellsOfClear } from "./cleared.ts";
 import { isOwed } from "./guarantees.ts";
 import { checkNoFlicker } from "./presence.ts";
 
 const ownWill = new Set<Step["do"]>([
   ...(["connect", "close", "join", "leave", "publish", "send", "show", "commit", "look-back"] as const),
-  ...(["add-member", "remove-member", "kick", "ban", "call", "set-rules", "announce"] as const),
+  ...(["add-member", "remove-member", "kick", "ban", "call", "clear", "set-rules", "announce"] as const),
 ]);
 const planned = new Set<Step["do"]>([...ownWill, "drain-node", "fail-over", "migrate"]);
 
@@ -32,17 +33,18 @@ export function checkCalm(plan: Plan, ledger: Ledger, calls: readonly BackendCal
   const banned = new Set(isQuiet ? [] : calls.filter(({ step }) => step.do === "ban").map(({ playerId }) => playerId));
   const canStay = (by = "") => !banned.has(playerOf(by));
   return [
-    ...ledger.subscribers.filter(({ by }) => canStay(by)).flatMap((subscriber) => gapsOf(subscriber, plan)),
+    ...ledger.subscribers.filter(({ by }) => canStay(by)).flatMap((subscriber) => gapsOf(subscriber, plan, ledger)),
     ...outcomesOf(ledger, plan, canStay),
     ...checkNoFlicker(ledger, ({ origin }) => canStay(ledger.runs.get(origin))),
     ...(isQuiet ? [...volatileOf(ledger, calls), ...callsOf(calls), ...logsOf(ledger)] : []),
   ];
 }
 
-/** Nobody is told a gap, unless a log is too short for whoever reads it. */
-function gapsOf({ by, channel, received }: Subscriber, { maxMessages }: Plan): string[] {
+/** Nobody is told a gap, unless a log is too short for whoever reads it, or was cleared. */
+function gapsOf({ by, channel, received }: Subscriber, { maxMessages }: Plan, { clears }: Ledger): string[] {
   return received.flatMap((one) => {
     if (one.type !== "gap" || (one.reason === "TRIMMED" && maxMessages < 100)) return [];
+    if (tellsOfClear(clears, channel, one)) return [];
     return [`${by} is told a gap in ${channel} (${one.reason}), and nothing has gone wrong`];
   });
 }

@@ -1,12 +1,13 @@
 import type { LogPosition } from "@fanfare/sdk-core";
 import { type Commit, type Ledger, type Published, placeOf, playerOf, type Subscriber } from "../ledger.ts";
+import { mayBeCleared } from "./cleared.ts";
 import type { Losses } from "./guarantees.ts";
 
 /** A player's cursor goes forward only, and who begins at it misses nothing: neither of the player's last session nor of another. @returns what is wrong, in sentences */
-export function checkCursors({ commits, subscribers, published }: Ledger, { logsAreLost }: Losses): string[] {
+export function checkCursors({ commits, subscribers, published, clears }: Ledger, { logsAreLost }: Losses): string[] {
   if (logsAreLost) return [];
   return [
-    ...commits.flatMap(checkCommit),
+    ...commits.flatMap((commit) => checkCommit(commit, mayBeCleared(clears, commit.channel, commit.position))),
     ...subscribers.flatMap((subscriber) => {
       const isOwn = ({ by, channel, excludeSelf }: Published) =>
         excludeSelf && by === subscriber.by && channel === subscriber.channel;
@@ -19,8 +20,8 @@ function isOf({ by, channel }: Subscriber): (commit: Commit) => boolean {
   return (commit) => commit.channel === channel && playerOf(commit.by) === playerOf(by);
 }
 
-function checkCommit({ by, channel, position, cursor, error }: Commit): string[] {
-  if (error.startsWith("POSITION_INVALID"))
+function checkCommit({ by, channel, position, cursor, error }: Commit, mayBeGone: boolean): string[] {
+  if (!mayBeGone && error.startsWith("POSITION_INVALID"))
     return [`${by} may not commit ${placeOf(position)} in ${channel}: ${error}`];
   if (cursor === undefined || !isBefore(cursor, position)) return [];
   return [`${by} commits ${placeOf(position)} in ${channel}, and is told that its cursor is ${placeOf(cursor)}`];

@@ -1,5 +1,6 @@
 import { type LogPosition, Outcome } from "@fanfare/sdk-core";
 import { type Ledger, type Published, placeOf, type ReadPage, type Subscriber } from "../ledger.ts";
+import { checkCleared } from "./cleared.ts";
 import { checkCursors } from "./cursors.ts";
 import { checkExcluded, isOwed, type Losses } from "./guarantees.ts";
 
@@ -7,7 +8,7 @@ import { checkExcluded, isOwed, type Losses } from "./guarantees.ts";
 export function checkDurable(ledger: Ledger, losses: Losses): string[] {
   const subscribers = ledger.subscribers.filter(({ isDurable }) => isDurable);
   const faults = subscribers.flatMap((subscriber) => checkPlaces(subscriber));
-  faults.push(...ledger.pages.flatMap(checkPage), ...checkCursors(ledger, losses));
+  faults.push(...ledger.pages.flatMap(checkPage), ...checkCursors(ledger, losses), ...checkCleared(ledger, losses));
   faults.push(...checkOneOrder(ledger, subscribers));
   if (losses.logsAreLost) return faults;
   for (const publish of ledger.published.values()) {
@@ -83,14 +84,16 @@ function checkStored(publish: Published, subscriber: Subscriber): string[] {
   const found = received.find((one) => one.type === "message" && one.id === id);
   if (excludeSelf && publisher === by) return checkExcluded(publish, found);
   if (found !== undefined || position === undefined || !isOwed(publish, subscriber)) return [];
-  const isTold = received.some(
-    (one) =>
-      one.type === "gap" &&
-      one.atMs >= publish.beganMs &&
-      (one.to === undefined ||
-        one.to.epoch !== position.epoch ||
-        one.from?.epoch !== position.epoch ||
-        (one.from.offset < position.offset && position.offset <= one.to.offset)),
-  );
+  const isTold = received.some((one) => one.type === "gap" && one.atMs >= publish.beganMs && holdsPlace(one, position));
   return isTold ? [] : [`${by} has never got ${id} in ${channel}, stored at ${placeOf(position)}, and is told no gap`];
+}
+
+/** Whether a place lies behind where a gap begins, and not behind where it ends. */
+function holdsPlace(
+  { from, to }: { from?: LogPosition | undefined; to?: LogPosition | undefined },
+  place: LogPosition,
+) {
+  const isBehindBegin = from?.epoch !== place.epoch || from.offset < place.offset;
+  const isBehindEnd = to?.epoch === place.epoch && to.offset < place.offset;
+  return isBehindBegin && !isBehindEnd;
 }

@@ -84,7 +84,10 @@ export function checkExcluded({ id, by, session }: Published, received: Received
 }
 
 /** Whether a subscriber had opened the channel before, and stayed, and heard its node, for long enough. */
-export function isOwed({ beganMs, answeredMs }: Published, { openedMs, endedMs, heardMs }: Subscriber): boolean {
+export function isOwed(
+  { beganMs, answeredMs }: Pick<Published, "beganMs" | "answeredMs">,
+  { openedMs, endedMs, heardMs }: Subscriber,
+): boolean {
   if (openedMs >= beganMs) return false;
   const untilMs = Math.min(endedMs ?? Infinity, heardMs ?? Infinity);
   return untilMs > (answeredMs ?? beganMs) + onItsWayMs;
