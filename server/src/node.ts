@@ -223,6 +223,8 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
         settingsVersion: BigInt(this.settings?.version ?? 0),
         settingsRevision,
         clientUrl: "",
+        lanes: lanes.count,
+        clusterKeys: [...this.resumeSecrets.fingerprints],
       }),
       onIsolated: () => this.#isolated.resolve(),
       ...(leaseMs && { leaseMs }),

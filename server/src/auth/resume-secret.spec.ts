@@ -36,6 +36,14 @@ describe("ResumeSecrets", () => {
     expect(new ResumeSecrets([key("2026.b", 3)]).verify(secrets.sign(identity))).toBeUndefined();
   });
 
+  it("tells keys apart without telling them, the one that signs first", () => {
+    const [signing, former] = secrets.fingerprints;
+    expect(new ResumeSecrets([key("2026.a", 1), key("2026.b", 2)]).fingerprints).toEqual([former, signing]);
+    const others = [key("2026.b", 3), key("2026.c", 2)].flatMap((other) => new ResumeSecrets([other]).fingerprints);
+    expect(new Set([signing, former, ...others]).size).toBe(4);
+    for (const one of secrets.fingerprints) expect(one).toBeLessThan(2 ** 32);
+  });
+
   it("refuses a secret of which any character was changed", () => {
     const secret = secrets.sign(identity);
     for (let i = 0; i < secret.length - 1; i++) {

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { ResolvedClusterKey } from "../config/resolved-config.ts";
 
 /** What a resume secret proves: that its bearer was given this session. */
@@ -13,6 +13,8 @@ export interface SessionIdentity {
 /** Keeps this use of the cluster's keys apart from any other. */
 const PURPOSE = "fanfare.resume.v1";
 const MAX_LENGTH = 512;
+/** Keeps the fingerprint of a key apart from any other hash of it. */
+const FINGERPRINT = "fanfare.cluster-key.v1";
 
 /**
  * Signs and verifies resume secrets: `<key id>.<identity>.<HMAC-SHA256>`, base64url, at most 512 visible characters. They prove identity
@@ -21,6 +23,8 @@ const MAX_LENGTH = 512;
 export class ResumeSecrets {
   readonly #signing: ResolvedClusterKey;
   readonly #byId: ReadonlyMap<string, ResolvedClusterKey>;
+  /** What tells each key from others, by which nodes see whether they have the same: the one that signs first. */
+  readonly fingerprints: readonly number[];
 
   /** @param keys one or two; the first signs, all verify, so that a key can be replaced while its secrets are in use */
   constructor(keys: readonly ResolvedClusterKey[]) {
@@ -28,6 +32,7 @@ export class ResumeSecrets {
     if (first === undefined) throw new RangeError("at least one cluster key is needed");
     this.#signing = first;
     this.#byId = new Map(keys.map((key) => [key.id, key]));
+    this.fingerprints = keys.map(fingerprint);
   }
 
   /** The secret of a session whose names keep the bounds of the protocol. */
@@ -51,6 +56,14 @@ export class ResumeSecrets {
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
     return identityOf(body);
   }
+}
+
+/**
+ * 32 bits of a hash of a key and its id, of which both have to agree for a secret to verify. Whoever reads them can test guesses by them, as whoever
+ * has a resume secret can: that leads nowhere with a key that is not to be guessed.
+ */
+function fingerprint({ id, secret }: ResolvedClusterKey): number {
+  return createHash("sha256").update(`${FINGERPRINT}\n${id}\n`).update(secret).digest().readUInt32BE();
 }
 
 function mac(key: ResolvedClusterKey, body: string): Buffer {

@@ -21,6 +21,7 @@ import type { LocalReport } from "../local-delivery.ts";
 import { type Answerer, type AnswerResult, Asks, recordBytes } from "./asks.ts";
 import { Greetings, type GreetingsOptions } from "./greetings.ts";
 import { LocalRoutes } from "./local-routes.ts";
+import { NodeDifferences } from "./node-differences.ts";
 import { NodeTable } from "./node-table.ts";
 import { RemoteDelivery } from "./remote-delivery.ts";
 import { RouteResolver, type Targets } from "./route-resolver.ts";
@@ -86,6 +87,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   readonly #options: ClusterOptions;
   readonly #asks: Asks;
   readonly #greetings: Greetings;
+  readonly #differences: NodeDifferences;
   readonly #apps = new Map<string, ClusterApp>();
   readonly #answerers = new Map<QuestionCase, Answerer>();
   readonly #deathListeners = new Set<(incarnation: bigint, hasLeft: boolean) => void>();
@@ -129,6 +131,8 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
       onLapsed: options.onIsolated,
       ...(options.leaseMs && { leaseMs: options.leaseMs }),
     });
+    const own = { ...options.describe(), incarnation };
+    this.#differences = new NodeDifferences({ own, clock, log, leaseMs: this.nodes.leaseMs });
     const isListening = (peer: bigint) => this.#isListening(peer);
     const ask: GreetingsOptions["ask"] = (...args) => this.ask(...args);
     const { nodes } = this;
@@ -343,6 +347,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
     this.delivery.forget(peer, hasLeft);
     this.#asks.forget(peer);
     this.#greetings.forget(peer);
+    this.#differences.forget(peer);
     for (const listener of this.#deathListeners) listener(peer, hasLeft);
     if (hasLeft) return;
     // What it stored and did not tell is in the logs.
@@ -379,6 +384,7 @@ export class Cluster implements LinkReceiver, AsyncDisposable {
   }
 
   #changed(node: NodeRecord): void {
+    this.#differences.seen(node);
     this.#greetings.foundAgain(node.incarnation);
     for (const listener of this.#nodeListeners) listener(node);
   }

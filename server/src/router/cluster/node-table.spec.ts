@@ -76,6 +76,8 @@ describe("NodeTable", () => {
         settingsVersion: 0n,
         clientUrl: "",
         settingsRevision: 0,
+        lanes: 0,
+        clusterKeys: [],
       }),
       heardAtMs: () => heardAtMs,
       isListening: async () => isListening,

@@ -91,6 +91,21 @@ export declare type NodeRecord = Message<"fanfare.cluster.v1alpha.NodeRecord"> &
    * @generated from field: uint32 settings_revision = 12;
    */
   settingsRevision: number;
+
+  /**
+   * What has to be the same in all nodes, so that one that differs is told of. Older releases do not tell it.
+   * Number of lanes. 0: not told.
+   *
+   * @generated from field: uint32 lanes = 13;
+   */
+  lanes: number;
+
+  /**
+   * A hash of each cluster key, from which the key cannot be found: of the one that signs first. None: not told.
+   *
+   * @generated from field: repeated fixed32 cluster_keys = 14;
+   */
+  clusterKeys: number[];
 };
 
 /**
