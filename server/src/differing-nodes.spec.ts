@@ -1,5 +1,7 @@
+import { NodeState } from "@fanfare/proto/control/v1";
 import { describe, expect, it } from "vitest";
 import { requireTool } from "../../test/require-tool.ts";
+import { refusalNames, refusalOf } from "./control/testing/control-fixture.ts";
 import { createLog, type LogEntry } from "./observe/log.ts";
 import { startTestServer, type TestServerOptions } from "./testing/test-server.ts";
 import { startStandalone } from "./testing/valkey-processes.ts";
@@ -36,5 +38,29 @@ describe.skipIf(requireTool("valkey-server") === undefined)("nodes of one cluste
     }
     const byNode = () => other.warnings.toSorted((a, b) => (String(a.fields.node) < String(b.fields.node) ? -1 : 1));
     await expect.poll(byNode, { timeout: 5_000 }).toMatchObject([...about("one"), ...about("two")]);
+  }, 30_000);
+
+  it("are not drained by a name that several have, but the one that is asked without a name", async () => {
+    await using valkey = await startStandalone();
+    const [{ server: one }, { server: two }] = [
+      await startNode({ valkey, nodeId: "same" }),
+      await startNode({ valkey, nodeId: "same" }),
+    ];
+    await using _one = one;
+    await using _two = two;
+    await using three = await startTestServer({ valkey, clusterKey, nodeId: "three" });
+    for (const asked of [one, two, three]) {
+      const refused = () => asked.control().drain({ nodeId: "same" });
+      expect(await refusalNames(refused())).toBe("FailedPrecondition FAILED_PRECONDITION node_id");
+      const { error } = await refusalOf(refused());
+      for (const { server } of [one, two]) expect(error?.message).toContain(server.node.incarnation.toString(16));
+    }
+    const { nodes } = await three.control().listNodes({});
+    expect(nodes.map(({ state }) => state)).toEqual([NodeState.READY, NodeState.READY, NodeState.READY]);
+    await two.control().drain({});
+    await two.server.closed;
+    await expect.poll(async () => (await three.control().listNodes({})).nodes.length).toBe(2);
+    await three.control().drain({ nodeId: "same" });
+    await one.server.closed;
   }, 30_000);
 });

@@ -234,10 +234,15 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
 
     async drain(request, context) {
       const { nodeId } = request;
-      if (nodeId === "" || nodeId === node.config.nodeId) return scatter.here("drain", request, context);
-      const [incarnation] = [...cluster.nodes.peers].find(([, peer]) => peer.nodeId === nodeId) ?? [];
-      if (incarnation !== undefined) return scatter.at(incarnation, "drain", request, context);
-      throw new FanfareError(ErrorCode.NOT_FOUND, `there is no node "${nodeId}"`, { field: "node_id" });
+      if (nodeId === "") return scatter.here("drain", request, context);
+      const nodes = [{ nodeId: node.config.nodeId, incarnation: cluster.incarnation }, ...cluster.nodes.peers.values()];
+      const [incarnation, ...others] = nodes.filter((one) => one.nodeId === nodeId).map((one) => one.incarnation);
+      if (incarnation === undefined) {
+        throw new FanfareError(ErrorCode.NOT_FOUND, `there is no node "${nodeId}"`, { field: "node_id" });
+      }
+      if (others.length > 0) throw ambiguous(nodeId, [incarnation, ...others]);
+      if (incarnation === cluster.incarnation) return scatter.here("drain", request, context);
+      return scatter.at(incarnation, "drain", request, context);
     },
 
     async putNamespace({ namespace }, context) {
@@ -256,6 +261,15 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
       return { changed };
     },
   };
+}
+
+/** Whichever is taken, it can be the wrong one. */
+function ambiguous(nodeId: string, incarnations: readonly bigint[]): FanfareError {
+  const which = incarnations.map((incarnation) => incarnation.toString(16)).join(", ");
+  const message =
+    `${incarnations.length} nodes have the name "${nodeId}" (incarnations ${which}): end the one that is meant with SIGTERM, ` +
+    "and give each a node_id of its own. One that was killed a moment ago still counts for a few seconds";
+  return new FanfareError(ErrorCode.FAILED_PRECONDITION, message, { field: "node_id" });
 }
 
 function sum<T>(all: readonly T[], of: (one: T) => number | undefined): number {

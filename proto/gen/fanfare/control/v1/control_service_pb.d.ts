@@ -912,7 +912,7 @@ export declare const ListNodesResponseSchema: GenMessage<ListNodesResponse>;
  */
 export declare type DrainRequest = Message<"fanfare.control.v1.DrainRequest"> & {
   /**
-   * The node; empty: the one that answers.
+   * The node; empty: the one that answers. Fails with FAILED_PRECONDITION if several have this name.
    *
    * @generated from field: string node_id = 1;
    */
