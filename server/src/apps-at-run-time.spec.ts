@@ -5,6 +5,7 @@ import { CloseCode } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../test/require-tool.ts";
 import { refusalNames, refusalOf } from "./control/testing/control-fixture.ts";
+import { createLog, type LogEntry } from "./observe/log.ts";
 import { newApp, startTestServer, type TestServer, tokenFor } from "./testing/test-server.ts";
 import { openBrokerOn } from "./testing/valkey-broker.ts";
 import { startStandalone, until, type ValkeyServers } from "./testing/valkey-processes.ts";
@@ -142,4 +143,24 @@ describe.skipIf(requireTool("valkey-server") === undefined)("apps at run time in
     expect(player.closedWith).toBeUndefined();
     expect((await two.control("b").listNamespaces({})).namespaces.map(({ name }) => name)).toContain("extra");
   });
+
+  it("that Valkey has lost are told of as lost, and not as deleted", async () => {
+    await using own = await startStandalone();
+    const entries: LogEntry[] = [];
+    const log = createLog({ level: "info", sink: (entry) => void entries.push(entry), nowMs: Date.now });
+    await using node = await startTestServer({ valkey: own, clusterKey, log });
+    const [deleted, id] = [fresh(), fresh()];
+    await node.operator().putApp({ app: newApp(deleted) });
+    await node.operator().putApp({ app: newApp(id) });
+    await node.operator().deleteApp({ id: deleted });
+    await node.control().putNamespace({ namespace: { name: "extra", rules: {} } });
+    await own.processes[0]?.kill();
+    await own.processes[0]?.restart();
+    await until(async () => !node.server.node.apps.has(id), 15_000);
+    const told = entries.filter(({ message }) => /app was deleted|valkey has lost/.test(message));
+    expect(told).toMatchObject([
+      { message: "an app was deleted", fields: { app: deleted } },
+      { level: "warn", fields: { apps: [id], namespaces: ["a/extra"] } },
+    ]);
+  }, 30_000);
 });

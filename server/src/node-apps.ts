@@ -119,11 +119,12 @@ export class NodeApps {
   /**
    * Serves exactly these apps beside those of the configuration. Of one that cannot be used here its former definition is served on.
    * @param put encoded definitions
+   * @param hasLost those that are missing were deleted by nobody
    */
-  apply(put: ReadonlyMap<string, Uint8Array>): void {
+  apply(put: ReadonlyMap<string, Uint8Array>, hasLost = false): void {
     const former = this.#late;
     const decoded = new Map([...put].map(([id, bytes]) => [id, { bytes, app: appOf(id, bytes) }]));
-    for (const id of former.keys()) if (!put.has(id)) this.#remove(id);
+    for (const id of former.keys()) if (!put.has(id)) this.#remove(id, hasLost);
     // Held against all the others as they are to be: among themselves they were checked when they were put.
     const all = [...decoded.values()].flatMap(({ app }) => app ?? []);
     const late = new Map<string, Late>();
@@ -169,7 +170,7 @@ export class NodeApps {
     else served.redefine(definition);
   }
 
-  #remove(id: string): void {
+  #remove(id: string, isLost: boolean): void {
     if (this.isConfigured(id)) return;
     const served = this.#served.get(id);
     this.#served.delete(id);
@@ -177,7 +178,7 @@ export class NodeApps {
     this.#keys.delete(id);
     served?.close();
     this.onRemoved(id);
-    this.#log.info("an app was deleted", { app: id });
+    if (!isLost) this.#log.info("an app was deleted", { app: id });
   }
 }
 

@@ -242,7 +242,7 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     const { clock, log, apps, appTable } = this;
     const settings = new SettingsSync({
       store: cluster.broker.settings,
-      applyApps: (put) => appTable.apply(put),
+      applyApps: (put, hasLost) => appTable.apply(put, hasLost),
       namespacesOf: (appId) => apps.get(appId)?.hub.namespaces,
       ...{ clock, log },
     });

@@ -2,7 +2,8 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
 import type { Settings, SettingsStore } from "../broker/settings-store.ts";
 import { FanfareError } from "../fanfare-error.ts";
-import { silentLog } from "../observe/log.ts";
+import type { NamespaceRegistry } from "../namespace/namespace-registry.ts";
+import { createLog, type LogEntry } from "../observe/log.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { SettingsSync } from "./settings-sync.ts";
 
@@ -12,6 +13,8 @@ function setUp() {
   const reads: PromiseWithResolvers<Settings>[] = [];
   const looks: PromiseWithResolvers<number>[] = [];
   const applied: string[][] = [];
+  const losses: boolean[] = [];
+  const logged: LogEntry[] = [];
   const store = {
     read: () => {
       reads.push(Promise.withResolvers());
@@ -22,18 +25,22 @@ function setUp() {
       return looks.at(-1)!.promise;
     },
   } as Partial<SettingsStore> as SettingsStore;
+  const namespaces = { put: () => true, reset: () => {} } as Partial<NamespaceRegistry> as NamespaceRegistry;
   const sync = new SettingsSync({
     store,
-    applyApps: (definitions) => applied.push([...definitions.keys()]),
-    namespacesOf: () => undefined,
+    applyApps: (definitions, hasLost) => {
+      applied.push([...definitions.keys()]);
+      losses.push(hasLost);
+    },
+    namespacesOf: (appId) => (appId === "configured" ? namespaces : undefined),
     clock,
-    log: silentLog,
+    log: createLog({ level: "info", sink: (entry) => logged.push(entry), nowMs: () => 0 }),
   });
   const settings = (version: number, ...apps: string[]): Settings => ({
     version,
     apps: apps.map((appId) => ({ appId, definition: Buffer.from(appId), namespaces: new Map() })),
   });
-  return { clock, reads, looks, applied, sync, settings };
+  return { clock, reads, looks, applied, losses, logged, sync, settings };
 }
 
 const turns = async () => {
@@ -92,6 +99,39 @@ describe("SettingsSync", () => {
     reads[2]?.resolve(settings(6, "one"));
     await later;
     expect(reads.length).toBe(3);
+  });
+
+  it("tells once what the store has lost as a whole, as nobody has deleted it", async () => {
+    const { reads, losses, logged, sync, settings } = setUp();
+    const namespaces = new Map([["arena", new Uint8Array()]]);
+    const configured = { appId: "configured", definition: undefined, namespaces };
+    const full = settings(9, "one", "two");
+    const states = [{ ...full, apps: [...full.apps, configured] }, settings(0), settings(0), settings(1, "one")];
+    for (const [i, state] of states.entries()) {
+      const refreshed = sync.refresh();
+      reads[i]?.resolve(state);
+      await refreshed;
+    }
+    expect(losses).toEqual([false, true, false, false]);
+    expect(logged).toMatchObject([
+      {
+        level: "warn",
+        message: expect.stringContaining("valkey has lost apps, namespaces"),
+        fields: { apps: ["one", "two"], appCount: 2, namespaces: ["configured/arena"], namespaceCount: 1 },
+      },
+    ]);
+  });
+
+  it("says nothing of apps that somebody has deleted, also after the store had lost others", async () => {
+    const { reads, losses, logged, sync, settings } = setUp();
+    const many = Array.from({ length: 30 }, (_, i) => `app-${i}`);
+    for (const [i, state] of [settings(9, "one", ...many), settings(2, "one"), settings(3)].entries()) {
+      const refreshed = sync.refresh();
+      reads[i]?.resolve(state);
+      await refreshed;
+    }
+    expect(losses).toEqual([false, true, false]);
+    expect(logged.map(({ fields }) => fields)).toMatchObject([{ apps: many.slice(0, 20), appCount: 30 }]);
   });
 
   it("tries again a second after it could not read what it has heard of", async () => {

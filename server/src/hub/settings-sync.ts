@@ -8,8 +8,11 @@ import type { Log } from "../observe/log.ts";
 /** What a {@link SettingsSync} is made of. */
 export interface SettingsSyncOptions {
   readonly store: SettingsStore;
-  /** Serves these apps beside those of the configuration, and no others. */
-  readonly applyApps: (definitions: ReadonlyMap<string, Uint8Array>) => void;
+  /**
+   * Serves these apps beside those of the configuration, and no others.
+   * @param hasLost nobody has deleted those that are missing: the store has lost them
+   */
+  readonly applyApps: (definitions: ReadonlyMap<string, Uint8Array>, hasLost: boolean) => void;
   readonly namespacesOf: (appId: string) => NamespaceRegistry | undefined;
   readonly clock: Clock;
   readonly log: Log;
@@ -21,6 +24,8 @@ const retryMs = 1_000;
 const lookEveryMs = 200;
 /** After which it is looked whether there is something newer of which nobody has told, in milliseconds: who has set it may be gone since. */
 const watchMs = 5_000;
+/** Apps and namespaces that a line of the log names; there can be thousands. */
+const maxNamed = 20;
 
 /** A namespace that was set at run time. */
 interface Applied {
@@ -34,7 +39,11 @@ export class SettingsSync {
   readonly #options: SettingsSyncOptions;
   /** What was applied last: applied again only when it has changed. */
   #applied: ReadonlyMap<string, Applied> = new Map();
+  /** Apps that were put, as they were read last. */
+  #apps: ReadonlySet<string> = new Set();
   #version = 0;
+  /** What was read last, which can be less than was read before. */
+  #readVersion = 0;
   #wanted = 0;
   #reading: Promise<number> | undefined;
   #next: Promise<number> | undefined;
@@ -138,10 +147,32 @@ export class SettingsSync {
     const definitions = settings.apps.flatMap(({ appId, definition }) =>
       definition === undefined ? [] : [[appId, definition] as const],
     );
-    this.#options.applyApps(new Map(definitions));
+    // It grows with every change, so that whoever has an older one has lost what came after it.
+    const hasLost = settings.version < this.#readVersion;
+    if (hasLost) this.#tellLost(settings);
+    this.#options.applyApps(new Map(definitions), hasLost);
     this.#applyNamespaces(settings);
+    this.#apps = new Set(definitions.map(([appId]) => appId));
+    this.#readVersion = settings.version;
     this.#version = Math.max(this.#version, settings.version);
     return settings.version;
+  }
+
+  #tellLost({ version, apps }: Settings): void {
+    const left = new Set(apps.flatMap(({ appId, definition }) => (definition === undefined ? [] : [appId])));
+    const leftNamespaces = new Set(
+      apps.flatMap(({ appId, namespaces }) => [...namespaces.keys()].map((name) => `${appId}/${name}`)),
+    );
+    const lost = [...this.#apps].filter((appId) => !left.has(appId));
+    const lostNamespaces = [...this.#applied.keys()].filter((id) => !leftNamespaces.has(id));
+    this.#options.log.warn(
+      "valkey has lost apps, namespaces or changes of them that were set at run time: put them again, and see that it keeps them over a restart",
+      {
+        ...{ version, formerVersion: this.#readVersion },
+        ...{ apps: lost.slice(0, maxNamed), appCount: lost.length },
+        ...{ namespaces: lostNamespaces.slice(0, maxNamed), namespaceCount: lostNamespaces.length },
+      },
+    );
   }
 
   #applyNamespaces({ apps }: Settings): void {
