@@ -83,7 +83,7 @@ function logsOf({ commits, refusedPages }: Ledger): string[] {
     ...commits.map(({ by, channel, error, endedMs }) => ({ by, channel, error: endedMs === undefined ? "" : error })),
     ...refusedPages,
   ]
-    .filter(({ error }) => error !== "" && !/^(SESSION_ENDED|CANCELLED)\b/.test(error))
+    .filter(({ error }) => error !== "" && !/^(SESSION_ENDED|CANCELLED|BANNED)\b/.test(error))
     .map(({ by, channel, error }) => `${by} is refused in ${channel} (${error}), and nothing has gone wrong`);
 }
 
