@@ -101,6 +101,20 @@ describe("SettingsSync", () => {
     expect(reads.length).toBe(3);
   });
 
+  it("waits for a version that it has had before the store lost it", async () => {
+    const { reads, applied, sync, settings } = setUp();
+    for (const [i, state] of [settings(9, "one"), settings(0)].entries()) {
+      const refreshed = sync.refresh();
+      reads[i]?.resolve(state);
+      await refreshed;
+    }
+    const put = sync.atLeast(1);
+    await turns();
+    reads[2]?.resolve(settings(1, "two"));
+    await put;
+    expect([applied.at(-1), sync.version]).toEqual([["two"], 1]);
+  });
+
   it("tells once what the store has lost as a whole, as nobody has deleted it", async () => {
     const { reads, losses, logged, sync, settings } = setUp();
     const namespaces = new Map([["arena", new Uint8Array()]]);

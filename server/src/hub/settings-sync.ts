@@ -42,8 +42,6 @@ export class SettingsSync {
   /** Apps that were put, as they were read last. */
   #apps: ReadonlySet<string> = new Set();
   #version = 0;
-  /** What was read last, which can be less than was read before. */
-  #readVersion = 0;
   #wanted = 0;
   #reading: Promise<number> | undefined;
   #next: Promise<number> | undefined;
@@ -56,7 +54,7 @@ export class SettingsSync {
     this.#options = options;
   }
 
-  /** The version that this node has. */
+  /** The version that this node has: what was read last, which can be less than was read before. */
   get version(): number {
     return this.#version;
   }
@@ -148,13 +146,12 @@ export class SettingsSync {
       definition === undefined ? [] : [[appId, definition] as const],
     );
     // It grows with every change, so that whoever has an older one has lost what came after it.
-    const hasLost = settings.version < this.#readVersion;
+    const hasLost = settings.version < this.#version;
     if (hasLost) this.#tellLost(settings);
     this.#options.applyApps(new Map(definitions), hasLost);
     this.#applyNamespaces(settings);
     this.#apps = new Set(definitions.map(([appId]) => appId));
-    this.#readVersion = settings.version;
-    this.#version = Math.max(this.#version, settings.version);
+    this.#version = settings.version;
     return settings.version;
   }
 
@@ -168,7 +165,7 @@ export class SettingsSync {
     this.#options.log.warn(
       "valkey has lost apps, namespaces or changes of them that were set at run time: put them again, and see that it keeps them over a restart",
       {
-        ...{ version, formerVersion: this.#readVersion },
+        ...{ version, formerVersion: this.#version },
         ...{ apps: lost.slice(0, maxNamed), appCount: lost.length },
         ...{ namespaces: lostNamespaces.slice(0, maxNamed), namespaceCount: lostNamespaces.length },
       },
