@@ -114,6 +114,15 @@ describe("HeartbeatTimer", () => {
     expect(timer.roundTripUs).toBe(20_000);
   });
 
+  it("measures the round trip although the clock is set meanwhile", () => {
+    clock.advance(intervalMs);
+    const { id, sentAtUs } = pings[0]!;
+    clock.set(clock.nowMs() + 60_000);
+    clock.advance(20);
+    pong(id, sentAtUs);
+    expect(timer.roundTripUs).toBe(20_000);
+  });
+
   it("believes no pong that is of no ping, from the future, or impossible", () => {
     clock.advance(intervalMs);
     const { id, sentAtUs } = pings[0]!;

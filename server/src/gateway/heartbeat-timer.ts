@@ -31,6 +31,8 @@ export class HeartbeatTimer {
   #stopped = false;
   #lastReceivedMs: number;
   #lastPingMs = Number.NEGATIVE_INFINITY;
+  /** The same as that ping tells it. */
+  #lastSentAtUs = 0n;
   /** When the next look was due. */
   #dueMs: number;
   /** How long the process stood still while the queue made no progress. */
@@ -57,12 +59,12 @@ export class HeartbeatTimer {
   pong(id: number, pong: Pong): void {
     if (id !== this.#waitingId) return;
     this.#waitingId = 0;
-    const arrivedUs = this.#options.clock.nowMs() * 1000;
-    const elapsedUs = arrivedUs - Number(pong.pingSentAtUs);
-    const heldUs = Math.max(0, Number(pong.sentAtUs) - Number(pong.receivedAtUs));
     // A pong can claim anything; only what is possible is believed.
-    if (elapsedUs >= 0 && elapsedUs < 3_600_000_000)
-      this.roundTripUs = Math.max(1, Math.round(Math.max(0, elapsedUs - heldUs)));
+    if (pong.pingSentAtUs !== this.#lastSentAtUs) return;
+    // Not by the wall clock, which may have been set meanwhile.
+    const elapsedUs = (this.#options.clock.monotonicMs() - this.#lastPingMs) * 1000;
+    const heldUs = Math.max(0, Number(pong.sentAtUs) - Number(pong.receivedAtUs));
+    this.roundTripUs = Math.max(1, Math.round(elapsedUs - heldUs));
   }
 
   stop(): void {
@@ -105,6 +107,7 @@ export class HeartbeatTimer {
   #ping(nowMs: number): void {
     this.#lastPingMs = nowMs;
     const sentAtUs = BigInt(Math.round(this.#options.clock.nowMs() * 1000));
+    this.#lastSentAtUs = sentAtUs;
     this.#waitingId = this.#nextId;
     this.#nextId = this.#nextId === lastPingId ? firstPingId : this.#nextId + 1;
     this.#options.ping({ id: this.#waitingId, kind: { case: "ping", value: { sentAtUs } } });

@@ -10,7 +10,7 @@ interface Entry {
 export class VirtualClock implements Clock {
   /** Added at every reading of the monotonic clock, in milliseconds: code that reads the clock takes time. */
   costOfReadingMs = 0;
-  readonly #epochMs: number;
+  #epochMs: number;
   readonly #timers = new Set<Entry>();
   #deferred: (() => void)[] = [];
   #atMs = 0;
@@ -22,6 +22,11 @@ export class VirtualClock implements Clock {
 
   nowMs(): number {
     return this.#epochMs + this.#atMs;
+  }
+
+  /** Somebody sets the wall clock; timers and the monotonic clock go on. */
+  set(nowMs: number): void {
+    this.#epochMs = nowMs - this.#atMs;
   }
 
   monotonicMs(): number {
