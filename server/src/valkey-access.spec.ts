@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { requireTool } from "../../test/require-tool.ts";
 import { systemClock } from "./clock.ts";
 import type { ResolvedValkey } from "./config/resolved-valkey.ts";
-import { silentLog } from "./observe/log.ts";
+import { createLog, type Log, silentLog } from "./observe/log.ts";
 import { newAppChannel } from "./testing/broker-under-test.ts";
 import { CertificateAuthority } from "./testing/certificate-authority.ts";
 import { appendOf, newChannel, page, stored } from "./testing/log-under-test.ts";
@@ -18,9 +18,12 @@ const openssl = requireTool("openssl");
 const guide = readFileSync(join(import.meta.dirname, "../../docs/guide/valkey.md"), "utf8");
 const rule = /```acl\nuser fanfare (.*)\n```/.exec(guide)?.[1]?.split(" ") ?? [];
 
-async function open(valkey: Partial<ResolvedValkey> & Pick<ResolvedValkey, "addresses">): Promise<ValkeyBackend> {
+async function open(
+  valkey: Partial<ResolvedValkey> & Pick<ResolvedValkey, "addresses">,
+  log: Log = silentLog,
+): Promise<ValkeyBackend> {
   const defaults = { cluster: false, keyPrefix: "fanfare", requestTimeoutMs: 2000, laneTimeoutMs: 2000 };
-  return await ValkeyBackend.open({ valkey: { ...defaults, ...valkey }, clock: systemClock, log: silentLog });
+  return await ValkeyBackend.open({ valkey: { ...defaults, ...valkey }, clock: systemClock, log });
 }
 
 /** Everything that a node does with Valkey, once. */
@@ -93,6 +96,27 @@ describe.skipIf(requireTool("valkey-server") === undefined)(
         await expect(wrong).rejects.toMatchObject({ code: ErrorCode.UNAUTHENTICATED });
       }, 60_000);
     }
+
+    it("is told apart from a wrong password where a permission is missing, by the words of Valkey", async () => {
+      await using servers = await startStandalone();
+      const [process] = servers.processes as [ValkeyProcess];
+      const without = (left: string) =>
+        process.command("ACL", "SETUSER", "fanfare", "reset", ...rule.filter((part) => part !== left));
+      const access = { addresses: servers.addresses, credentials: { username: "fanfare", password: "password" } };
+      for (const command of ["info", "function|load"]) {
+        await without(`+${command}`);
+        await expect(open(access)).rejects.toMatchObject({
+          code: ErrorCode.PERMISSION_DENIED,
+          message: expect.stringMatching(`ACL.*no permissions to run the '${command.replace("|", "\\|")}'`),
+        });
+      }
+      await without("+xadd");
+      const lines: unknown[] = [];
+      const log = createLog({ level: "warn", sink: ({ fields }) => lines.push(fields.reason), nowMs: Date.now });
+      await using backend = await open(access, log);
+      for (const seq of [1, 2]) await backend.stores.messageLog.append(appendOf(newChannel(), seq)).catch(() => {});
+      expect(lines).toEqual([expect.stringContaining("no permissions to run the 'xadd'")]);
+    });
 
     it("can reach no other keys and channels", async () => {
       await using servers = await startStandalone();

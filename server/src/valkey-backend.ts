@@ -46,8 +46,8 @@ export class ValkeyBackend implements AsyncDisposable {
 
   /**
    * Connects and loads the functions.
-   * @throws FanfareError FAILED_PRECONDITION if GLIDE is not installed; UNAUTHENTICATED if Valkey refuses user or password; UNAVAILABLE if it cannot
-   *   be reached or used
+   * @throws FanfareError FAILED_PRECONDITION if GLIDE is not installed; UNAUTHENTICATED if Valkey refuses user or password; PERMISSION_DENIED
+   *   if that user lacks a permission; UNAVAILABLE if Valkey cannot be reached or used
    */
   static async open(options: ValkeyBackendOptions): Promise<ValkeyBackend> {
     const { clock, log, connector = glideConnector, random = systemRandom } = options;
@@ -121,18 +121,35 @@ function readAuthorities({ certificateAuthorityFile: file }: ResolvedValkey): { 
 
 /** Says in a sentence why Valkey cannot be used. */
 function startError(cause: unknown, { addresses, cluster }: ResolvedValkey): FanfareError {
+  const where = addresses.map(({ host, port }) => `${host}:${port}`).join(", ");
+  const refusal = permissionRefusal(cause);
+  if (refusal !== undefined) {
+    const text = `Valkey at ${where} refuses what its user lacks the permission for: compare the ACL with docs/guide/valkey.md (${wordsOf(refusal)})`;
+    return new FanfareError(ErrorCode.PERMISSION_DENIED, text, { cause, field: "valkey.username" });
+  }
   if (cause instanceof FanfareError) return cause;
   const { message, code } = cause as NodeJS.ErrnoException;
-  const where = addresses.map(({ host, port }) => `${host}:${port}`).join(", ");
   if (code === "ERR_MODULE_NOT_FOUND") {
     const text =
       "valkey is configured, and the package @valkey/valkey-glide is not installed: install it beside the server";
     return new FanfareError(ErrorCode.FAILED_PRECONDITION, text, { cause, field: "valkey" });
   }
-  if (/WRONGPASS|NOAUTH|NOPERM|no permissions/i.test(message)) {
+  if (/WRONGPASS|NOAUTH/i.test(message)) {
     const text = `Valkey at ${where} refuses the user or password: check valkey.username and the variable that valkey.password_environment names`;
     return new FanfareError(ErrorCode.UNAUTHENTICATED, text, { cause, field: "valkey.password_environment" });
   }
-  const text = `Valkey at ${where} cannot be used: check valkey.addresses, that it is ${cluster ? "a" : "no"} cluster, and TLS (${message.trim()})`;
+  const text = `Valkey at ${where} cannot be used: check valkey.addresses, that it is ${cluster ? "a" : "no"} cluster, and TLS (${wordsOf(cause as Error)})`;
   return new FanfareError(ErrorCode.UNAVAILABLE, text, { cause, field: "valkey.addresses" });
+}
+
+/** The error of Valkey, itself or behind this one, that tells of a command, a key or a channel without the permission for it. */
+function permissionRefusal(error: unknown): Error | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const isRefusal = /PermissionDenied|NOPERM|ACL failure|no permissions/i.test(error.message);
+  return isRefusal ? error : permissionRefusal(error.cause);
+}
+
+/** GLIDE puts line breaks into what it wraps. */
+function wordsOf({ message }: Error): string {
+  return message.replaceAll(/\s+/g, " ").trim();
 }

@@ -129,6 +129,16 @@ describe("fanfare serve --config", () => {
     expect(refused.stderr).toContain("pass a player's token with --token");
   });
 
+  it("says what is behind a start that fails, and not the error in front alone", async () => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
+    const file = join(folder.path, "fanfare.yaml");
+    const valkey = `{ addresses: ["127.0.0.1:1"], tls: true, certificate_authority_file: /nowhere.pem }`;
+    await writeFile(file, `${config}valkey: ${valkey}\n`);
+    const { code, stderr } = await runCli(["serve", "--config", file]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/certificate_authority_file \/nowhere\.pem cannot be read \(ENOENT: no such file.*\)/);
+  });
+
   it("serves no app but those that operators put", async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), "fanfare-cli-"));
     const file = join(folder.path, "fanfare.yaml");

@@ -36,9 +36,18 @@ export async function openServer({ config, devSecrets, pages }: OpenOptions): Pr
       ...(pages !== undefined && existsSync(pages) && { pages }),
     });
   } catch (error) {
-    if (error instanceof FanfareError) throw new CliError("failed", error.message, "", { cause: error });
+    if (error instanceof FanfareError) {
+      throw new CliError("failed", `${error.message}${because(error)}`, "", { cause: error });
+    }
     throw listenError(error, config);
   }
+}
+
+/** What the errors behind one say and it does not: the last of them is what an operator can act on. */
+function because({ message, cause }: Error): string {
+  if (!(cause instanceof Error)) return "";
+  const words = cause.message.replaceAll(/\s+/g, " ").trim();
+  return message.includes(words) ? because(cause) : ` (${words})${because(cause)}`;
 }
 
 /** Says in a sentence why an address cannot be listened at, or the files of its TLS not be read. */

@@ -39,3 +39,15 @@ export function isNotCarriedOut(reason: unknown): boolean {
 export function isMisrouted(reason: unknown): boolean {
   return isServerError(reason) && /\b(READONLY|MOVED)\b/i.test(reason.message);
 }
+
+/** Part of every day, and handled: a node that sends the client on, one that lacks a function, and one that has it. */
+const routine = /^(MOVED|ASK|TRYAGAIN)\b|function not found|already exists/i;
+/** Bound of what is repeated of an error's words. */
+const maxWords = 300;
+
+/** Why the server itself does not do a command, in its words; undefined for everything else, redirections included. */
+export function refusalOf(reason: unknown): string | undefined {
+  if (!isServerError(reason)) return undefined;
+  const words = reason.message.replace(/^An error was signalled by the server: - /, "").trim();
+  return routine.test(words) ? undefined : words.slice(0, maxWords);
+}

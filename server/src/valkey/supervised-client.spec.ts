@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { silentLog } from "../observe/log.ts";
+import { createLog, silentLog } from "../observe/log.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { SupervisedClient } from "./supervised-client.ts";
 import { DemotedPrimary, whoAnswers } from "./testing/demoted-primary.ts";
@@ -195,6 +195,20 @@ describe("supervised client", () => {
       expect(await Promise.all(asked)).toEqual([false, false]);
       expect(shard.batches).toHaveLength(1);
     });
+  });
+
+  it("tells in the log what Valkey refuses, alone and in a batch", async () => {
+    const lines: unknown[] = [];
+    const log = createLog({ level: "warn", sink: ({ fields }) => lines.push(fields.reason), nowMs: () => 0 });
+    const connect = async (): Promise<ValkeyClient> => ({
+      send: () => Promise.reject(new Error("OOM: command not allowed")),
+      pipeline: async () => ["OK", new Error("MISCONF: errors writing to the AOF file")],
+      close: () => {},
+    });
+    const client = await SupervisedClient.connect({ connect, clock: new VirtualClock(), log, name: "test" });
+    await expect(client.send(["SET"])).rejects.toThrow("OOM");
+    await client.pipeline([["GET"], ["SET"]], "shard", 100);
+    expect(lines).toEqual(["OOM: command not allowed", "MISCONF: errors writing to the AOF file"]);
   });
 
   it("closes what it made", async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/log.ts";
+import { RefusalLog } from "./refusal-log.ts";
 import { isConnectionFailure, isMisrouted } from "./reply-errors.ts";
 import { markOf } from "./reply-mark.ts";
 import { type Command, type Destination, isAnswer, type Reply, type ValkeyClient } from "./valkey-client.ts";
@@ -66,6 +67,7 @@ const maxAttempts = 3;
  */
 export class SupervisedClient implements ValkeyClient {
   readonly #options: SupervisedClientOptions;
+  readonly #refusals: RefusalLog;
   #client: ValkeyClient;
   #closed = false;
   /** Attempts to replace the client that are under way, and numbers of the last one, and of the last one that succeeded. */
@@ -84,6 +86,7 @@ export class SupervisedClient implements ValkeyClient {
 
   private constructor(options: SupervisedClientOptions, client: ValkeyClient) {
     this.#options = options;
+    this.#refusals = new RefusalLog(options);
     this.#client = client;
   }
 
@@ -108,6 +111,7 @@ export class SupervisedClient implements ValkeyClient {
       const replies = await this.#client.pipeline(commands, slotOf, timeoutMs);
       // A batch is answered although nobody was reached.
       if (replies.length > 0 && replies.every(isConnectionFailure)) throw replies[0];
+      this.#refusals.noteAll(replies);
       return replies;
     };
     return await this.#supervise(place, work, (replies) => {
@@ -185,6 +189,7 @@ export class SupervisedClient implements ValkeyClient {
       else this.#failed(place);
       return result;
     } catch (reason) {
+      this.#refusals.note(reason);
       if (isUnreached(reason)) this.#failed(place);
       else this.#failingSince.delete(place);
       throw reason;

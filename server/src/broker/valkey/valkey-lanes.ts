@@ -75,7 +75,7 @@ export class ValkeyLanes implements Lanes, Disposable {
   }
 
   async listen(incarnation: bigint, onBytes: (bytes: Uint8Array, lane: number) => void): Promise<void> {
-    const { connector, valkey, clock, log, watch, timeoutMs } = this.#options;
+    const { connector, valkey, clock, log, watch, timeoutMs, keyPrefix } = this.#options;
     const { count } = this;
     // First those of this node's own inbox, then those of all.
     const channels = [incarnation, everybody].flatMap((to) =>
@@ -109,7 +109,9 @@ export class ValkeyLanes implements Lanes, Disposable {
       await this.#inbox.open();
     } catch (cause) {
       this.#retire();
-      throw new FanfareError(ErrorCode.UNAVAILABLE, "the lanes cannot be listened to", { cause });
+      // What Valkey says to a subscription is not passed on by GLIDE.
+      const text = `the lanes cannot be listened to: is Valkey in reach, and may its user subscribe to ${keyPrefix}:inbox:*?`;
+      throw new FanfareError(ErrorCode.UNAVAILABLE, text, { cause });
     }
   }
 
