@@ -10,6 +10,7 @@ import {
   textSink,
 } from "@fanfare/server";
 import { CliError } from "../cli-error.ts";
+import { warnOfFewFiles } from "./open-files.ts";
 
 /** What is to be served. */
 export interface OpenOptions {
@@ -29,12 +30,14 @@ export async function openServer({ config, devSecrets, pages }: OpenOptions): Pr
     nowMs: Date.now,
   });
   try {
-    return await startServer({
+    const server = await startServer({
       config,
       log,
       ...(devSecrets !== undefined && { devSecrets }),
       ...(pages !== undefined && existsSync(pages) && { pages }),
     });
+    if (!config.dev) warnOfFewFiles(log, config.limits);
+    return server;
   } catch (error) {
     if (error instanceof FanfareError) {
       throw new CliError("failed", `${error.message}${because(error)}`, "", { cause: error });
