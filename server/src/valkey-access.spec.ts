@@ -118,6 +118,26 @@ describe.skipIf(requireTool("valkey-server") === undefined)(
       expect(lines).toEqual([expect.stringContaining("no permissions to run the 'xadd'")]);
     });
 
+    for (const [name, start] of [
+      ["one Valkey", startStandalone],
+      ["a Valkey cluster, 3 + 3", startCluster],
+    ] as const) {
+      it(`is enough to be warned of ${name} that throws keys away`, async () => {
+        await using servers = await start();
+        for (const process of servers.processes) {
+          await process.command("ACL", "SETUSER", "fanfare", ...rule);
+          await process.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+        }
+        const policies: unknown[] = [];
+        const log = createLog({ level: "warn", sink: ({ fields }) => policies.push(fields.policy), nowMs: Date.now });
+        const credentials = { username: "fanfare", password: "password" };
+        await using _ = await open({ addresses: servers.addresses, cluster: servers.isCluster, credentials }, log);
+        const lru = Array.from({ length: servers.isCluster ? 3 : 1 }, () => "allkeys-lru");
+        await until(async () => policies.length >= lru.length);
+        expect(policies).toEqual(lru);
+      }, 60_000);
+    }
+
     it("can reach no other keys and channels", async () => {
       await using servers = await startStandalone();
       const [process] = servers.processes as [ValkeyProcess];

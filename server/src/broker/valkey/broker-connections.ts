@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Log } from "../../observe/log.ts";
 import type { RandomBytes } from "../../random.ts";
+import { warnOfEviction } from "../../valkey/eviction-policy.ts";
 import { FunctionLoader } from "../../valkey/function-loader.ts";
 import { GroupedCalls } from "../../valkey/grouped-calls.ts";
 import { isConnectionFailure } from "../../valkey/reply-errors.ts";
@@ -129,6 +130,7 @@ export class BrokerConnections implements Disposable {
     });
     await connections.topology.look();
     await connections.watch.open();
+    void warnOfEviction({ client: connections.rest, topology: connections.topology, log });
     opened.move();
     return connections;
   }
