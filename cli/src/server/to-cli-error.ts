@@ -29,6 +29,39 @@ export function toCliError(url: string, error: unknown, credential?: Credential)
   if (cause instanceof CliError) return cause;
   if (code === ErrorCode.UNAUTHENTICATED && credential !== undefined) return unknownTo(url, credential, error);
   if (refused.has(code)) return new CliError("unauthorized", message, "", { cause: error });
-  if (outOfReach.has(code)) return unreachable(url, error);
+  if (outOfReach.has(code)) {
+    const answer = answerBehind(error);
+    return answer === undefined ? unreachable(url, error) : unable(url, answer, error);
+  }
   return new CliError("failed", message, "", { cause: error });
+}
+
+/** Close codes from here on are those of Fanfare's servers. */
+const firstOwnCloseCode = 4000;
+/** A call of the control API that a server, or a proxy in front of it, has answered with "unavailable", by Connect's numbers. */
+const connectUnavailable = 14;
+
+/**
+ * What somebody has answered, itself or behind the error; undefined: nobody has. What the network fails with has a close code of the WebSocket protocol,
+ * or the system's error as its cause.
+ */
+function answerBehind(error: unknown): string | undefined {
+  if (!(error instanceof FanfareError)) return undefined;
+  const { closeCode, cause, message } = error;
+  if (closeCode !== undefined) return closeCode >= firstOwnCloseCode ? message : undefined;
+  if (!(cause instanceof Error) || cause.name !== "ConnectError") return answerBehind(cause);
+  const isAnswer = "code" in cause && cause.code === connectUnavailable && cause.cause === undefined;
+  return isAnswer ? message : undefined;
+}
+
+/** The error of a server that answers that it cannot do this now. */
+function unable(url: string, answer: string, cause: unknown): CliError {
+  return new CliError(
+    "unreachable",
+    `${url} answers that it cannot do this now: ${answer}`,
+    "try again, or at another node with --url",
+    {
+      cause,
+    },
+  );
 }
