@@ -138,6 +138,15 @@ describe.skipIf(requireTool("valkey-server") === undefined)(
       }, 60_000);
     }
 
+    it("is told what Valkey says that has no memory left, and nothing of addresses and TLS", async () => {
+      await using servers = await startStandalone();
+      await servers.processes[0]?.command("CONFIG", "SET", "maxmemory", "1");
+      await expect(open({ addresses: servers.addresses })).rejects.toMatchObject({
+        code: ErrorCode.UNAVAILABLE,
+        message: expect.stringMatching(/^Valkey at \S+ refuses what a node needs \(OOM: [^)]*\)$/),
+      });
+    });
+
     it("can reach no other keys and channels", async () => {
       await using servers = await startStandalone();
       const [process] = servers.processes as [ValkeyProcess];
@@ -185,7 +194,10 @@ describe.skipIf(openssl === undefined || requireTool("valkey-server") === undefi
       await useAll(backend);
       const clients = (await process.command("CLIENT", "LIST")).split("\n");
       expect(clients.filter((line) => line.includes(`laddr=127.0.0.1:${port}`)).length).toBeGreaterThanOrEqual(7);
-      await expect(open(access)).rejects.toMatchObject({ code: ErrorCode.UNAVAILABLE });
+      await expect(open(access)).rejects.toMatchObject({
+        code: ErrorCode.UNAVAILABLE,
+        message: expect.stringMatching("TLS and its certificate, and maxclients"),
+      });
       const missing = open({ ...access, certificateAuthorityFile: "/nowhere.pem" });
       await expect(missing).rejects.toMatchObject({ field: "valkey.certificate_authority_file" });
     }, 60_000);

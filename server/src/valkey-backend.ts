@@ -11,6 +11,7 @@ import { ValkeyMessageLog } from "./log/valkey/valkey-message-log.ts";
 import type { ValkeyFigures } from "./observe/cluster-metrics.ts";
 import type { Log } from "./observe/log.ts";
 import { type RandomBytes, systemRandom } from "./random.ts";
+import { refusalOf } from "./valkey/reply-errors.ts";
 import { glideConnector, type ValkeyConnector } from "./valkey/valkey-client.ts";
 import type { ValkeyOptions } from "./valkey/valkey-options.ts";
 
@@ -138,7 +139,14 @@ function startError(cause: unknown, { addresses, cluster }: ResolvedValkey): Fan
     const text = `Valkey at ${where} refuses the user or password: check valkey.username and the variable that valkey.password_environment names`;
     return new FanfareError(ErrorCode.UNAUTHENTICATED, text, { cause, field: "valkey.password_environment" });
   }
-  const text = `Valkey at ${where} cannot be used: check valkey.addresses, that it is ${cluster ? "a" : "no"} cluster, and TLS (${wordsOf(cause as Error)})`;
+  const words = wordsOf(cause as Error);
+  if (refusalOf(cause) !== undefined) {
+    const text = `Valkey at ${where} refuses what a node needs (${words})`;
+    return new FanfareError(ErrorCode.UNAVAILABLE, text, { cause, field: "valkey.addresses" });
+  }
+  // As a rule GLIDE says no more than that time has passed.
+  const advice = `valkey.addresses, that it is ${cluster ? "a" : "no"} cluster, TLS and its certificate, and maxclients of Valkey`;
+  const text = `Valkey at ${where} cannot be used: check ${advice} (${words})`;
   return new FanfareError(ErrorCode.UNAVAILABLE, text, { cause, field: "valkey.addresses" });
 }
 
