@@ -15,12 +15,12 @@ const seedsToNotice: Readonly<Record<Sabotage, number>> = {
   "lie-about-replicas": 200,
   "lose-records": 40,
   "lose-words": 10,
-  "forget-players": 10,
+  "forget-players": 20,
   "forget-cursors": 6,
   "forget-keys": 155,
-  "forget-settings": 10,
+  "forget-settings": 15,
   "forget-clears": 26,
-  "exceed-bounds": 150,
+  "exceed-bounds": 170,
   "swap-messages": 120,
 };
 
