@@ -39,7 +39,7 @@ export class Nginx implements AsyncDisposable {
     if (!config.includes(`listen 127.0.0.1:${port};`) || !config.includes(servers)) {
       throw new Error("deploy/nginx.conf has other addresses than this test replaces");
     }
-    await writeFile(join(folder, "nginx.conf"), `daemon off;\npid ${folder}/pid;\nerror_log stderr warn;\n${config}`);
+    await writeFile(join(folder, "nginx.conf"), `daemon off;\npid ${folder}/pid;\nerror_log stderr crit;\n${config}`);
     const child = spawn(path, ["-p", folder, "-c", "nginx.conf"], { stdio: ["ignore", "ignore", "inherit"] });
     const started = new Nginx(`http://127.0.0.1:${port}`, child, folder);
     for (;;) {
