@@ -2,7 +2,7 @@ import { Outcome } from "@fanfare/sdk-core";
 import type { BackendCall } from "../game-backend.ts";
 import { type Ledger, type Published, playerOf, type Subscriber } from "../ledger.ts";
 import { type Plan, roomyQueueBytes, type Step } from "../plan.ts";
-import { tellsOfClear } from "./cleared.ts";
+import { mayBeCleared, tellsOfClear } from "./cleared.ts";
 import { isOwed } from "./guarantees.ts";
 import { checkNoFlicker } from "./presence.ts";
 
@@ -77,12 +77,13 @@ function callsOf(calls: readonly BackendCall[]): string[] {
     .map(({ name, step, playerId, error }) => `${name}, ${step.do} ${playerId}, ${error ?? "is not answered"}`);
 }
 
-/** Who stays can store how far it has read, and read a log. */
-function logsOf({ commits, refusedPages }: Ledger): string[] {
-  return [
-    ...commits.map(({ by, channel, error, endedMs }) => ({ by, channel, error: endedMs === undefined ? "" : error })),
-    ...refusedPages,
-  ]
+/** Who stays can store how far it has read, unless the log was cleared since, and read a log. */
+function logsOf({ commits, clears, refusedPages }: Ledger): string[] {
+  const refused = commits.filter(
+    ({ channel, position, error, endedMs }) =>
+      endedMs !== undefined && !(error.startsWith("POSITION_INVALID") && mayBeCleared(clears, channel, position)),
+  );
+  return [...refused, ...refusedPages]
     .filter(({ error }) => error !== "" && !/^(SESSION_ENDED|CANCELLED|BANNED)\b/.test(error))
     .map(({ by, channel, error }) => `${by} is refused in ${channel} (${error}), and nothing has gone wrong`);
 }
