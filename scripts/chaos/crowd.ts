@@ -241,14 +241,18 @@ export class Crowd implements AsyncDisposable {
   /** Newcomers, one after the other, through faults and all. */
   async #probe(prober: number): Promise<void> {
     for (let i = prober; this.#isTalking; i += probers) {
-      try {
-        const client = await timed(this.connects, this.#connect(`probe-${i % 50}`, "game"));
-        await timed(this.subscribes, client.join(`live:${i % this.#options.groups}`));
-        await client.close();
-      } catch {
-        this.failedProbes++;
-      }
+      await this.#visit(`probe-${i % 50}`, `live:${i % this.#options.groups}`).catch(() => this.failedProbes++);
       await pause(100);
+    }
+  }
+
+  /** A newcomer connects, joins and goes; so, too, one who cannot join, or it would look for a server for as long as the process lives. */
+  async #visit(player: string, group: string): Promise<void> {
+    const client = await timed(this.connects, this.#connect(player, "game"));
+    try {
+      await timed(this.subscribes, client.join(group));
+    } finally {
+      await client.close();
     }
   }
 }
