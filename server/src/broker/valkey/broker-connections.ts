@@ -3,11 +3,12 @@ import type { Clock } from "../../clock.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Log } from "../../observe/log.ts";
 import type { RandomBytes } from "../../random.ts";
+import { Caller } from "../../valkey/caller.ts";
 import { warnOfEviction } from "../../valkey/eviction-policy.ts";
 import { FunctionLoader } from "../../valkey/function-loader.ts";
 import { GroupedCalls } from "../../valkey/grouped-calls.ts";
 import { isConnectionFailure } from "../../valkey/reply-errors.ts";
-import { markOf } from "../../valkey/reply-mark.ts";
+import { lineOf, markOf } from "../../valkey/reply-mark.ts";
 import { ShardWatch } from "../../valkey/shard-watch.ts";
 import { type ClientCounts, countsOf, SupervisedClient, type WhoAnswers } from "../../valkey/supervised-client.ts";
 import { Topology } from "../../valkey/topology.ts";
@@ -60,6 +61,7 @@ export class BrokerConnections implements Disposable {
   readonly routeReads: TrustedReads;
   readonly #reads: TrustedReads;
   readonly #changes: GroupedCalls;
+  readonly #caller: Caller;
   readonly #clients: readonly SupervisedClient[];
   readonly #callTimeoutMs: number;
   readonly #requestTimeoutMs: number;
@@ -78,6 +80,7 @@ export class BrokerConnections implements Disposable {
     this.#callTimeoutMs = callTimeoutMs;
     this.keys = new BrokerKeys(keyPrefix);
     this.random = random;
+    this.#caller = new Caller(random);
     this.cluster = valkey.cluster;
     this.clock = clock;
     this.lanes = lanes;
@@ -159,6 +162,16 @@ export class BrokerConnections implements Disposable {
     const bytes = args.reduce((sum, arg) => sum + arg.length, 200);
     const { reply, acknowledged } = await this.#changes.call(tag, command, bytes);
     if (reply === undefined || acknowledged === undefined) throw unavailable("has not confirmed a change in time");
+    return reply;
+  }
+
+  /**
+   * As {@link change}, for a function that carries out a change of a key once, whenever it comes, and takes behind the first argument who calls and which of
+   * its changes it is.
+   */
+  async changeOnce(called: string, key: TaggedKey, args: readonly CommandPart[]): Promise<Reply> {
+    const reply = await this.change(called, key, [...this.#caller.next(), ...args]);
+    if (lineOf(reply)[0] === "late") throw unavailable("has carried out a later change before this one");
     return reply;
   }
 

@@ -1,4 +1,5 @@
 import { functionLibrary } from "../../valkey/function-library.ts";
+import { onceOnly } from "../../valkey/lua/once.ts";
 import { markFunctions, numberText, replyMark } from "../../valkey/lua/reply-mark.ts";
 import { hashFunctions } from "./lua/hashes.ts";
 import { membershipFunctions } from "./lua/memberships.ts";
@@ -12,7 +13,7 @@ import { standingFunctions } from "./lua/standing.ts";
  * Version of the functions. What is loaded under a version never changes, so nodes of two releases use one Valkey side by side: a change of
  * the code below needs a new version, and must read and write the same keys as the version before it.
  */
-const version = 4;
+const version = 5;
 
 /** Library and function names begin with it. */
 export const brokerFunctionPrefix = `fanfare_broker_${version}`;
@@ -44,6 +45,7 @@ export const brokerFunctions = functionLibrary(brokerFunctionPrefix, [
   numberText,
   replyMark,
   markFunctions,
+  onceOnly,
   hashFunctions,
   routeFunctions,
   sessionFunctions,

@@ -1,10 +1,8 @@
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../../fanfare-error.ts";
-import { randomId } from "../../random.ts";
 import { lineOf } from "../../valkey/reply-mark.ts";
 import type { MembershipStore, NamePage, PlayerMemberships } from "../membership-store.ts";
 import type { BrokerConnections } from "./broker-connections.ts";
-import { hexOf } from "./broker-keys.ts";
 
 /**
  * Memberships in Valkey, described in `lua/memberships.ts`: the groups of a player, which count, and behind each change the members of the group, in
@@ -61,10 +59,10 @@ export class ValkeyMembershipStore implements MembershipStore {
     isMember: boolean,
     maxGroups: number,
   ): Promise<{ readonly changed: boolean; readonly version: number }> {
-    const { keys, random } = this.#connections;
+    const { keys } = this.#connections;
     const member = isMember ? "1" : "0";
-    const args = [group, member, hexOf(randomId(random)), String(maxGroups)];
-    const reply = await this.#connections.change("member_change", keys.groupsOf(appId, playerId), args);
+    const args = [group, member, String(maxGroups)];
+    const reply = await this.#connections.changeOnce("member_change", keys.groupsOf(appId, playerId), args);
     const [answer, , version = "0"] = lineOf(reply);
     if (answer === "full")
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `a player is in at most ${maxGroups} groups`);

@@ -46,7 +46,8 @@ export class ValkeySettingsStore implements SettingsStore {
   async setNamespace(appId: string, name: string, namespace: Uint8Array | undefined): Promise<number> {
     const value = namespace === undefined ? removed : Buffer.concat([Uint8Array.of(setMark), namespace]);
     const settings = this.#connections.keys.settings();
-    return Number(lineOf(await this.#connections.change("settings_set", settings, [`${appId}/${name}`, value]))[2]);
+    const reply = await this.#connections.changeOnce("settings_set", settings, [`${appId}/${name}`, value]);
+    return Number(lineOf(reply)[2]);
   }
 
   async putApp(appId: string, definition: Uint8Array, basedOn: number): Promise<number | undefined> {

@@ -1,4 +1,5 @@
 import { lineOf } from "../../valkey/reply-mark.ts";
+import type { Reply } from "../../valkey/valkey-client.ts";
 import type { Standing, StandingStore } from "../standing-store.ts";
 import type { BrokerConnections } from "./broker-connections.ts";
 
@@ -12,26 +13,32 @@ export class ValkeyStandingStore implements StandingStore {
 
   async get(appId: string, playerId: string): Promise<Standing> {
     const standing = this.#connections.keys.standing(appId, playerId);
-    const [banned, reason, revoked, kicked] = await this.#connections.read("read", standing, ["b", "w", "t", "k"]);
-    const bannedUntilMs = banned === null ? undefined : timeOf(String(banned));
-    const isBanned = bannedUntilMs !== undefined && bannedUntilMs > this.#connections.clock.nowMs();
+    const fields = ["b", "w", "t", "x", "k", "y"];
+    const [banned, reason, revoked, revokedUntil, kicked, kickedUntil] = await this.#connections.read(
+      "read",
+      standing,
+      fields,
+    );
+    const nowMs = this.#connections.clock.nowMs();
+    const stands = (until: Reply | undefined) => until !== null && timeOf(String(until)) > nowMs;
+    const isBanned = stands(banned);
     return {
-      bannedUntilMs: isBanned ? bannedUntilMs : undefined,
+      bannedUntilMs: isBanned ? timeOf(String(banned)) : undefined,
       banReason: isBanned ? String(reason ?? "") : "",
-      revokedBeforeMs: Number(revoked ?? 0),
-      kickedAtMs: Number(kicked ?? 0),
+      revokedBeforeMs: stands(revokedUntil) ? Number(revoked) : 0,
+      kickedAtMs: stands(kickedUntil) ? Number(kicked) : 0,
     };
   }
 
   async ban(appId: string, playerId: string, untilMs: number, reason: string): Promise<void> {
     const until = untilMs === Number.POSITIVE_INFINITY ? forGood : String(Math.ceil(untilMs));
     const standing = this.#connections.keys.standing(appId, playerId);
-    await this.#connections.change("standing_ban", standing, [until, reason]);
+    await this.#connections.changeOnce("standing_ban", standing, [until, reason]);
   }
 
   async unban(appId: string, playerId: string): Promise<boolean> {
     const standing = this.#connections.keys.standing(appId, playerId);
-    return lineOf(await this.#connections.change("standing_unban", standing, []))[2] === "1";
+    return lineOf(await this.#connections.changeOnce("standing_unban", standing, []))[2] === "1";
   }
 
   async revoke(appId: string, playerId: string, beforeMs: number, lifeMs: number): Promise<void> {
@@ -42,7 +49,7 @@ export class ValkeyStandingStore implements StandingStore {
 
   async kick(appId: string, playerId: string, lifeMs: number): Promise<void> {
     const standing = this.#connections.keys.standing(appId, playerId);
-    await this.#connections.change("standing_kick", standing, [String(Math.ceil(lifeMs))]);
+    await this.#connections.changeOnce("standing_kick", standing, [String(Math.ceil(lifeMs))]);
   }
 }
 

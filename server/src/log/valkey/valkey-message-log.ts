@@ -4,6 +4,7 @@ import type { ResolvedRetention } from "../../config/channel-policy.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import { type RandomBytes, randomTag, systemRandom } from "../../random.ts";
 import type { CallResult } from "../../valkey/call-group.ts";
+import { Caller } from "../../valkey/caller.ts";
 import { lineOf } from "../../valkey/reply-mark.ts";
 import type { Command, Reply } from "../../valkey/valkey-client.ts";
 import { repeatWindow } from "../identity-table.ts";
@@ -35,6 +36,7 @@ const maxReadTries = 4;
 export class ValkeyMessageLog implements MessageLog {
   readonly #connections: LogConnections;
   readonly #random: RandomBytes;
+  readonly #caller: Caller;
   readonly #proven = new ProvenHeads();
 
   /**
@@ -44,6 +46,7 @@ export class ValkeyMessageLog implements MessageLog {
   constructor(connections: LogConnections, random = systemRandom) {
     this.#connections = connections;
     this.#random = random;
+    this.#caller = new Caller(random);
   }
 
   async append(request: AppendRequest): Promise<AppendResult> {
@@ -176,8 +179,8 @@ export class ValkeyMessageLog implements MessageLog {
   }
 
   async clear(channel: LogChannel, policy: LogPolicy): Promise<LogPosition> {
-    const [, , epoch, head] = lineOf(await this.#change("clear", channel, policy, []));
-    const position = parsePosition(epoch, head);
+    const [, , epoch] = lineOf(await this.#change("clear", channel, policy, this.#caller.next()));
+    const position = parsePosition(epoch, "0-0");
     this.#proven.note(this.#keys(channel).tag, position);
     return position;
   }

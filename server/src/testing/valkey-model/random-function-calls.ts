@@ -21,7 +21,7 @@ export const verdictsByFunction: Readonly<Record<string, readonly string[]>> = {
   [`${brokerFunctionPrefix}_index_change`]: ["ok"],
   [`${brokerFunctionPrefix}_index_page`]: ["ok"],
   [`${brokerFunctionPrefix}_mark`]: ["ok"],
-  [`${brokerFunctionPrefix}_member_change`]: ["changed", "full", "same"],
+  [`${brokerFunctionPrefix}_member_change`]: ["changed", "full", "late", "same"],
   [`${brokerFunctionPrefix}_read`]: ["ok"],
   [`${brokerFunctionPrefix}_registry_remove`]: ["ok"],
   [`${brokerFunctionPrefix}_registry_renew`]: ["new", "renewed"],
@@ -32,11 +32,11 @@ export const verdictsByFunction: Readonly<Record<string, readonly string[]>> = {
   [`${brokerFunctionPrefix}_session_extend`]: ["ok"],
   [`${brokerFunctionPrefix}_settings_delete_app`]: ["ok", "stale"],
   [`${brokerFunctionPrefix}_settings_put_app`]: ["ok", "stale"],
-  [`${brokerFunctionPrefix}_settings_set`]: ["ok"],
-  [`${brokerFunctionPrefix}_standing_ban`]: ["ok"],
-  [`${brokerFunctionPrefix}_standing_kick`]: ["ok"],
+  [`${brokerFunctionPrefix}_settings_set`]: ["late", "ok"],
+  [`${brokerFunctionPrefix}_standing_ban`]: ["late", "ok"],
+  [`${brokerFunctionPrefix}_standing_kick`]: ["late", "ok"],
   [`${brokerFunctionPrefix}_standing_revoke`]: ["ok"],
-  [`${brokerFunctionPrefix}_standing_unban`]: ["ok 0", "ok 1"],
+  [`${brokerFunctionPrefix}_standing_unban`]: ["late", "ok 0", "ok 1"],
   [`${brokerFunctionPrefix}_touch`]: ["ok"],
 };
 
@@ -59,6 +59,7 @@ export class RandomFunctionCalls {
   /** Seqs that an origin has published to a log; the one below each was left out. */
   readonly #published = new Map<string, string[]>();
   #seq = 0;
+  #draws = 0;
 
   /** @param prefix before each key */
   constructor(random: Random, isCluster: boolean, prefix: string) {
@@ -71,6 +72,7 @@ export class RandomFunctionCalls {
   }
 
   ofLog(): Command {
+    this.#draws++;
     const log = `${this.#prefix}:{log${this.#random.below(this.#logs)}}`;
     const keys = [`${log}:log`, `${log}:meta`];
     const call = (name: string, ...args: string[]): Command => {
@@ -96,7 +98,7 @@ export class RandomFunctionCalls {
       () => call("look", this.#number(4), ...retention),
       () => call("prove", ...position()),
       () => call("delete", ...position()),
-      () => (this.#random.chance(0.3) ? call("clear") : ["HGETALL", `${log}:meta`]),
+      () => (this.#random.chance(0.3) ? call("clear", ...this.#caller()) : ["HGETALL", `${log}:meta`]),
       () => (this.#random.chance(0.1) ? call("erase") : ofOne("erase", "touch")),
       () => ofOne("commit_cursor", "cursors", ...cursor, "2", "60000"),
       () => ofOne("cursor", "cursors", this.#random.pick(words)),
@@ -108,6 +110,7 @@ export class RandomFunctionCalls {
   }
 
   ofBroker(): Command {
+    this.#draws++;
     const call = (name: string, kind: string, ...args: string[]) => this.#ofBroker(name, this.#key(kind), ...args);
     const node = this.#random.pick(nodes);
     const word = this.#random.pick(words);
@@ -123,17 +126,17 @@ export class RandomFunctionCalls {
       ...Array.from({ length: 5 }, () => call("session_claim", "session", ...claim)),
       call("session_extend", "session", node, "90000"),
       call("session_end", "session", node, this.#random.pick(["", "4007"]), "60000"),
-      call("member_change", "member", word, yesOrNo, this.#number(20), "3"),
-      call("member_change", "member", word, "1", this.#number(20), "3"),
+      call("member_change", "member", ...this.#caller(), word, yesOrNo, "3"),
+      call("member_change", "member", ...this.#caller(), word, "1", "3"),
       call("index_change", "index", word, yesOrNo, this.#number(100)),
       call("index_page", "index", this.#random.pick(["", "b"]), "2"),
-      call("standing_ban", "standing", this.#random.pick(["inf", "99999999999999"]), "why"),
-      call("standing_unban", "standing"),
+      call("standing_ban", "standing", ...this.#caller(), this.#random.pick(["inf", "99999999999999"]), "why"),
+      call("standing_unban", "standing", ...this.#caller("0")),
       call("standing_revoke", "standing", "99999999999999", "60000"),
-      call("standing_kick", "standing", "60000"),
+      call("standing_kick", "standing", ...this.#caller(), "60000"),
       call("registry_renew", "registry", node, `record ${node}`, "600000"),
       call("registry_remove", "registry", node),
-      call("settings_set", "settings", word, this.#random.pick(words)),
+      call("settings_set", "settings", ...this.#caller(), word, this.#random.pick(words)),
       call("settings_put_app", "settings", ...change, word),
       call("settings_delete_app", "settings", ...change, yesOrNo),
       call("read", "settings"),
@@ -150,6 +153,12 @@ export class RandomFunctionCalls {
 
   #ofBroker(name: string, key: string, ...args: string[]): Command {
     return ["FCALL", `${brokerFunctionPrefix}_${name}`, "1", key, this.#cluster, ...args];
+  }
+
+  /** Of a change that is carried out once: who calls, and the number, which grows, and is sometimes the last again, or an older one. @param of tells callers apart
+   * whose changes are answered otherwise. */
+  #caller(of = ""): string[] {
+    return [`${this.#random.pick(nodes)}${of}`, `${Math.floor(this.#draws / 3) + this.#random.below(8)}`];
   }
 
   /** Of a route: whose it is, and its sequence. */

@@ -1,8 +1,8 @@
 /**
  * Lua: memberships.
  *
- * The groups of a player are a hash: `g<group>` to the version with which the player became a member; `v` the version of the last change; `n` the
- * nonce of that change, by which its repeat is recognised, and `w` what it was answered. A player without groups is remembered for a day.
+ * The groups of a player are a hash: `g<group>` to the version with which the player became a member; `v` the version of the last change; `n` who has
+ * changed it lately, see `once.ts`; and `w`, which functions before the fifth version count on. A player without groups is remembered for a day.
  *
  * The members of a group are a sorted set, written after the player's hash: a member's name with score 0, and, for ten minutes, each changed name
  * behind a byte 255 with the version of its change as score, so that a change that comes late loses. No name begins with that byte, so the names
@@ -13,32 +13,32 @@ local EMPTY_LIFE_MS = 24 * 60 * 60 * 1000
 local CHANGE_LIFE_MS = 10 * 60 * 1000
 local CHANGE = '\\255'
 
--- Arguments: is cluster, group, '1' to become a member and '0' to be none any more, nonce, most groups.
--- Answers '<changed, same or full> <mark> <version>'.
+-- Arguments: is cluster, caller, number, group, '1' to become a member and '0' to be none any more, most groups.
+-- Answers '<changed, same, full or late> <mark> <version>'.
 local function member_change(keys, args)
-  local key, field, is_member, nonce = keys[1], 'g' .. args[2], args[3] == '1', args[4]
-  local version, last_nonce, last_answer, since = unpack(server.call('HMGET', key, 'v', 'n', 'w', field), 1, 4)
+  local key, field, is_member = keys[1], 'g' .. args[4], args[5] == '1'
+  local version, since = unpack(server.call('HMGET', key, 'v', field), 1, 2)
   local count = server.call('HLEN', key) - (version and 3 or 0)
-  local answer = 'changed'
-  if nonce == last_nonce then
-    answer = last_answer
-  elseif is_member and not since and count >= tonumber(args[5]) then
-    answer = 'full'
-  elseif is_member == (since and true or false) then
-    answer = 'same'
-  else
-    version = text(next_version(version))
-    if is_member then
+  local verdict, digits = once(key, 'n', args[2], args[3], now_ms(), function()
+    local answer = 'changed'
+    if is_member and not since and count >= tonumber(args[6]) then
+      answer = 'full'
+    elseif is_member == (since and true or false) then
+      answer = 'same'
+    elseif is_member then
+      version = text(next_version(version))
       server.call('HSET', key, field, version)
-      server.call('PERSIST', key)
+      count = count + 1
     else
+      version = text(next_version(version))
       server.call('HDEL', key, field)
-      if count == 1 then server.call('PEXPIRE', key, text(EMPTY_LIFE_MS)) end
+      count = count - 1
     end
-    server.call('HSET', key, 'v', version, 'n', nonce, 'w', answer)
-  end
-  write_nothing(key)
-  return answer .. ' ' .. mark(args[1]) .. ' ' .. (version or '0')
+    server.call('HSET', key, 'v', version or '0', 'w', answer)
+    return answer, version or '0'
+  end)
+  if count == 0 then server.call('PEXPIRE', key, text(EMPTY_LIFE_MS)) else server.call('PERSIST', key) end
+  return verdict .. ' ' .. mark(args[1]) .. ' ' .. digits
 end
 
 -- Arguments: is cluster, player, '1' or '0' as above, version. Answers 'ok <mark>'.

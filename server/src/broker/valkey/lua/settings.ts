@@ -1,14 +1,18 @@
 /**
  * Lua: what was set at run time, one hash: `v` the version; `<app>/<namespace>` to '1' and the encoded namespace, or '0' if it was removed;
- * `app:<app>` to an encoded app; `n` the nonce of the last change of an app, by which its repeat is recognised. Releases before the second version of
+ * `app:<app>` to an encoded app; `n` the nonce of the last change of an app, by which its repeat is recognised; `!` who has set something lately, see
+ * `once.ts`. Releases before the second version of
  * these functions take fields that begin with `app:` for settings of an app that cannot exist.
  */
 export const settingsFunctions = `
--- Arguments: is cluster, field, value. Answers 'ok <mark> <version>'.
+-- Arguments: is cluster, caller, number, field, value. Answers '<ok or late> <mark> <version>'.
 local function settings_set(keys, args)
-  local version = text(next_version(server.call('HGET', keys[1], 'v')))
-  server.call('HSET', keys[1], args[2], args[3], 'v', version)
-  return 'ok ' .. mark(args[1]) .. ' ' .. version
+  local verdict, version = once(keys[1], '!', args[2], args[3], now_ms(), function()
+    local next = text(next_version(server.call('HGET', keys[1], 'v')))
+    server.call('HSET', keys[1], args[4], args[5], 'v', next)
+    return 'ok', next
+  end)
+  return verdict .. ' ' .. mark(args[1]) .. ' ' .. version
 end
 
 -- Carries out a change that is based on a version. Answers 'ok <mark> <version>', or 'stale <mark> <version>' if there is a newer one.

@@ -13,7 +13,8 @@ import { numberText, replyMark } from "../../../valkey/lua/reply-mark.ts";
  * `KEYS[2]` is a hash: `e` epoch; `t` the newest entry that was trimmed, as an id; `h` the head as of the last append, for when the stream has
  * expired; `n` when that was; `a` the age in ms that it was to be kept; `w` the time of the last write that was made for WAIT's sake; `c`
  * how many `d<offset>` there are, the tags of deleted entries; `g`, `s`, `i` the current generation of identities (0 or 1), its beginning and
- * its size; `p` when the expiries were set; `o<g>:<origin>` seq, epoch, offset and tag of an origin's newest append; `k<g>:<key>` the same of an idempotency key.
+ * its size; `p` when the expiries were set; `x` who has cleared it lately, see
+ * `once.ts`; `o<g>:<origin>` seq, epoch, offset and tag of an origin's newest append; `k<g>:<key>` the same of an idempotency key.
  *
  * The stream expires once all its entries have aged; the hash 30 days later. A hash whose stream is gone too early has lost entries: that is a
  * new epoch, as is a stream without its hash.
