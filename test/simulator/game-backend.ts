@@ -70,7 +70,11 @@ export class GameBackend {
 
   /** Until when somebody may be banned. */
   get bannedUntilMs(): number {
-    const ends = this.calls.map(({ step, endedMs = 0 }) => (step.do === "ban" ? endedMs + step.forMs + banSlackMs : 0));
+    // What has no answer may be carried out yet.
+    const { nowMs } = this.#around.simulation;
+    const ends = this.calls.map(({ step, endedMs = nowMs }) =>
+      step.do === "ban" ? endedMs + step.forMs + banSlackMs : 0,
+    );
     return Math.max(0, ...ends);
   }
 

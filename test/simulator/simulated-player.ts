@@ -176,7 +176,12 @@ export class SimulatedPlayer {
       const askedMs = from === undefined ? this.#around.simulation.nowMs : undefined;
       client.join(group, from === undefined ? presence : { from }).then(
         (channel) => this.#watch(group, channel, askedMs),
-        (reason: unknown) => this.#around.trace?.(`${this.name} could not join ${group}: ${String(reason)}`),
+        (reason: unknown) => {
+          this.#around.trace?.(`${this.name} could not join ${group}: ${String(reason)}`);
+          // Who has just sent again all that was not answered is asked to wait.
+          if (!(reason instanceof FanfareError) || reason.code !== ErrorCode.RATE_LIMITED) return;
+          this.#around.simulation.after(reason.retryAfterMs, () => this.join(group, from));
+        },
       );
     });
   }

@@ -2,7 +2,7 @@ import { Outcome } from "@fanfare/sdk-core";
 import type { BackendCall } from "../game-backend.ts";
 import { type Ledger, type Published, playerOf, type Subscriber } from "../ledger.ts";
 import { type Plan, roomyQueueBytes, type Step } from "../plan.ts";
-import { mayBeCleared, tellsOfClear } from "./cleared.ts";
+import { mayBeCleared, tellsOfClear, wasCleared } from "./cleared.ts";
 import { isOwed } from "./guarantees.ts";
 import { checkNoFlicker } from "./presence.ts";
 
@@ -49,20 +49,21 @@ function gapsOf({ by, channel, received }: Subscriber, { maxMessages }: Plan, { 
   });
 }
 
-/** Every message is delivered or stored, if its publisher stays to hear it. A short log may have forgotten what is repeated. */
+/** Every message is delivered or stored, if its publisher stays to hear it. A log that is short, or was cleared meanwhile, may have forgotten what is repeated. */
 function outcomesOf(
-  { published, subscribers }: Ledger,
+  { published, subscribers, clears }: Ledger,
   { maxMessages }: Plan,
   canStay: (by: string) => boolean,
 ): string[] {
   const closedMs = new Map(
     subscribers.filter(({ channel }) => channel === "broadcast").map((one) => [one.by, one.endedMs]),
   );
-  return [...published.values()].flatMap(({ id, by, isVolatile, outcome, answeredMs, error }) => {
+  return [...published.values()].flatMap(({ id, by, channel, isVolatile, outcome, beganMs, answeredMs, error }) => {
     const leftMs = closedMs.get(by);
     const isHeard = leftMs === undefined || (answeredMs !== undefined && answeredMs < leftMs);
     const isWell = outcome === Outcome.DELIVERED || outcome === Outcome.STORED || outcome === Outcome.OFFLINE;
-    const isForgotten = outcome === Outcome.UNKNOWN && error.endsWith("identity forgotten") && maxMessages < 100;
+    const mayForget = maxMessages < 100 || wasCleared(clears, channel, beganMs, answeredMs);
+    const isForgotten = outcome === Outcome.UNKNOWN && error.endsWith("identity forgotten") && mayForget;
     if (isVolatile || !isHeard || isWell || isForgotten || !canStay(by)) return [];
     return [
       `${id} is ${outcome === undefined ? "not answered" : Outcome[outcome]} (${error}), and nothing has gone wrong`,

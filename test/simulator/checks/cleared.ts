@@ -45,6 +45,11 @@ export function mayBeCleared(
   );
 }
 
+/** Whether a log may have been cleared within a time. */
+export function wasCleared(clears: readonly Clear[], channel: string, fromMs: number, toMs = Infinity): boolean {
+  return clears.some((one) => one.channel === channel && one.beganMs <= toMs && (one.endedMs ?? Infinity) >= fromMs);
+}
+
 /** Whether a gap tells of a clear. */
 export function tellsOfClear(clears: readonly Clear[], channel: string, gap: Received): boolean {
   if (gap.type !== "gap" || gap.reason !== "EPOCH") return false;
