@@ -175,6 +175,7 @@ export class AppHub implements LocalDelivery<Session> {
       features: arrival.features,
       attempt: arrival.attempt,
       generation: arrival.attempt,
+      movedAtMs: moved ? clock.monotonicMs() : undefined,
       results: new PublishResults(limits.maxPendingRequests),
       calls: new PendingCalls(clock),
       publishBucket: new TokenBucket(limits.publishesPerSecond, limits.publishBurst, clock.monotonicMs()),

@@ -323,6 +323,30 @@ describe("ChannelPresence", () => {
       }
     });
 
+    it("shows who comes from another node what was told there a moment ago, and nobody as gone who stays", async () => {
+      presence = make({ peers: asks(20n) });
+      watching(1n);
+      presence.receive(20n, sectionOf(5n));
+      await settled();
+      clock.advance(tickMs);
+      const moved = new Watcher(2n);
+      Object.assign(moved.subscription.session, { movedAtMs: clock.monotonicMs() });
+      presence.join(moved.subscription);
+      presence.watch(moved.subscription);
+      clock.advance(tickMs);
+      presence.receive(20n, sectionOf(5n, 6n));
+      clock.advance(399 - tickMs);
+      const stays = watching(3n);
+      clock.advance(100);
+      expect([moved.events.length, stays.events.length]).toEqual([0, 1]);
+      clock.advance(tickMs);
+      expect([...moved.members.keys()].sort()).toEqual([1n, 2n, 3n, 5n, 6n]);
+      // Later it waits for nothing: what it asks for then it has not seen elsewhere.
+      presence.watch(moved.subscription);
+      clock.advance(tickMs);
+      expect(moved.events.length).toBe(2);
+    });
+
     it("shows at once where no other node has the channel", async () => {
       presence = make({ peers: asks() });
       const watcher = watching(1n);

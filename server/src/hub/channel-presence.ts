@@ -53,7 +53,10 @@ interface Awaited {
   readonly timer: Timer;
 }
 
-/** How long whoever watches first waits for what other nodes tell, in milliseconds. */
+/**
+ * How long whoever watches first waits for what other nodes tell, in milliseconds; and how long who comes from another node does, because what was told there
+ * can be on its way here.
+ */
 const sectionsMs = 500;
 /** How long the entry of a session that goes on at another node stays, at the least and in ticks: until the other's is known. */
 const minLingerMs = 1_000;
@@ -66,7 +69,7 @@ const lingerTicks = 5;
  * Changes are gathered and told in ticks: first the diff to those who watch already, then one shared snapshot to those who began to
  * since the last tick. A tick without changes and newcomers does not happen. The first change after a rest is told at once. Other nodes watch as
  * sessions do. Where nobody watched before, the snapshot waits for what other nodes tell: who comes back to a channel at this node is not to see those
- * go who are at others.
+ * go who are at others. Whoever comes from another node waits as well: who has joined there a moment ago is not to be seen going, and coming again.
  */
 export class ChannelPresence {
   readonly #options: ChannelPresenceOptions;
@@ -79,6 +82,8 @@ export class ChannelPresence {
   readonly #remote: RemoteSections;
   readonly #lingering = new Map<bigint, Timer>();
   #awaited: Awaited | undefined;
+  /** Who has come from another node, and waits. */
+  readonly #arriving = new Map<Subscription, Timer>();
   #timer: Timer | undefined;
   #lastTickMs = Number.NEGATIVE_INFINITY;
   #countsChanged = false;
@@ -130,6 +135,7 @@ export class ChannelPresence {
     const { link } = subscription.session;
     if (link !== undefined) this.#view.frameBytes = Math.min(this.#view.frameBytes, link.queueBytes * wordShare);
     if (isFirst) this.#awaitSections();
+    else this.#awaitNews(subscription);
     if (this.#awaited === undefined) this.#schedule();
   }
 
@@ -144,6 +150,17 @@ export class ChannelPresence {
       awaited.nodes = new Set(nodes.filter((node) => !this.#remote.isKnown(node)));
       if (awaited.nodes.size === 0) this.#endWait();
     });
+  }
+
+  #awaitNews(subscription: Subscription): void {
+    const { clock } = this.#options;
+    const leftMs = (subscription.session.movedAtMs ?? Number.NEGATIVE_INFINITY) + sectionsMs - clock.monotonicMs();
+    if (leftMs <= 0 || this.#arriving.has(subscription)) return;
+    const timer = clock.setTimer(leftMs, () => {
+      this.#arriving.delete(subscription);
+      this.#schedule();
+    });
+    this.#arriving.set(subscription, timer);
   }
 
   /** What is awaited of a node has come, or does not come any more. */
@@ -164,6 +181,8 @@ export class ChannelPresence {
 
   unwatch(subscription: Subscription): void {
     const before = this.#here.size;
+    this.#arriving.get(subscription)?.cancel();
+    this.#arriving.delete(subscription);
     this.#here.delete(subscription);
     if (before === 0 || this.#here.size > 0) return;
     this.#cancelWait();
@@ -218,6 +237,8 @@ export class ChannelPresence {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#cancelWait();
+    for (const timer of this.#arriving.values()) timer.cancel();
+    this.#arriving.clear();
     this.#here.dispose();
     for (const timer of this.#lingering.values()) timer.cancel();
     this.#lingering.clear();
@@ -291,7 +312,7 @@ export class ChannelPresence {
     const { sessions, players } = this.#view.counts;
     const all = { sessions: sessions + hidden.sessions, players: players + hidden.players };
     this.#here.tell({
-      newcomersWait: this.#awaited !== undefined,
+      waits: (subscription) => this.#awaited !== undefined || this.#arriving.has(subscription),
       countsChanged,
       diffs: this.#view.takeDiffs(),
       tellsMembers: hidden.sessions === 0 && this.#tellsMembers(all.sessions),
@@ -301,7 +322,7 @@ export class ChannelPresence {
     if (this.#own === this.#view) return;
     const { counts } = this.#own;
     this.#peers.tell({
-      newcomersWait: false,
+      waits: () => false,
       countsChanged,
       diffs: this.#own.takeDiffs(),
       // To nodes lists are told also where sessions are told counts: players on two nodes are to be counted once.

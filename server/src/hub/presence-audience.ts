@@ -6,9 +6,9 @@ import { PacedWords, type PresencePort } from "./paced-words.ts";
 export type PresenceWord = NonNullable<MessageInitShape<typeof PresenceEventSchema>["event"]>;
 
 /** What is told at one tick. */
-export interface PresenceNews {
-  /** All there is, is not known yet: newcomers stay newcomers. */
-  readonly newcomersWait: boolean;
+export interface PresenceNews<Member> {
+  /** Whether a newcomer stays one, because all there is may not be known yet. */
+  readonly waits: (newcomer: Member) => boolean;
   /** Lists are told; else counts alone. */
   readonly tellsMembers: boolean;
   readonly counts: { readonly sessions: number; readonly players: number };
@@ -56,20 +56,26 @@ export class PresenceAudience<Member> {
   }
 
   /** A tick. */
-  tell({ newcomersWait, tellsMembers, counts, countsChanged, diffs, snapshots }: PresenceNews): void {
-    const isToldNew = () => this.#newcomers.size > 0 && !newcomersWait;
+  tell({ waits, tellsMembers, counts, countsChanged, diffs, snapshots }: PresenceNews<Member>): void {
     if (!tellsMembers) {
       this.#toldCounts = true;
       if (countsChanged && this.#watchers.size > 0) this.#words.send(this.#watchers, { case: "counts", value: counts });
-      if (isToldNew()) this.#words.send(this.#newcomers, { case: "counts", value: counts });
+      this.#welcome(waits, () => [{ case: "counts", value: counts }]);
     } else {
       if (this.#toldCounts) this.#everybodyAnew();
       else if (this.#watchers.size > 0) for (const diff of diffs) this.#words.send(this.#watchers, diff);
-      if (isToldNew()) for (const snapshot of snapshots()) this.#words.send(this.#newcomers, snapshot);
+      this.#welcome(waits, snapshots);
     }
-    if (newcomersWait) return;
-    for (const member of this.#newcomers) this.#watchers.add(member);
-    this.#newcomers.clear();
+  }
+
+  #welcome(waits: (newcomer: Member) => boolean, words: () => readonly PresenceWord[]): void {
+    const ready = [...this.#newcomers].filter((newcomer) => !waits(newcomer));
+    if (ready.length === 0) return;
+    for (const word of words()) this.#words.send(ready, word);
+    for (const member of ready) {
+      this.#newcomers.delete(member);
+      this.#watchers.add(member);
+    }
   }
 
   #everybodyAnew(): void {

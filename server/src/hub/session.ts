@@ -27,6 +27,8 @@ export interface SessionInit {
   readonly attempt: number;
   /** Higher at every node that the session comes to. */
   readonly generation: number;
+  /** When it came here from another node, by the monotonic clock. Default: it began here. */
+  readonly movedAtMs?: number | undefined;
   readonly results: PublishResults;
   readonly calls: PendingCalls;
   readonly publishBucket: TokenBucket;
@@ -50,6 +52,8 @@ export class Session {
   readonly playerId: string;
   /** Of its presence entries here: of two nodes' entries the one with the higher generation counts. */
   readonly generation: number;
+  /** When it came here from another node, by the monotonic clock; undefined: it began here. */
+  readonly movedAtMs: number | undefined;
   readonly subscriptions = new Map<ChannelKey, Subscription>();
   readonly results: PublishResults;
   readonly calls: PendingCalls;
@@ -84,6 +88,7 @@ export class Session {
     this.features = init.features;
     this.attempt = init.attempt;
     this.generation = init.generation;
+    this.movedAtMs = init.movedAtMs;
     this.results = init.results;
     this.calls = init.calls;
     this.publishBucket = init.publishBucket;
