@@ -17,7 +17,7 @@ import { PresenceAudience, type PresenceWord } from "./presence-audience.ts";
 import { onePage } from "./presence-paging.ts";
 import { PresenceSection } from "./presence-section.ts";
 import { RemoteSections } from "./remote-sections.ts";
-import { SessionPort, wordShare } from "./session-port.ts";
+import { SessionPresencePort, wordShare } from "./session-presence-port.ts";
 import type { Subscription } from "./subscription.ts";
 
 /** The presence of one channel on other nodes, as a channel sees it. */
@@ -95,7 +95,7 @@ export class ChannelPresence {
     this.#view = new PresenceSection(options.section);
     this.#own = options.peers === undefined ? this.#view : new PresenceSection(options.section);
     this.#remote = new RemoteSections(this.#view);
-    this.#here = new PresenceAudience(new SessionPort(options));
+    this.#here = new PresenceAudience(new SessionPresencePort(options));
     this.#peers = new PresenceAudience({
       send(to, word) {
         for (const peer of to) options.peers?.send(peer, word);

@@ -13,7 +13,7 @@ import type { Subscription } from "./subscription.ts";
 export const wordShare = 1 / 8;
 
 /** The way of presence to the sessions that watch a channel here. */
-export class SessionPort implements PresencePort<Subscription> {
+export class SessionPresencePort implements PresencePort<Subscription> {
   readonly #channel: Channel;
   readonly #clock: Clock;
   /** Each word is encoded once, for however many and whenever they have room for it. */
