@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { atEnd } from "../server/src/testing/at-end.ts";
 import { root } from "./packages.ts";
 
 /** A command that exited with something else than 0. */
@@ -24,7 +25,7 @@ export interface CommandOptions {
 }
 
 /**
- * Runs a command to its end and returns what it printed on stdout and stderr together.
+ * Runs a command to its end and returns what it printed on stdout and stderr together. A signal that ends this process is sent to the command as well.
  *
  * @throws CommandError when it exits with another code than 0, or by a signal.
  */
@@ -35,6 +36,7 @@ export async function command(words: readonly [string, ...string[]], options: Co
     env: { ...process.env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  const isOver = atEnd((signal) => child.kill(signal ?? "SIGTERM"));
   const chunks: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Buffer) => {
@@ -46,6 +48,7 @@ export async function command(words: readonly [string, ...string[]], options: Co
     child.on("error", (error) => resolve(error.message));
     child.on("close", (code, signal) => resolve(code === 0 ? undefined : `exited with ${signal ?? code}`));
   });
+  isOver();
   const output = Buffer.concat(chunks).toString();
   if (reason !== undefined) throw new CommandError(words, reason, output);
   return output;

@@ -69,14 +69,19 @@ const machine: ToolSearch = {
  * `describe.skipIf(path === undefined)`; where `CI` is `true`, an error instead, because there nothing may be skipped.
  */
 export function requireTool(tool: keyof typeof tools, search: ToolSearch = machine): string | undefined {
-  const { variable, names, paths, install } = tools[tool];
+  const { variable, names, paths } = tools[tool];
   const named = search.env[variable];
   const folders = (search.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   const candidates =
     named !== undefined ? [named] : [...names.flatMap((name) => folders.map((folder) => join(folder, name))), ...paths];
   const found = candidates.find((path) => search.isExecutable(path));
   if (found !== undefined) return found;
-  if (search.env.CI === "true") throw new Error(`${tool} is missing, and CI skips no test: install ${install}`);
-  search.log(`Skipped tests that need ${tool}: install ${install}.`);
+  if (search.env.CI === "true") throw new Error(missing(tool, ", and CI skips no test"));
+  search.log(`Skipped tests that need ${tool}: install ${tools[tool].install}.`);
   return undefined;
+}
+
+/** Says that a program is missing, and what to install. */
+export function missing(tool: keyof typeof tools, consequence = ""): string {
+  return `${tool} is missing${consequence}: install ${tools[tool].install}`;
 }

@@ -1,22 +1,30 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { missing } from "../../../test/require-tool.ts";
+import { atEnd } from "./at-end.ts";
 
 const run = promisify(execFile);
 
 /** One `valkey-server`, killed with whoever started it. */
 export class ValkeyProcess {
+  /** Those that run, and those that are not disposed of. */
   static readonly #living = new Set<ChildProcess>();
-  static {
-    // None outlives a test process that ends before it could dispose of it.
-    process.once("exit", () => {
-      for (const child of ValkeyProcess.#living) child.kill("SIGKILL");
-    });
+  static readonly #folders = new Set<string>();
+
+  /** Neither a server nor what it has written outlives a process that ends before it could dispose of it. */
+  static #end(): void {
+    for (const child of ValkeyProcess.#living) {
+      child.kill("SIGCONT");
+      child.kill("SIGKILL");
+    }
+    for (const folder of ValkeyProcess.#folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   readonly port: number;
@@ -33,27 +41,41 @@ export class ValkeyProcess {
   /** Starts a server on a free port of loopback, with nothing written to disk. */
   static async start(args: readonly string[] = []): Promise<ValkeyProcess> {
     const [port = 0, busPort = 0] = await freePorts(2);
+    if (ValkeyProcess.#folders.size === 0) atEnd(ValkeyProcess.#end);
     const folder = await mkdtemp(join(tmpdir(), "fanfare-valkey-"));
+    ValkeyProcess.#folders.add(folder);
     const isCluster = args.includes("--cluster-enabled");
     const own = ["--port", `${port}`, "--dir", folder, ...(isCluster ? ["--cluster-port", `${busPort}`] : [])];
     const started = new ValkeyProcess(port, folder, [...fixedArgs, ...own, ...args]);
-    await started.restart();
-    return started;
+    try {
+      await started.restart();
+      return started;
+    } catch (reason) {
+      await started[Symbol.asyncDispose]();
+      throw reason;
+    }
   }
 
   get address(): { host: string; port: number } {
     return { host: "127.0.0.1", port: this.port };
   }
 
-  /** Starts it again after `kill`, with the same arguments, and no data unless they make it keep some. */
+  /** Starts it again after `kill`, with the same arguments, and no data unless they make it keep some. @throws what to install, if it is missing */
   async restart(): Promise<void> {
     const child = spawn(process.env.FANFARE_VALKEY_SERVER ?? "valkey-server", this.#args, { stdio: "ignore" });
     this.#child = child;
     ValkeyProcess.#living.add(child);
     child.once("exit", () => ValkeyProcess.#living.delete(child));
-    const exited = once(child, "exit").then(() => {
-      throw new Error(`valkey-server on port ${this.port} exited while it started`);
-    });
+    const exited = once(child, "exit").then(
+      () => {
+        throw new Error(`valkey-server on port ${this.port} exited while it started`);
+      },
+      (cause: NodeJS.ErrnoException) => {
+        ValkeyProcess.#living.delete(child);
+        this.#child = undefined;
+        throw cause.code === "ENOENT" ? new Error(missing("valkey-server"), { cause }) : cause;
+      },
+    );
     exited.catch(() => {});
     await Promise.race([exited, until(async () => (await this.command("PING")) === "PONG")]);
   }
@@ -86,6 +108,7 @@ export class ValkeyProcess {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
+    ValkeyProcess.#folders.delete(this.folder);
   }
 }
 
@@ -182,9 +205,11 @@ const clusterArgs = [
 /** A cluster of three primaries with a replica each, all in sync, started with these arguments besides its own. */
 export async function startCluster(args: readonly string[] = []): Promise<ValkeyServers> {
   const starting = Array.from({ length: 6 }, () => ValkeyProcess.start([...clusterArgs, ...args]));
-  const processes = await Promise.all(starting);
+  const started = await Promise.allSettled(starting);
+  const processes = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const servers = new ValkeyServers(processes, true);
   try {
+    await Promise.all(starting);
     const nodes = processes.map(({ port }) => `127.0.0.1:${port}`);
     await run("valkey-cli", ["--cluster", "create", ...nodes, "--cluster-replicas", "1", "--cluster-yes"]);
     await untilSettled(servers);
@@ -281,11 +306,22 @@ async function busPortOf(process: ValkeyProcess): Promise<string> {
   return /@(\d+)/.exec(await process.command("CLUSTER", "NODES"))?.[1] ?? "";
 }
 
-/** Asks until the answer is yes. A question that fails is a no. @throws after 20 s */
+/** Asks until the answer is yes. A question that fails is a no. @throws after 20 s, with the last reason why it failed */
 export async function until(question: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  while (!(await question().catch(() => false))) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${question}`);
+  let cause: unknown;
+  const ask = async () => {
+    try {
+      cause = undefined;
+      return await question();
+    } catch (reason) {
+      cause = reason;
+      return false;
+    }
+  };
+  while (!(await ask())) {
+    const because = cause === undefined ? "" : `, at last because: ${cause instanceof Error ? cause.message : cause}`;
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${question}${because}`, { cause });
     await delay(20);
   }
 }
