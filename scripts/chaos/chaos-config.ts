@@ -8,6 +8,9 @@ export const tokenSecret = "a secret of clusters that are put under stress";
 /** May do everything in the app `game`. */
 const apiKey = "an-API-key-of-clusters-that-are-put-under-stress";
 
+/** How long a node may take until its clients have gone elsewhere. */
+export const drainDeadlineMs = 10_000;
+
 /** Every node is a user of Valkey of its own, with this password, which is in this environment variable. */
 export const valkeyPassword = "a-password-of-nodes-under-stress";
 export const passwordVariable = "CHAOS_VALKEY_PASSWORD";
@@ -34,7 +37,7 @@ export function nodeConfig(nodeId: string, addresses: readonly string[], cluster
       passwordEnvironment: passwordVariable,
     },
     clusterKeys: [{ id: "c", material: { case: "secret", value: "the cluster's key, at least 32 characters" } }],
-    timing: { drainWindowMs: 1_000, drainDeadlineMs: 10_000 },
+    timing: { drainWindowMs: 1_000, drainDeadlineMs },
     limits: {
       handshakesPerSecond: 100_000,
       maxConnectionsPerAddress: 100_000,

@@ -4,21 +4,48 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { toJsonString } from "@bufbuild/protobuf";
 import { ServerConfigSchema } from "@fanfare/proto/config/v1";
-import { nodeConfig, passwordVariable, valkeyPassword } from "./chaos-config.ts";
+import { atEnd } from "../../server/src/testing/at-end.ts";
+import { drainDeadlineMs, nodeConfig, passwordVariable, valkeyPassword } from "./chaos-config.ts";
+
+/** How a node differs from those of a run, in tests. */
+export interface FanfareNodeOptions {
+  /** What is run instead of a node. */
+  readonly program?: string;
+  /** How long it may take to drain, in milliseconds. Default: its deadline, and 5 s in which to end. */
+  readonly drainMs?: number;
+}
+
+/** How many lines of its log are told of a node that ended unexpectedly. */
+const lastLines = 5;
 
 /** One Fanfare node as a process, which can be killed, stopped, drained and started again at the same address. */
 export class FanfareNode implements AsyncDisposable {
+  static readonly #living = new Set<ChildProcess>();
+  static {
+    // One that stands still would outlive this process: it does not see that the channel to it is closed.
+    atEnd(() => {
+      for (const child of FanfareNode.#living) child.kill("SIGKILL");
+    });
+  }
+
   readonly nodeId: string;
+  /** Each time it ended without having been told to, or otherwise than it was told to: a sentence, and the last of its log. */
+  readonly unexpectedEnds: string[] = [];
+  readonly #program: string;
+  readonly #drainMs: number;
   readonly #addresses: readonly string[];
   readonly #isCluster: boolean;
   #port = 0;
   #child: ChildProcess | undefined;
+  #closed: Promise<void> = Promise.resolve();
   #text = "";
   /** It is started, and was not told to go. */
   isUp = false;
 
-  constructor(nodeId: string, addresses: readonly string[], isCluster: boolean) {
+  constructor(nodeId: string, addresses: readonly string[], isCluster: boolean, options: FanfareNodeOptions = {}) {
     this.nodeId = nodeId;
+    this.#program = options.program ?? fileURLToPath(new URL("node-process.ts", import.meta.url));
+    this.#drainMs = options.drainMs ?? drainDeadlineMs + 5_000;
     this.#addresses = addresses;
     this.#isCluster = isCluster;
   }
@@ -36,20 +63,23 @@ export class FanfareNode implements AsyncDisposable {
   /** Starts it and waits until it serves. @throws what it said, if it ended instead */
   async start(): Promise<void> {
     const config = nodeConfig(this.nodeId, this.#addresses, this.#isCluster, this.#port);
-    const child = fork(
-      fileURLToPath(new URL("node-process.ts", import.meta.url)),
-      [toJsonString(ServerConfigSchema, config)],
-      {
-        execArgv: ["--conditions=@fanfare/source"],
-        env: { ...process.env, [passwordVariable]: valkeyPassword },
-        stdio: ["ignore", "ignore", "pipe", "ipc"],
-      },
-    );
+    const child = fork(this.#program, [toJsonString(ServerConfigSchema, config)], {
+      execArgv: ["--conditions=@fanfare/source"],
+      env: { ...process.env, [passwordVariable]: valkeyPassword },
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
     this.#child = child;
+    FanfareNode.#living.add(child);
     child.stderr?.on("data", (chunk: Buffer) => {
       this.#text += chunk.toString();
     });
-    const over = once(child, "exit").then(() => {
+    child.once("exit", () => FanfareNode.#living.delete(child));
+    // Then all that it has said is here.
+    this.#closed = once(child, "close").then(() => {
+      if (this.isUp && this.#child === child) this.#noteEnd("ended by itself");
+      if (this.#child === child) this.isUp = false;
+    });
+    const over = this.#closed.then(() => {
       throw new Error(`node ${this.nodeId} ended while it started:\n${this.#text}`);
     });
     over.catch(() => {});
@@ -63,14 +93,24 @@ export class FanfareNode implements AsyncDisposable {
     this.isUp = false;
     this.#child?.kill("SIGCONT");
     this.#child?.kill("SIGKILL");
-    await this.#ended();
+    await this.#closed;
   }
 
-  /** Drains it, as a deployment does, and waits until it has ended. */
+  /** Drains it, as a deployment does, and waits until it has ended; one that does not in time is killed. */
   async drain(): Promise<void> {
+    if (!this.isUp) return;
     this.isUp = false;
-    this.#child?.kill("SIGTERM");
-    await this.#ended();
+    const child = this.#child;
+    child?.kill("SIGTERM");
+    let isLate = false;
+    const deadline = setTimeout(() => {
+      isLate = true;
+      child?.kill("SIGKILL");
+    }, this.#drainMs);
+    await this.#closed;
+    clearTimeout(deadline);
+    if (isLate) this.#noteEnd(`was drained, had not ended after ${this.#drainMs} ms and was killed`);
+    else if (child?.exitCode !== 0) this.#noteEnd("was drained and ended");
   }
 
   /** The peak begins anew with the memory that the process has resident now, where the system can do that. */
@@ -111,8 +151,9 @@ export class FanfareNode implements AsyncDisposable {
     await this.kill();
   }
 
-  async #ended(): Promise<void> {
-    const child = this.#child;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  #noteEnd(what: string): void {
+    const { exitCode, signalCode } = this.#child ?? {};
+    const last = this.#text.trimEnd().split("\n").slice(-lastLines).join("\n");
+    this.unexpectedEnds.push(`node ${this.nodeId} ${what}, with ${signalCode ?? exitCode}:\n${last}`);
   }
 }
