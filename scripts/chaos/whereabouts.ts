@@ -35,13 +35,19 @@ export class Whereabouts {
     return this.#stays.get(client)?.findLast(({ fromMs }) => fromMs <= atMs)?.nodeId === nodeId;
   }
 
-  /** For each strike at a node while the client was there: from its begin until the client is at home elsewhere, or back. */
+  /**
+   * For each strike at a node while the client was there: from its begin until the client is at home elsewhere, or back. Who came while the node was
+   * struck may stay there: for them it is over with the strike.
+   */
   struckSpans(client: string, strikes: readonly Strike[]): StruckSpan[] {
     const stays = this.#stays.get(client) ?? [];
     return stays.flatMap(({ nodeId, fromMs }, i) => {
       const leftMs = stays[i + 1]?.fromMs ?? Number.POSITIVE_INFINITY;
       const its = strikes.filter((one) => one.nodeId === nodeId && one.fromMs < leftMs && fromMs <= one.toMs);
-      return its.map((one) => ({ fromMs: Math.max(fromMs, one.fromMs), toMs: leftMs + settleMs }));
+      return its.map((one) => {
+        const overMs = fromMs > one.fromMs ? Math.min(leftMs, one.toMs) : leftMs;
+        return { fromMs: Math.max(fromMs, one.fromMs), toMs: overMs + settleMs };
+      });
     });
   }
 }
