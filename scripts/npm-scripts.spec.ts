@@ -75,7 +75,22 @@ describe.concurrent("scripts", { timeout: 60_000 }, () => {
   it("end without a word when nobody reads what they print any more", async () => {
     const command = `"${process.execPath}" --conditions=@fanfare/source scripts/simulate.ts --seed 7 --trace`;
     const shell = ["-c", `set -o pipefail; ${command} | head -n 1`];
-    expect(await ended("bash", shell)).toMatchObject({ code: 0, stderr: "" });
+    const { code, stderr } = await ended("bash", shell);
+    expect(stderr).toBe("");
+    expect([0, 141]).toContain(code);
+  });
+
+  it.each([
+    ["", 141],
+    ["process.exitCode = 1;", 1],
+    ["process.exitCode = 0;", 0],
+  ])("keep their verdict when nobody reads what they print any more, after %j", async (verdict, expected) => {
+    const file = JSON.stringify(new URL("script-options.ts", import.meta.url).href);
+    const program = `const { scriptOptions } = await import(${file}); scriptOptions("", {}); ${verdict}
+      setInterval(() => console.log("more"), 5);`;
+    const command = `"${process.execPath}" --conditions=@fanfare/source --input-type=module --eval '${program}'`;
+    const shell = ["-c", `set -o pipefail; ${command} | head -n 1`];
+    expect(await ended("bash", shell)).toMatchObject({ code: expected, stderr: "" });
   });
 
   it("print JSON alone with npm run -s, as their --help says", async () => {

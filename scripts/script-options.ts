@@ -75,9 +75,14 @@ export function orRefuseUsage<Read>(read: () => Read): Read {
   }
 }
 
+/** What shells give for a program that was ended by SIGPIPE. */
+const endedByPipe = 141;
+
 function begin<Read>(help: string, read: () => Read): Read {
-  // Whoever reads the output may stop early, as `head` does; that is no failure.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  // Whoever reads the output may stop early, as `head` does. That changes no verdict; without one yet, it ends as SIGPIPE would end it.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === "EPIPE" ? (process.exitCode ?? endedByPipe) : 1);
+  });
   if (process.argv.includes("--help")) {
     console.log(help);
     process.exit(0);
