@@ -5,7 +5,7 @@ const help = `npm run chaos:server-kill -- [options]
 
 Kills a server (SIGKILL) on a Valkey of its own at random moments, again and again, while backends publish durable messages through the
 control API and repeat under its key each call that has no answer, and players receive them. Exits with 1 if an acknowledged message is
-not stored exactly once, or was not brought to each player exactly once and in order.
+not stored exactly once, or was not brought to each player exactly once and in order, or if a server ended by itself.
 
   --kills <n>    servers to kill; ${fullServerKill.kills} by default
   --seconds <n>  begin no kill after this time; ${fullServerKill.maxSeconds} by default

@@ -11,6 +11,7 @@ describe("kills of the server under load", () => {
       const report = await runServerKills({ ...fullServerKill, kills: 5, maxSeconds: 20 }, () => {});
       expect(report).toMatchObject({ ...noFaults(), gaps: 0 });
       expect(isRight(report)).toBe(true);
+      expect(isRight({ ...report, ownEnds: 1 })).toBe(false);
       expect(report.stored).toBe(report.acknowledged);
       expect(report.delivered).toBe(report.stored * fullServerKill.subscribers);
     },

@@ -37,8 +37,10 @@ export const fullServerKill: ServerKillOptions = {
 export interface ServerKillReport extends Faults {
   readonly kills: number;
   readonly seconds: number;
-  /** Times a server ended by itself, for instance because it could not renew its lease; it is started again. */
+  /** Times a server ended by itself, which it never should: one that is cut off from its Valkey comes back in the same process. It is started again. */
   readonly ownEnds: number;
+  /** What such servers said last; the first ten. */
+  readonly lastWords: readonly string[];
   readonly acknowledged: number;
   /** Calls that were repeated under their key. */
   readonly unanswered: number;
@@ -57,6 +59,10 @@ export interface ServerKillReport extends Faults {
 
 /** How long subscribers may take to have everything when publishing is over, in milliseconds. */
 const patienceMs = 20_000;
+
+/** What is told of servers that ended by themselves: of so many, and of each so many lines. */
+const maxLastWords = 10;
+const lastLines = 5;
 
 /** A player, and what each group brought. */
 interface Subscriber {
@@ -90,11 +96,15 @@ export async function runServerKills(
   );
 
   const restartsMs: number[] = [];
+  const lastWords: string[] = [];
   let [kills, ownEnds] = [0, 0];
   while (kills < options.kills && performance.now() - startedMs < options.maxSeconds * 1000) {
     await delay(Math.random() * options.lifeMs);
-    if (server.hasEnded) ownEnds++;
-    else kills++;
+    if (server.hasEnded) {
+      ownEnds++;
+      if (lastWords.length < maxLastWords)
+        lastWords.push(server.errors.trimEnd().split("\n").slice(-lastLines).join("\n"));
+    } else kills++;
     const killedMs = performance.now();
     await server.kill();
     await server.start();
@@ -124,6 +134,7 @@ export async function runServerKills(
     kills,
     seconds: Math.round((performance.now() - startedMs) / 1000),
     ownEnds,
+    lastWords,
     acknowledged: acknowledged.length,
     unanswered: backends.reduce((sum, one) => sum + one.unanswered, 0),
     stuck: backends.filter(({ isStuck }) => isStuck).length,
@@ -136,12 +147,11 @@ export async function runServerKills(
   };
 }
 
-/** Whether nothing was lost, doubled or out of order, and there was something that could have been. */
+/** Whether nothing was lost, doubled or out of order, no server ended but those that were killed, and there was something that could have been wrong. */
 export function isRight(report: ServerKillReport): boolean {
   const faults = Object.keys(noFaults()).reduce((sum, name) => sum + report[name as keyof Faults], 0);
-  return (
-    faults === 0 && report.gaps === 0 && report.stuck === 0 && report.kills > 0 && report.acknowledged > report.kills
-  );
+  const { gaps, stuck, ownEnds, kills, acknowledged } = report;
+  return faults + gaps + stuck + ownEnds === 0 && kills > 0 && acknowledged > kills;
 }
 
 async function subscribe(
