@@ -35,7 +35,7 @@ export const fullSoak: SoakOptions = {
 export const help = `npm run soak:resume -- [options]
 
 Cuts clients off again and again while durable messages are published, and holds each of them to: every message, once, in order.
-Exits with 1 if a message was lost, doubled or out of order, or a publish failed.
+Exits with 1 if a message was lost, doubled or out of order, a publish failed, or nobody was cut off and came back.
 
   --clients <n>    clients that are cut off; ${fullSoak.clients} by default
   --seconds <n>    how long messages are published; ${fullSoak.seconds} by default

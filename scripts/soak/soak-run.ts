@@ -19,6 +19,11 @@ export interface SoakReport extends ClientsFigures, Faults {
   readonly reconnectP99Ms: number;
 }
 
+/** Whether every message came once and in order, to clients that were cut off and came back with their sessions. */
+export function isRight({ lost, doubled, outOfOrder, failedPublishes, expected, cuts, resumes }: SoakReport): boolean {
+  return lost + doubled + outOfOrder + failedPublishes.length === 0 && expected > 0 && cuts > 0 && resumes > 0;
+}
+
 /** How long clients may take to have everything when publishing is over, in milliseconds. */
 const patienceMs = 30_000;
 type Clients = Child<ToClients, FromClients>;
