@@ -3,7 +3,8 @@ import { refuseUsage, scriptOptions } from "./script-options.ts";
 
 const help = `npm run nightly -- [options]
 
-Runs what is too long for CI, one after the other, each with its own bounds, and prints what failed. Takes about an hour.
+Runs what is too long for CI, one after the other, and prints what failed. Each has bounds of its own, except bench:log and bench:micro, which
+print figures and fail only where they cannot be measured. Takes about an hour.
 
   --only <name>  only this one; may be repeated
   --list         print the names
