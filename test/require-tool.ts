@@ -69,16 +69,21 @@ const machine: ToolSearch = {
  * `describe.skipIf(path === undefined)`; where `CI` is `true`, an error instead, because there nothing may be skipped.
  */
 export function requireTool(tool: keyof typeof tools, search: ToolSearch = machine): string | undefined {
+  const found = findTool(tool, search);
+  if (found !== undefined) return found;
+  if (search.env.CI === "true") throw new Error(missing(tool, ", and CI skips no test"));
+  search.log(`Skipped tests that need ${tool}: install ${tools[tool].install}.`);
+  return undefined;
+}
+
+/** Path of a program, undefined where it is missing. */
+export function findTool(tool: keyof typeof tools, search: ToolSearch = machine): string | undefined {
   const { variable, names, paths } = tools[tool];
   const named = search.env[variable];
   const folders = (search.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   const candidates =
     named !== undefined ? [named] : [...names.flatMap((name) => folders.map((folder) => join(folder, name))), ...paths];
-  const found = candidates.find((path) => search.isExecutable(path));
-  if (found !== undefined) return found;
-  if (search.env.CI === "true") throw new Error(missing(tool, ", and CI skips no test"));
-  search.log(`Skipped tests that need ${tool}: install ${tools[tool].install}.`);
-  return undefined;
+  return candidates.find((path) => search.isExecutable(path));
 }
 
 /** Says that a program is missing, and what to install. */

@@ -1,9 +1,10 @@
-import { type Channel, type Client, FanfareError, text } from "@fanfare/sdk-core";
+import { type Channel, type Client, FanfareError, GapReason, type LogPosition, text } from "@fanfare/sdk-core";
 import { type Clock, openClient } from "@fanfare/sdk-core/port";
 import { mintToken } from "@fanfare/sdk-node/token";
 import type { Balancer } from "./balanced-sockets.ts";
 import { tokenSecret } from "./chaos-config.ts";
 import type { Seen, Sent } from "./ledger.ts";
+import { Newcomers, type Timed, timed } from "./newcomers.ts";
 import { Outages } from "./outages.ts";
 import { Whereabouts } from "./whereabouts.ts";
 
@@ -39,16 +40,11 @@ const ports = {
 const defaultPublishers = 12;
 /** Players of an app of their own, whose own channels are durable. The first of them write to all of them. */
 const inboxes = 24;
-const probers = 4;
+/** Names that newcomers have, in turn. */
+const newcomerNames = 256;
 /** How long a publisher waits for an answer, in milliseconds: longer than any fault and the way to another node, or its outcome is unknown for that. */
 const patienceMs = 60_000;
 const outcomes = ["pending", "delivered", "stored", "offline", "failed", "unknown"] as const;
-
-/** Something that a newcomer waited for, with or without success. */
-export interface Timed {
-  readonly atMs: number;
-  readonly tookMs: number;
-}
 
 /** A few hundred players who talk to each other by all kinds of channels, and keep account of it. */
 export class Crowd implements AsyncDisposable {
@@ -61,7 +57,7 @@ export class Crowd implements AsyncDisposable {
   readonly whereabouts = new Whereabouts();
   /** Sessions that were begun anew. */
   lostSessions = 0;
-  failedProbes = 0;
+  readonly newcomers = new Newcomers((number, dueMs) => this.#visit(number, dueMs));
   /** Why publishes failed or are unknown, as far as their senders were told, and how often. */
   readonly failures = new Map<string, number>();
   /** Messages a second from now on. */
@@ -96,7 +92,7 @@ export class Crowd implements AsyncDisposable {
   start(): void {
     this.#isTalking = true;
     for (let i = 0; i < this.#publishers; i++) this.#talking.push(this.#talk(i));
-    for (let i = 0; i < probers; i++) this.#talking.push(this.#probe(i));
+    this.#talking.push(this.newcomers.come(() => this.#isTalking));
   }
 
   /**
@@ -178,9 +174,12 @@ export class Crowd implements AsyncDisposable {
   }
 
   #watch(subscriber: string, name: string, channel: Channel): void {
-    const view: Seen = { subscriber, channel: name, openedAtMs: performance.now(), messages: [], gapsAtMs: [] };
+    const view: Seen = { subscriber, channel: name, openedAtMs: performance.now(), messages: [], gaps: [] };
     this.seen.push(view);
-    channel.on("gap", () => view.gapsAtMs.push(performance.now()));
+    channel.on("gap", ({ reason, from, to }) => {
+      const why = typeof reason === "string" ? reason : GapReason[reason];
+      view.gaps.push({ atMs: performance.now(), reason: why, from: placeOf(from), to: placeOf(to) });
+    });
     channel.on(text(), (value) => {
       const [publisher = 0, seq = 0] = value.split(":", 2).map(Number);
       view.messages.push({ publisher, seq, atMs: performance.now() });
@@ -238,29 +237,20 @@ export class Crowd implements AsyncDisposable {
       );
   }
 
-  /** Newcomers, one after the other, through faults and all. */
-  async #probe(prober: number): Promise<void> {
-    for (let i = prober; this.#isTalking; i += probers) {
-      await this.#visit(`probe-${i % 50}`, `live:${i % this.#options.groups}`).catch(() => this.failedProbes++);
-      await pause(100);
-    }
-  }
-
   /** A newcomer connects, joins and goes; so, too, one who cannot join, or it would look for a server for as long as the process lives. */
-  async #visit(player: string, group: string): Promise<void> {
-    const client = await timed(this.connects, this.#connect(player, "game"));
+  async #visit(number: number, dueMs: number): Promise<void> {
+    const connected = this.#connect(`newcomer-${number % newcomerNames}`, "game");
+    const client = await timed(this.connects, connected, dueMs);
     try {
-      await timed(this.subscribes, client.join(group));
+      await timed(this.subscribes, client.join(`live:${number % this.#options.groups}`));
     } finally {
       await client.close();
     }
   }
 }
 
-/** Notes how long it took, if it fails as well. */
-async function timed<Result>(notes: Timed[], wait: Promise<Result>): Promise<Result> {
-  const atMs = performance.now();
-  return await wait.finally(() => notes.push({ atMs, tookMs: performance.now() - atMs }));
+function placeOf(position: LogPosition | undefined): string | undefined {
+  return position && `${position.epoch}:${position.offset}`;
 }
 
 function pause(ms: number): Promise<void> {

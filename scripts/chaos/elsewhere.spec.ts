@@ -22,7 +22,7 @@ const seen = (all: readonly Sent[], missing: Partial<Record<string, readonly num
   players.map((subscriber) => {
     const got = all.filter(({ seq }) => !missing[subscriber]?.includes(seq));
     const messages = got.map(({ publisher, seq, sentAtMs }) => ({ publisher, seq, atMs: sentAtMs + 10 }));
-    return { subscriber, channel: "live:0", openedAtMs: 0, messages, gapsAtMs: [] };
+    return { subscriber, channel: "live:0", openedAtMs: 0, messages, gaps: [] };
   });
 
 const look = (all: readonly Sent[], views: readonly Seen[]) => judgeElsewhere(all, views, whereabouts, strikes);
@@ -54,7 +54,9 @@ describe("what is said between nodes that nothing is done to", () => {
     const gapsAt = (subscriber: string, gapsAtMs: number[]) =>
       look(
         [],
-        seen([]).map((view) => (view.subscriber === subscriber ? { ...view, gapsAtMs } : view)),
+        seen([]).map((view) =>
+          view.subscriber === subscriber ? { ...view, gaps: gapsAtMs.map((atMs) => ({ atMs, reason: "LINK" })) } : view,
+        ),
       );
     expect(gapsAt("ann", [11_000, 12_000])).toMatchObject({ gaps: 2 });
     expect(gapsAt("bob", [9_000, 12_100, 15_000])).toMatchObject({ gaps: 2 });
@@ -72,7 +74,7 @@ describe("what is said between nodes that nothing is done to", () => {
     const to = (subscriber: string, sentAtMs: number) => {
       const channel = `@${subscriber}`;
       const one = sent("ann", sentAtMs, { channel, outcome: "offline" });
-      return look([one], [{ subscriber, channel, openedAtMs: 0, messages: [], gapsAtMs: [] }]).failed;
+      return look([one], [{ subscriber, channel, openedAtMs: 0, messages: [], gaps: [] }]).failed;
     };
     expect([to("cid", 11_000), to("bob", 11_000), to("bob", 30_000)]).toEqual([1, 0, 1]);
   });

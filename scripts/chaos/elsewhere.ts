@@ -55,8 +55,8 @@ export function judgeElsewhere(
       !durable && outcome !== "pending" && !isStruck(from, sentAtMs, answeredAtMs),
   );
   const byChannel = Map.groupBy(answered, ({ channel }) => channel);
-  for (const { subscriber, channel, openedAtMs, messages, gapsAtMs } of seen) {
-    figures.gaps += gapsAtMs.filter((atMs) => !isStruck(subscriber, atMs, atMs)).length;
+  for (const { subscriber, channel, openedAtMs, messages, gaps } of seen) {
+    figures.gaps += gaps.filter(({ atMs }) => !isStruck(subscriber, atMs, atMs)).length;
     const got = new Set(messages.map(({ publisher, seq }) => `${publisher}:${seq}`));
     for (const one of byChannel.get(channel) ?? []) {
       if (one.sentAtMs < openedAtMs || isStruck(subscriber, one.sentAtMs, one.answeredAtMs)) continue;

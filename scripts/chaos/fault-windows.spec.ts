@@ -29,3 +29,16 @@ it("knows to which node what was done", async () => {
   const took = faults.strikes.map(({ fromMs, toMs }) => toMs - fromMs);
   expect(took[0]).toBeGreaterThanOrEqual(1_000);
 });
+
+it("knows when the next fault began", () => {
+  const faults = new FaultWindows([
+    { fromMs: 1_000, toMs: 2_000 },
+    { fromMs: 5_000, toMs: 6_000 },
+  ]);
+  expect([500, 1_000, 1_500, 5_500].map((atMs) => faults.nextMs(atMs))).toEqual([
+    1_000,
+    5_000,
+    5_000,
+    Number.POSITIVE_INFINITY,
+  ]);
+});

@@ -1,5 +1,5 @@
-import type { Timed } from "./crowd.ts";
 import { quantile } from "./ledger.ts";
+import type { Timed } from "./newcomers.ts";
 import type { Strike } from "./whereabouts.ts";
 
 /** How a fault counts. */
@@ -10,11 +10,23 @@ export interface FaultOptions {
   readonly nodeId?: string;
 }
 
+/** When there was a fault, and at which node if at one. */
+interface Window {
+  readonly nodeId?: string | undefined;
+  readonly fromMs: number;
+  toMs: number;
+}
+
 /** When there was a fault, by the monotonic clock. */
 export class FaultWindows {
-  readonly #windows: { readonly nodeId: string | undefined; readonly fromMs: number; toMs: number }[] = [];
+  readonly #windows: Window[];
   /** When what had failed was served again. */
   readonly #mendedAtMs: number[] = [];
+
+  /** @param windows of faults that are known already */
+  constructor(windows: readonly Window[] = []) {
+    this.#windows = [...windows];
+  }
 
   /** Does something terrible. It counts from its begin until it is over, and `settleMs` longer. */
   async during<Result>(fault: () => Promise<Result>, { settleMs = 0, nodeId }: FaultOptions = {}): Promise<Result> {
@@ -51,6 +63,11 @@ export class FaultWindows {
   overMs(fromMs: number, toMs: number): number {
     const its = this.#windows.filter((window) => window.fromMs <= toMs && fromMs <= window.toMs);
     return Math.max(toMs, ...its.map((window) => window.toMs));
+  }
+
+  /** When the first fault began after a time; infinite if there was none. */
+  nextMs(afterMs: number): number {
+    return Math.min(...this.#windows.map(({ fromMs }) => fromMs).filter((fromMs) => fromMs > afterMs));
   }
 
   /** 99th percentile of what was waited for while there was a fault, in milliseconds. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { FaultWindows } from "./fault-windows.ts";
 import { judge, type Seen, type Sent } from "./ledger.ts";
 
 const sent = (seq: number, change: Partial<Sent> = {}): Sent => ({
@@ -18,10 +19,11 @@ const seen = (seqs: readonly number[], change: Partial<Seen> = {}): Seen => ({
   channel: "live:0",
   openedAtMs: 0,
   messages: seqs.map((seq) => ({ publisher: 1, seq, atMs: seq * 1_000 + 10 })),
-  gapsAtMs: [],
+  gaps: [],
   ...change,
 });
 
+const gap = (atMs: number) => ({ atMs, reason: "DETACHED" });
 const three = [sent(1), sent(2), sent(3)];
 const nothingWrong = { lost: 0, toldAsGap: 0, doubled: 0, reordered: 0 };
 
@@ -60,7 +62,7 @@ describe("the ledger of a cluster under stress", () => {
   });
 
   it("lets a gap excuse a live message that was missed shortly before or after, and no other", () => {
-    const at = (gapMs: number) => judge(three, [seen([1, 3], { gapsAtMs: [gapMs] })], false);
+    const at = (gapMs: number) => judge(three, [seen([1, 3], { gaps: [gap(gapMs)] })], false);
     expect(at(2_500)).toMatchObject({ ...nothingWrong, toldAsGap: 1, gaps: 1 });
     expect(at(900)).toMatchObject({ ...nothingWrong, lost: 1 });
     expect(at(30_000)).toMatchObject({ ...nothingWrong, lost: 1 });
@@ -68,19 +70,38 @@ describe("the ledger of a cluster under stress", () => {
 
   it("lets nobody be told before the fault is over, and not long after that either", () => {
     const faultOverMs = (fromMs: number, toMs: number) => (fromMs < 2_500 ? 25_000 : toMs);
-    const at = (gapMs: number) => judge(three, [seen([1, 3], { gapsAtMs: [gapMs] })], false, { faultOverMs });
+    const at = (gapMs: number) => judge(three, [seen([1, 3], { gaps: [gap(gapMs)] })], false, { faultOverMs });
     expect(at(30_000)).toMatchObject({ ...nothingWrong, toldAsGap: 1 });
-    expect(at(46_000)).toMatchObject({ ...nothingWrong, lost: 1 });
+    expect(at(34_000)).toMatchObject({ ...nothingWrong, lost: 1 });
+  });
+
+  it("lets no gap behind the next fault excuse what was lost before that", () => {
+    const faultOverMs = (fromMs: number, toMs: number) => (fromMs < 2_500 ? 12_000 : toMs);
+    const nextFaultMs = (afterMs: number) => (afterMs < 15_000 ? 15_000 : Number.POSITIVE_INFINITY);
+    const circumstances = { faultOverMs, nextFaultMs };
+    const at = (gapMs: number) => judge(three, [seen([1, 3], { gaps: [gap(gapMs)] })], false, circumstances);
+    expect(at(14_900)).toMatchObject({ ...nothingWrong, toldAsGap: 1 });
+    expect(at(15_100)).toMatchObject({ ...nothingWrong, lost: 1 });
+  });
+
+  it("lets the gap of a fault excuse what was on its way when that began", () => {
+    const faults = new FaultWindows([{ fromMs: 2_500, toMs: 12_000 }]);
+    const circumstances = {
+      faultOverMs: (fromMs: number, toMs: number) => faults.overMs(fromMs, toMs),
+      nextFaultMs: (afterMs: number) => faults.nextMs(afterMs),
+    };
+    const at = (gapMs: number) => judge(three, [seen([1, 3], { gaps: [gap(gapMs)] })], false, circumstances);
+    expect(at(6_000)).toMatchObject({ ...nothingWrong, toldAsGap: 1 });
   });
 
   it("lets the gap of one excuse nobody else", () => {
-    const views = [seen([1, 3], { gapsAtMs: [2_500] }), seen([1, 3])];
+    const views = [seen([1, 3], { gaps: [gap(2_500)] }), seen([1, 3])];
     expect(judge(three, views, false)).toMatchObject({ ...nothingWrong, toldAsGap: 1, lost: 1 });
   });
 
   it("lets no gap excuse a durable message", () => {
     const durable = three.map((one) => ({ ...one, durable: true, outcome: "stored" as const }));
-    const views = [seen([1, 3], { gapsAtMs: [2_500] })];
+    const views = [seen([1, 3], { gaps: [gap(2_500)] })];
     expect(judge(durable, views, true)).toMatchObject({ ...nothingWrong, delivered: 3, lost: 1 });
     expect(judge(durable, views, false)).toMatchObject({ sent: 0, lost: 0 });
   });
@@ -97,6 +118,23 @@ describe("the ledger of a cluster under stress", () => {
     const mendedMs = (fromMs: number, toMs: number) => (fromMs <= 7_000 && 7_000 <= toMs ? 7_000 : fromMs);
     const figures = judge(late, [], false, { mendedMs });
     expect(figures).toMatchObject({ longestAnswerMs: 5_500, longestAnswerAfterMs: 500 });
+  });
+
+  it("counts the arrival of what met with a fault from when that was mended", () => {
+    const messages = [
+      { publisher: 1, seq: 1, atMs: 7_900 },
+      { publisher: 1, seq: 3, atMs: 3_300 },
+    ];
+    const mendedMs = (fromMs: number, toMs: number) => (fromMs <= 7_000 && 7_000 <= toMs ? 7_000 : fromMs);
+    const figures = judge(three, [seen([], { messages })], false, { mendedMs });
+    expect(figures).toMatchObject({ longestStallMs: 6_900, longestArrivalAfterMs: 900 });
+  });
+
+  it("describes the gaps that receivers were told of, though they have missed nothing", () => {
+    const told = { atMs: 2_500, reason: "TRIMMED", from: "1:7", to: "1:9" };
+    const figures = judge(three, [seen([1, 2, 3], { gaps: [told] })], false);
+    expect(figures).toMatchObject({ ...nothingWrong, gaps: 1 });
+    expect(figures.toldGaps).toEqual([{ channel: "live:0", subscriber: "ann", ...told }]);
   });
 
   it("counts what nobody has answered", () => {

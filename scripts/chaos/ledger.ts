@@ -20,7 +20,17 @@ export interface Seen {
   readonly channel: string;
   readonly openedAtMs: number;
   readonly messages: { readonly publisher: number; readonly seq: number; readonly atMs: number }[];
-  readonly gapsAtMs: number[];
+  readonly gaps: Gap[];
+}
+
+/** A gap that a subscriber was told of. */
+export interface Gap {
+  readonly atMs: number;
+  /** As the SDK names it. */
+  readonly reason: string;
+  /** Positions of a durable channel, `epoch:offset`. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
 }
 
 /** A message that one subscriber has not received. Times by the monotonic clock, in milliseconds. */
@@ -40,7 +50,7 @@ export interface Slow extends Pick<Loss, "channel" | "publisher" | "seq" | "subs
   readonly tookMs: number;
 }
 
-/** Losses that are described, and refusals. */
+/** Losses that are described, refusals, and gaps. */
 const maxLosses = 20;
 
 /** What became of the messages of one class. */
@@ -64,10 +74,15 @@ export interface ClassFigures {
   toldAsGap: number;
   doubled: number;
   reordered: number;
+  /** Told to subscribers, whether they have missed something or not. */
   gaps: number;
+  /** Some of them. */
+  readonly toldGaps: (Gap & Pick<Loss, "channel" | "subscriber">)[];
   /** From publishing to receiving, in milliseconds. */
   longestStallMs: number;
-  /** The message that took so long. */
+  /** The same, and of messages that met with a fault from when what had failed was served again. */
+  longestArrivalAfterMs: number;
+  /** The message that took longest. */
   slowest: Slow | undefined;
   /** The same of messages that no fault overlapped: what the machine itself is to blame for. */
   quietStallMs: number;
@@ -81,9 +96,15 @@ export interface ClassFigures {
   longestAnswerAfterMs: number;
 }
 
-/** How long after a message was answered, or the fault was over that it met with, its receiver may be told of the gap, in milliseconds, and how long before it. */
-const gapAfterMs = 20_000;
+/**
+ * How long after a message was answered, or the fault was over that it met with, its receiver may be told of the gap, in milliseconds: until the
+ * lease of a node has lapsed (6 s) and the others have seen it.
+ */
+const gapAfterMs = 8_000;
+/** How long before the message. */
 const gapBeforeMs = 1_000;
+/** What is answered may be on its way for so long, in milliseconds, and meet with a fault there. */
+const onItsWayMs = 1_000;
 
 /** What was the case when. */
 export interface Circumstances {
@@ -91,6 +112,8 @@ export interface Circumstances {
   readonly isFaulty?: (fromMs: number, toMs: number) => boolean;
   /** When the fault ended that there was between two times: nobody can be told before. Default: the later time, there was none. */
   readonly faultOverMs?: (fromMs: number, toMs: number) => number;
+  /** When the first fault began after a time. Default: there was none. */
+  readonly nextFaultMs?: (afterMs: number) => number;
   /** When what had failed between two times was served again. Default: the earlier time, nothing had. */
   readonly mendedMs?: (fromMs: number, toMs: number) => number;
   /** Times of what was sent before are not judged: processes that have just started are slow. Default: 0. */
@@ -105,6 +128,7 @@ export function judge(
   {
     isFaulty = () => false,
     faultOverMs = (_, toMs) => toMs,
+    nextFaultMs = () => Number.POSITIVE_INFINITY,
     mendedMs = (fromMs) => fromMs,
     warmAtMs = 0,
   }: Circumstances = {},
@@ -130,7 +154,9 @@ export function judge(
     doubled: 0,
     reordered: 0,
     gaps: 0,
+    toldGaps: [],
     longestStallMs: 0,
+    longestArrivalAfterMs: 0,
     slowest: undefined,
     quietStallMs: 0,
     faultStallMs: 0,
@@ -145,7 +171,10 @@ export function judge(
     const published = byChannel.get(view.channel);
     if (published === undefined) continue;
     const sentAt = new Map(published.map((one) => [`${one.publisher}:${one.seq}`, one.sentAtMs]));
-    figures.gaps += view.gapsAtMs.length;
+    figures.gaps += view.gaps.length;
+    const { channel, subscriber } = view;
+    const described = view.gaps.slice(0, maxLosses - figures.toldGaps.length);
+    figures.toldGaps.push(...described.map((gap) => ({ channel, subscriber, ...gap })));
     figures.received += view.messages.length;
     const got = new Set<string>();
     const last = new Map<number, number>();
@@ -158,8 +187,8 @@ export function judge(
       const at = sentAt.get(id);
       if (at === undefined || at < warmAtMs) continue;
       latencies.push(atMs - at);
+      figures.longestArrivalAfterMs = Math.max(figures.longestArrivalAfterMs, Math.round(atMs - mendedMs(at, atMs)));
       if (figures.slowest === undefined || atMs - at > figures.slowest.tookMs) {
-        const { channel, subscriber } = view;
         figures.slowest = { channel, publisher, seq, subscriber, sentAtMs: at, tookMs: atMs - at };
       }
       const which = isFaulty(at, atMs) ? "faultStallMs" : "quietStallMs";
@@ -170,13 +199,15 @@ export function judge(
       if (!isDue || one.sentAtMs < view.openedAtMs) continue;
       figures.due++;
       if (got.has(`${one.publisher}:${one.seq}`)) continue;
-      const untilMs = faultOverMs(one.sentAtMs, one.answeredAtMs) + gapAfterMs;
-      const told = view.gapsAtMs.some((at) => at > one.sentAtMs - gapBeforeMs && at < untilMs);
+      const overMs = faultOverMs(one.sentAtMs, one.answeredAtMs + onItsWayMs);
+      // A gap that the next fault leads to is about something else.
+      const untilMs = Math.min(overMs + gapAfterMs, nextFaultMs(overMs));
+      const told = view.gaps.some(({ atMs: at }) => at > one.sentAtMs - gapBeforeMs && at < untilMs);
       if (told && !durable) figures.toldAsGap++;
       else {
         figures.lost++;
-        const { channel, publisher, seq, sentAtMs, answeredAtMs } = one;
-        const { subscriber, gapsAtMs } = view;
+        const { publisher, seq, sentAtMs, answeredAtMs } = one;
+        const gapsAtMs = view.gaps.map(({ atMs }) => atMs);
         if (figures.losses.length < maxLosses) {
           figures.losses.push({ channel, publisher, seq, subscriber, sentAtMs, answeredAtMs, gapsAtMs });
         }

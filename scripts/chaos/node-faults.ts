@@ -9,7 +9,13 @@ const cutMs = 10_000;
 export const nodeFaults = {
   "kill-node": {
     title: "kill -9 of a Fanfare node, which is started again after 10 s",
-    bounds: { liveIsWhole: false, elsewhereIsWhole: true, longestOutageMs: 5_000, failedConnects: 0 },
+    bounds: {
+      liveIsWhole: false,
+      elsewhereIsWhole: true,
+      longestArrivalAfterMs: 6_000,
+      longestOutageMs: 5_000,
+      failedConnects: 0,
+    },
     async run({ nodes, say, isShort, faults }) {
       for (const node of isShort ? nodes.slice(0, 1) : nodes) {
         const { nodeId } = node;
@@ -29,7 +35,7 @@ export const nodeFaults = {
   },
   "drain-node": {
     title: "rolling deploy: every Fanfare node is drained and started again",
-    bounds: { liveIsWhole: true, longestOutageMs: 0, failedConnects: 0 },
+    bounds: { liveIsWhole: true, longestArrivalAfterMs: 1_000, longestOutageMs: 0, failedConnects: 0 },
     async run({ nodes, say, isShort, faults }) {
       for (const node of isShort ? nodes.slice(0, 1) : nodes) {
         say(`draining node ${node.nodeId}`);
@@ -46,7 +52,7 @@ export const nodeFaults = {
     title:
       "a Fanfare node is cut off from Valkey for 10 s without a word, and keeps its clients; then another one, which is refused",
     on: "cuttable",
-    bounds: { liveIsWhole: false, elsewhereIsWhole: true, failedConnects: 0 },
+    bounds: { liveIsWhole: false, elsewhereIsWhole: true, longestArrivalAfterMs: 20_000, failedConnects: 0 },
     async run(act) {
       const { nodes, way, say, isShort, faults } = act;
       const [first, second] = nodes as [FanfareNode, FanfareNode];

@@ -37,15 +37,19 @@ export interface Bounds {
   readonly liveIsWhole: boolean;
   /** The same of live messages between sessions at nodes that nothing is done to. Default: nothing is done to a node. */
   readonly elsewhereIsWhole?: boolean;
+  /** Gaps that receivers of durable channels may be told of. Default: 0, the log has all of it. */
+  readonly durableGaps?: number;
   /** Share of the durable messages whose senders may be told that they failed or are unknown. Default: 0, each is stored. */
   readonly durableFailShare?: number;
   /** Longest time from publishing to receiving of a live message, in milliseconds. */
   readonly longestStallMs?: number;
   /** Longest time from publishing to the answer of a durable message, or from when what had failed was served again, in milliseconds. */
   readonly longestAnswerAfterMs?: number;
-  /** Longest time a client was without a connection, in milliseconds. */
+  /** Longest time from publishing to receiving of a durable message, or from when what had failed was served again, in milliseconds. */
+  readonly longestArrivalAfterMs: number;
+  /** Longest time a client was without a connection, in milliseconds. 0: everybody stays connected. */
   readonly longestOutageMs?: number;
-  /** Newcomers who could not connect or join within 30 s. */
+  /** Newcomers who could not connect within 30 s, or not join within 15 s. */
   readonly failedConnects?: number;
   /** What one had to send to a node that stands still must have been several times as much. */
   readonly linkWaitingMib?: number;

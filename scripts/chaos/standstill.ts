@@ -28,7 +28,13 @@ export const slowSubscriber: Scenario = {
     paddingBytes,
   }),
   // At the highest rate the machine has nothing left: some answers take longer than a publisher waits. A link lets 7 MiB wait, and a node has two.
-  bounds: { liveIsWhole: false, durableFailShare: 0.01, linkWaitingMib: 14, residentGrowthMib: 96 },
+  bounds: {
+    liveIsWhole: false,
+    durableFailShare: 0.01,
+    longestArrivalAfterMs: 45_000,
+    linkWaitingMib: 14,
+    residentGrowthMib: 96,
+  },
   async run({ nodes, say, crowd, faults }) {
     const highestRate = await reachHighestRate(crowd, say);
     say(`the highest rate that was reached is ${highestRate} messages a second`);
