@@ -148,7 +148,7 @@ export const valkeyFaults = {
   },
   "freeze-primary": {
     title: "a primary of Valkey stands still for 5 s (SIGSTOP) and wakes up",
-    bounds: { ...staysConnected, liveIsWhole: false, longestArrivalAfterMs: 5_000 },
+    bounds: { ...staysConnected, liveIsWhole: false, longestAnswerAfterMs: 4_000, longestArrivalAfterMs: 5_000 },
     run: (act) =>
       eachPrimary(act, 2_000, async (primary, i) => {
         act.say(`freezing primary ${i}, port ${primary.port}`);
