@@ -147,7 +147,7 @@ for (const [i, name] of names.entries()) {
   const times = names.slice(0, i).filter((one) => one === name).length;
   const label = times === 0 ? name : `${name}-${times + 1}`;
   console.error(`${label}: ${scenario.title}`);
-  let one: Result;
+  let one: Result | undefined;
   try {
     // For as long as sessions may resume, whoever moves after a node has died is told of a gap, and has missed nothing.
     if (kept?.on !== on || (kept.isStruck && scenario.bounds.liveIsWhole)) await dispose();
@@ -157,15 +157,17 @@ for (const [i, name] of names.entries()) {
     // What is broken would blur the next verdict.
     if (!values.short || one.broken.length > 0) await dispose();
   } catch (reason) {
-    one = failed(label, reason);
+    // Servers that cannot be started, or ended, take no figures with them.
+    const { broken, error } = failed(label, reason);
+    one = { ...(one ?? { scenario: label, error }), broken: [...(one?.broken ?? []), ...broken] };
   }
   results.push(one);
   for (const text of one.broken) console.error(`  BROKEN ${text}`);
   if (!("error" in one)) describe(one);
 }
-await dispose();
 process.exitCode = results.every(({ broken }) => broken.length === 0) ? 0 : 1;
 if (values.json) console.log(JSON.stringify(results, null, 2));
 else printTables(results);
 const count = results.length === 1 ? "1 scenario" : `${results.length} scenarios`;
 say(`${count} took ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+await dispose();
