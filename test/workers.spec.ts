@@ -1,6 +1,7 @@
-import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { toJsonString } from "@bufbuild/protobuf";
 import { ServerConfigSchema } from "@fanfare/proto/config/v1";
 import { text } from "@fanfare/sdk-core";
@@ -92,7 +93,91 @@ describe.skipIf(requireTool("valkey-server") === undefined)("fanfare serve --wor
     expect(ended.code).toBe(0);
     expect(ended.stderr).toContain("a node has left");
     expect(ended.stderr).not.toContain("a node is gone");
-  });
+  }, 60_000);
+
+  interface Workers extends AsyncDisposable {
+    readonly cli: CliProcess;
+    readonly url: string;
+    readonly nodes: readonly string[];
+  }
+
+  /** Two of them, in a process group of their own, with a client at each at least. */
+  async function startWithPlayers(): Promise<Workers> {
+    const opened = new AsyncDisposableStack();
+    const cli = opened.use(
+      new CliProcess(["serve", "--config", file, "--workers", "2", "--json"], { hasOwnGroup: true }),
+    );
+    const told = JSON.parse(await cli.line("stdout", /"serving"/)) as { url: string; nodes: string[] };
+    await until(async () => (await nodesAt(told.url)).length === 2);
+    for (let i = 0; i < 8; i++) {
+      const player = await openPlayer(`player-${i}`, told.url);
+      opened.defer(() => player.close());
+    }
+    await until(async () => (await nodesAt(told.url)).every(({ connections = 0 }) => connections > 0));
+    return { cli, ...told, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  }
+
+  /** Both have sent their clients away and said farewell: nothing of them is left in the registry, where a dead one is for seconds. */
+  async function expectAllDrained(stderr: string): Promise<void> {
+    expect(stderr.match(/Sending \d clients? away/g)).toHaveLength(2);
+    await using other = new CliProcess(["serve", "--config", file, "--json"]);
+    const { url } = JSON.parse(await other.line("stdout", /"serving"/)) as { url: string };
+    expect((await nodesAt(url)).map(({ nodeId }) => nodeId)).toEqual(["box"]);
+  }
+
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "drains all on %s to the whole process group",
+    async (signal) => {
+      await using workers = await startWithPlayers();
+      workers.cli.killGroup(signal);
+      const { code, stderr } = await workers.cli.ended();
+      expect(code).toBe(0);
+      await expectAllDrained(stderr);
+    },
+    60_000,
+  );
+
+  it("drains all when the process that has started them is gone", async () => {
+    await using workers = await startWithPlayers();
+    workers.cli.kill("SIGKILL");
+    const { stderr } = await workers.cli.ended(); // the workers have its standard error as well
+    await expectAllDrained(stderr);
+  }, 60_000);
+
+  it("ends with 1 when a worker is killed before it has sent its clients away", async () => {
+    await using workers = await startWithPlayers();
+    const [child = 0] = await workers.cli.children();
+    workers.cli.kill("SIGTERM");
+    process.kill(child, "SIGKILL");
+    const { code, stderr } = await workers.cli.ended();
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/not every worker has sent its clients away: worker \d ended with SIGKILL/),
+    ]);
+  }, 60_000);
+
+  it("kills all on a second signal", async () => {
+    await using workers = await startWithPlayers();
+    process.kill((await workers.cli.children())[0] as number, "SIGSTOP"); // it cannot end in order
+    workers.cli.killGroup("SIGINT");
+    await pause(400);
+    workers.cli.killGroup("SIGINT");
+    expect((await workers.cli.ended()).code).toBe(130);
+  }, 60_000);
+
+  it("tells the nodes by the names that they have, also where no name is configured", async () => {
+    const { nodeId: _, ...unnamed } = JSON.parse(await readFile(file, "utf8")) as { nodeId: string };
+    const other = join(folder.path, "unnamed.json");
+    await writeFile(other, JSON.stringify(unnamed));
+    await using cli = new CliProcess(["serve", "--config", other, "--workers", "2", "--json"]);
+    const { url, nodes } = JSON.parse(await cli.line("stdout", /"serving"/)) as { url: string; nodes: string[] };
+    const names = async () => (await nodesAt(url)).map(({ nodeId }) => nodeId).sort();
+    await until(async () => (await names()).length === 2);
+    expect(await names()).toEqual(nodes);
+    expect(nodes[1]).toMatch(/-[0-9a-f]{8}-2$/);
+    cli.kill("SIGTERM");
+    expect((await cli.ended()).code).toBe(0);
+  }, 60_000);
 
   it("refuses workers that could not resume each other's sessions", async () => {
     const other = join(folder.path, "without-keys.json");

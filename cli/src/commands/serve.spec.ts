@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { CliProcess, runCli } from "../testing/cli-process.ts";
 import { startDevServer } from "../testing/dev-server.ts";
@@ -44,6 +45,7 @@ describe("fanfare serve --dev", () => {
     server.kill("SIGTERM");
     await server.line("stderr", /Sending 1 client away/);
     await client.line("stderr", /the server goes away/);
+    await pause(400); // sooner it would be the same signal by another way
     server.kill("SIGTERM");
     expect((await server.ended()).code).toBe(143);
   });

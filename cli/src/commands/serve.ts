@@ -6,9 +6,10 @@ import { devCredentials } from "../server/dev-credentials.ts";
 import { developmentBanner } from "../server/development-banner.ts";
 import { openServer } from "../server/open-server.ts";
 import { readServerConfig, type ServeOptions } from "../server/read-server-config.ts";
-import { runWorkers, tieToParent } from "../server/run-workers.ts";
+import { runWorkers } from "../server/run-workers.ts";
 import { drainOnSignal } from "../server/signals.ts";
 import { checkWorkers, workerConfig, workerNumber } from "../server/worker-number.ts";
+import { tieToParent } from "../server/worker-tie.ts";
 import { wholeNumber } from "../terminal/number-option.ts";
 import { Output } from "../terminal/output.ts";
 import { printable } from "../terminal/printable.ts";
@@ -72,17 +73,19 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const worker = workerNumber();
   if (worker === undefined && workers > 1) {
     checkWorkers(given, workers);
-    const { dev, nodeId: node } = given;
-    return await runWorkers(workers, output, (urls) => {
+    const { dev, nodeId } = given;
+    const nodes = Array.from({ length: workers }, (_, i) => workerConfig(given, i + 1).nodeId);
+    const onServing = (urls: readonly string[]): void => {
       const [url] = urls;
-      if (output.json) output.object({ event: "serving", url, urls, dev, node, version, pid: process.pid, workers });
+      if (output.json) output.object({ event: "serving", url, urls, dev, nodes, version, pid: process.pid, workers });
       else output.line(`Fanfare ${version} serves on ${urls.join(", ")} with ${workers} workers`);
-    });
+    };
+    return await runWorkers({ count: workers, nodeId, output, onServing });
   }
   const config = worker === undefined ? given : workerConfig(given, worker);
   using tie = worker === undefined ? undefined : tieToParent();
   const opening = openServer({ config, devSecrets, pages: config.dev ? playground : undefined });
-  using signals = drainOnSignal(opening, { isShort: config.dev, output });
+  using signals = drainOnSignal(opening, { isShort: config.dev, output, ...(tie && { hear: tie.hear }) });
   await using server = await opening;
   if (signals.isEnding) return await server.closed; // it has no address any more that could be told
   if (tie !== undefined) {

@@ -1,51 +1,62 @@
 import cluster, { type Worker } from "node:cluster";
-import { constants } from "node:os";
 import { CliError } from "../cli-error.ts";
 import type { Output } from "../terminal/output.ts";
-import { workerVariable } from "./worker-number.ts";
+import { type EndSignal, hearSignals } from "./end-signals.ts";
+import { workerEnvironment } from "./worker-number.ts";
+import type { WorkerEnds, WorkerServes } from "./worker-tie.ts";
 
 /** A worker that ends sooner than this after its start is started again only after a pause, in milliseconds. */
 const quickMs = 5_000;
 const maxPauseMs = 10_000;
 
-/** What a worker tells when it serves. */
-export interface WorkerServes {
-  readonly serves: readonly string[];
+/** What is to run as several processes. */
+export interface RunWorkersOptions {
+  readonly count: number;
+  /** Of the configuration, or drawn once for all of them: each puts its number behind it. */
+  readonly nodeId: string;
+  readonly output: Output;
+  /** Told when the first of them serves, with the addresses that all of them share. */
+  readonly onServing: (urls: readonly string[]) => void;
 }
 
 /**
  * Runs a server as several processes that share its addresses, each a node of the cluster, until a signal: then all of them send their clients away. A
  * worker that ends by itself is started again.
- * @throws CliError if none of them could be started
+ * @throws CliError if none of them could be started, or if one that served did not send its clients away in the end
  */
-export async function runWorkers(
-  count: number,
-  output: Output,
-  onServing: (urls: readonly string[]) => void,
-): Promise<void> {
+export async function runWorkers({ count, nodeId, output, onServing }: RunWorkersOptions): Promise<void> {
   const workers = new Map<number, Worker>();
   const failures = new Map<number, number>();
+  const pauses = new Map<number, NodeJS.Timeout>();
+  /** Workers that were cut short in the end, and how. */
+  const cutShort: string[] = [];
   let isEnding = false;
   let isServing = false;
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
 
   const start = (number: number): void => {
-    const worker = cluster.fork({ [workerVariable]: String(number) });
+    const worker = cluster.fork(workerEnvironment(nodeId, number));
     const startedMs = performance.now();
+    let serves = false;
     workers.set(number, worker);
-    worker.on("message", ({ serves }: Partial<WorkerServes>) => {
-      if (serves === undefined) return;
+    worker.on("message", ({ serves: urls }: Partial<WorkerServes>) => {
+      if (urls === undefined) return;
       failures.delete(number);
-      if (!isServing) onServing(serves);
+      serves = true;
+      if (!isServing) onServing(urls);
       isServing = true;
     });
     worker.once("exit", (code, signal) => {
       workers.delete(number);
-      if (isEnding) return workers.size === 0 ? resolve() : undefined;
+      const how = signal ?? `exit code ${code}`;
+      if (isEnding) {
+        // One that did not serve yet had no clients.
+        if (serves && code !== 0) cutShort.push(`worker ${number} ended with ${how}`);
+        return workers.size === 0 ? resolve() : undefined;
+      }
       if (!isServing) {
         // It has said why. What one cannot do the others cannot do either.
-        isEnding = true;
-        for (const other of workers.values()) other.process.kill("SIGTERM");
+        end("SIGTERM");
         return reject(new CliError("failed", `worker ${number} could not be started`));
       }
       const isQuick = performance.now() - startedMs < quickMs;
@@ -53,49 +64,30 @@ export async function runWorkers(
       failures.set(number, inARow);
       const pauseMs = inARow === 0 ? 0 : Math.min(500 * 2 ** inARow, maxPauseMs);
       output.note(
-        `Worker ${number} has ended (${signal ?? `exit code ${code}`}); it is started again${pauseMs > 0 ? ` in ${pauseMs / 1000} s` : ""}.`,
+        `Worker ${number} has ended (${how}); it is started again${pauseMs > 0 ? ` in ${pauseMs / 1000} s` : ""}.`,
       );
-      setTimeout(() => isEnding || start(number), pauseMs);
+      pauses.set(
+        number,
+        setTimeout(() => start(number), pauseMs),
+      );
     });
   };
 
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (isEnding) {
-      for (const worker of workers.values()) worker.process.kill("SIGKILL");
-      process.exit(128 + constants.signals[signal]);
-    }
+  const end = (signal: EndSignal): void => {
     isEnding = true;
+    for (const pause of pauses.values()) clearTimeout(pause);
     if (workers.size === 0) resolve();
-    for (const worker of workers.values()) worker.process.kill("SIGTERM");
+    for (const worker of workers.values()) {
+      worker.send({ end: signal } satisfies WorkerEnds, () => {}); // it may be gone already
+    }
   };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
-  try {
-    for (let number = 1; number <= count; number++) start(number);
-    await ended;
-  } finally {
-    process.removeListener("SIGTERM", onSignal);
-    process.removeListener("SIGINT", onSignal);
+  const killAll = (): void => {
+    for (const worker of workers.values()) worker.process.kill("SIGKILL");
+  };
+  using _ = hearSignals(end, killAll);
+  for (let number = 1; number <= count; number++) start(number);
+  await ended;
+  if (cutShort.length > 0) {
+    throw new CliError("failed", `not every worker has sent its clients away: ${cutShort.join(", ")}`);
   }
-}
-
-/** What ties a worker to the process that has started it. */
-export interface WorkerTie extends Disposable {
-  /** Tells that process that this one serves, and goes from now on when that has gone. */
-  readonly serves: (urls: readonly string[]) => void;
-}
-
-/** Disposed of, it lets this process end; so whether the worker served or could not start. */
-export function tieToParent(): WorkerTie {
-  const orphaned = (): void => void process.kill(process.pid, "SIGTERM");
-  return {
-    serves(urls): void {
-      process.send?.({ serves: urls } satisfies WorkerServes);
-      process.once("disconnect", orphaned);
-    },
-    [Symbol.dispose](): void {
-      process.removeListener("disconnect", orphaned);
-      if (process.connected) process.disconnect();
-    },
-  };
 }

@@ -18,6 +18,14 @@ export function workerNumber(
   return text === undefined ? undefined : Number(text);
 }
 
+/**
+ * The variables of one worker. A node's name that is not configured is drawn once, by the process that starts them: each would draw one of its own, and
+ * nobody could tell which nodes this server is.
+ */
+export function workerEnvironment(nodeId: string, worker: number): Readonly<Record<string, string>> {
+  return { [workerVariable]: String(worker), FANFARE_NODE_ID: nodeId };
+}
+
 /** The configuration of one worker: a node of its own. */
 export function workerConfig(config: ResolvedConfig, worker: number): ResolvedConfig {
   return { ...config, nodeId: `${config.nodeId}-${worker}` };

@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What it reads from standard input. Default: nothing. */
   readonly input?: string;
+  /** It is the first of a process group of its own, as the one of a terminal's foreground or of a service is. Default: it is in this process's. */
+  readonly hasOwnGroup?: boolean;
 }
 
 const main = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -29,9 +31,10 @@ export class CliProcess implements AsyncDisposable {
   readonly #closed: Promise<number | null>;
   #isOver = false;
 
-  constructor(args: readonly string[], { env = {}, input }: RunOptions = {}) {
+  constructor(args: readonly string[], { env = {}, input, hasOwnGroup = false }: RunOptions = {}) {
     this.#child = spawn(process.execPath, ["--conditions=@fanfare/source", main, ...args], {
       env: { PATH: process.env.PATH, ...env },
+      detached: hasOwnGroup,
       stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     });
     this.#child.stdin?.end(input);
@@ -71,6 +74,11 @@ export class CliProcess implements AsyncDisposable {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Sends a signal to all processes of its own group at once. */
+  killGroup(signal: NodeJS.Signals): void {
+    process.kill(-(this.#child.pid as number), signal);
   }
 
   /** Its end, however it comes. */
