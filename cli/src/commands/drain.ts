@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { ErrorCode, FanfareError } from "@fanfare/sdk-node";
 import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
 import { exitCodeHelp } from "../exit-code.ts";
-import { type Control, type ControlOptions, openControl } from "../server/control.ts";
+import { type ControlOptions, openControl } from "../server/control.ts";
+import { NodeLook } from "../server/node-look.ts";
 import { type ServerOptions, withApiKey, withServerOptions } from "../server/server-options.ts";
 import { parseDuration } from "../terminal/duration.ts";
 import { Output } from "../terminal/output.ts";
@@ -13,9 +13,6 @@ interface DrainOptions extends ServerOptions, ControlOptions {
   readonly window?: number;
   readonly deadline?: number;
 }
-
-/** Between two looks at a node that drains; there is nothing to wait for at a node that is about to end. */
-const lookEveryMs = 250;
 
 /** `fanfare drain`. */
 export function addDrain(program: Command): void {
@@ -48,16 +45,18 @@ ${exitCodeHelp}`,
 
 async function drain(options: DrainOptions, output: Output): Promise<void> {
   const control = await openControl(options);
-  const nodeId = options.node ?? (await onlyNode(control));
-  const { sessions } = await control.client
-    .drain({ nodeId, windowMs: orConfigured(options.window), deadlineMs: orConfigured(options.deadline) })
-    .catch((error: unknown) => {
-      throw control.failure(error);
-    });
+  const look = new NodeLook(control);
+  const nodeId = options.node ?? (await onlyNode(look));
+  // Who answers, before it may be gone. Without a key that may read there is nothing to look at; it may drain all the same.
+  if (options.node !== undefined) await look.list().catch(unlessForbidden);
+  const wish = { nodeId, windowMs: orConfigured(options.window), deadlineMs: orConfigured(options.deadline) };
+  const { sessions } = await control.client.drain(wish).catch((error: unknown) => {
+    throw control.failure(error);
+  });
   if (!output.json)
     output.line(`${nodeId} drains: ${sessions} ${sessions === 1 ? "session was" : "sessions were"} told to go`);
   let before = "";
-  for await (const left of remaining(control, nodeId)) {
+  for await (const left of look.untilGone(nodeId)) {
     const text = JSON.stringify(left);
     if (text === before) continue;
     before = text;
@@ -69,31 +68,17 @@ async function drain(options: DrainOptions, output: Output): Promise<void> {
 }
 
 /** The node that answers, where there is but one; which of several answers is up to whatever stands before them. */
-async function onlyNode({ client, failure }: Control): Promise<string> {
-  const { nodes } = await client.listNodes({}).catch((error: unknown) => {
-    throw failure(error);
-  });
+async function onlyNode(look: NodeLook): Promise<string> {
+  const nodes = await look.list();
   const [first, ...others] = nodes;
   if (first !== undefined && others.length === 0) return first.nodeId;
   const names = nodes.map(({ nodeId }) => nodeId).join(", ");
   throw new CliError("usage", `there are ${nodes.length} nodes: ${names}`, "say which with --node");
 }
 
-/** What a node still serves, again and again until it is gone. */
-async function* remaining({ client, failure }: Control, nodeId: string) {
-  while (true) {
-    try {
-      const { nodes } = await client.listNodes({});
-      const node = nodes.find((one) => one.nodeId === nodeId);
-      if (node === undefined) return;
-      yield { sessions: node.sessions, connections: node.connections };
-    } catch (error) {
-      // The node that was asked has ended, and there is no other.
-      if (FanfareError.from(error).code === ErrorCode.UNAVAILABLE) return;
-      throw failure(error);
-    }
-    await sleep(lookEveryMs);
-  }
+function unlessForbidden(error: unknown): void {
+  const { cause } = error as CliError;
+  if (FanfareError.from(cause).code !== ErrorCode.PERMISSION_DENIED) throw error;
 }
 
 /** On the wire 0 stands for what is configured, so that no time at all is a millisecond. */

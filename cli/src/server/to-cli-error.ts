@@ -12,7 +12,8 @@ export const refused: ReadonlySet<ErrorCode> = new Set([
   ErrorCode.BANNED,
 ]);
 
-const outOfReach: ReadonlySet<ErrorCode> = new Set([
+/** Nobody does it now, and somebody may later. */
+export const outOfReach: ReadonlySet<ErrorCode> = new Set([
   ErrorCode.UNAVAILABLE,
   ErrorCode.DEADLINE_EXCEEDED,
   ErrorCode.DRAINING,
@@ -40,6 +41,11 @@ export function toCliError(url: string, error: unknown, credential?: Credential)
 const firstOwnCloseCode = 4000;
 /** A call of the control API that a server, or a proxy in front of it, has answered with "unavailable", by Connect's numbers. */
 const connectUnavailable = 14;
+
+/** Somebody has answered, and it is not the network that failed: a server, or a proxy in front of it. */
+export function isAnswered(error: unknown): boolean {
+  return answerBehind(error) !== undefined;
+}
 
 /**
  * What somebody has answered, itself or behind the error; undefined: nobody has. What the network fails with has a close code of the WebSocket protocol,

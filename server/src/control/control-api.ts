@@ -18,6 +18,12 @@ const MAX_STRANGER_BYTES = 16 * 1024;
 
 const pathPrefix = `/${ControlService.typeName}/`;
 
+/**
+ * Which run of which node has answered, as `Node.incarnation` in decimal. In front of a cluster anything can choose who that is, and whoever waits for the end of a
+ * node has to know whether it was that one which answers no more.
+ */
+const incarnationHeader = "fanfare-incarnation";
+
 type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Serves `fanfare.control.v1.ControlService` by Connect and gRPC-Web, and behind HTTP/2 by gRPC. */
@@ -69,6 +75,7 @@ export class ControlApi {
       if (this.#underWay.size === 0) this.#idle?.resolve();
     });
     const isKnown = this.#node.apiKeys.authenticate(request.headers.authorization ?? null) !== undefined;
+    if (isKnown) response.setHeader(incarnationHeader, String(this.#node.incarnation));
     (isKnown ? this.#handle : this.#handleStranger)(request, response);
     return true;
   };

@@ -27,6 +27,8 @@ export interface ControlApp {
 /** The node that the control API tells what to do. */
 export interface ControlNode {
   readonly config: ResolvedConfig;
+  /** This run of the node. */
+  readonly incarnation: bigint;
   readonly clock: Clock;
   readonly counters: Counters;
   readonly log: Log;

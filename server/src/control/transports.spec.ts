@@ -36,7 +36,11 @@ describe.skipIf(openssl === undefined).each(Object.entries(transports))("behind 
     await using fixture = await ControlFixture.start(config);
     expect(fixture.server.url).toMatch(/^https:/);
     const client = fixture.client("", transportOf(fixture, masterKey("game")));
-    expect((await client.listNodes({})).nodes[0]?.nodeId).toBe("n1");
+    const answered: (string | null)[] = [];
+    const onHeader = (headers: Headers): void => void answered.push(headers.get("fanfare-incarnation"));
+    const { nodes } = await client.listNodes({}, { onHeader });
+    expect(nodes[0]?.nodeId).toBe("n1");
+    expect(answered).toEqual([String(nodes[0]?.incarnation)]);
     expect(await refusalNames(client.joinGroup({ playerId: "p", group: "nowhere:a" }))).toBe(
       "NotFound UNKNOWN_NAMESPACE channel.group",
     );

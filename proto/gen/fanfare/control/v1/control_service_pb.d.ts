@@ -1378,7 +1378,8 @@ export declare const ControlService: GenService<{
     output: typeof CallPlayerResponseSchema;
   },
   /**
-   * The nodes of the cluster. Scope: READ.
+   * The nodes of the cluster. Which of them has answered says the header `fanfare-incarnation`, which the answer to every call with a known API key has: as
+   * Node.incarnation, in decimal. Scope: READ.
    *
    * @generated from rpc fanfare.control.v1.ControlService.ListNodes
    */
