@@ -10,6 +10,7 @@ import {
 import { startStandalone, until } from "../server/src/testing/valkey-processes.ts";
 import { Nginx } from "./nginx.ts";
 import { requireTool } from "./require-tool.ts";
+import { silentAddress } from "./silent-address.ts";
 
 const path = requireTool("nginx");
 const hasValkey = requireTool("valkey-server") !== undefined;
@@ -101,5 +102,24 @@ describe.skipIf(path === undefined || !hasValkey)("two nodes behind nginx", () =
     const back = opened.use(await startTestServer({ ...options, nodeId: "one-again", port: Number(port) }));
     for (let i = 0; i < 12; i++) await join(`afterwards-${i}`);
     expect(back.counters.connections).toBeGreaterThanOrEqual(4);
+  }, 30_000);
+});
+
+describe.skipIf(path === undefined)("behind nginx, beside a machine that is gone without a word", () => {
+  it("control calls and clients come to the other node after a second, as often as the gone one has its turn", async () => {
+    await using gone = await silentAddress();
+    await using node = await startTestServer({ nodeId: "alone" });
+    await using nginx = await Nginx.start(path as string, [gone.url, node.server.url]);
+    const request = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
+    const call = `${nginx.url}/fanfare.control.v1.ControlService/ListNodes`;
+    for (let i = 0; i < 4; i++) {
+      const answer = await fetch(call, { ...request, signal: AbortSignal.timeout(5_000) });
+      expect(answer.status).toBe(401);
+    }
+    const url = `${nginx.url.replace("http", "ws")}/v1/connect`;
+    for (let i = 0; i < 2; i++) {
+      const client = await connect({ url, getToken: () => tokenFor(`player-${i}`) });
+      await client.close();
+    }
   }, 30_000);
 });
