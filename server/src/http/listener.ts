@@ -5,6 +5,7 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { ResolvedListen } from "../config/resolved-config.ts";
 import type { UpgradeHandler } from "../gateway/upgrade.ts";
+import { closeSilentSockets } from "./silent-sockets.ts";
 
 /** What a listener is made of. */
 export interface ListenerOptions {
@@ -18,8 +19,10 @@ export interface ListenerOptions {
   readonly onRequest: RequestListener;
   /** Sockets that are open at once, whatever they are used for; more are closed as they come. */
   readonly maxSockets: number;
-  /** How long a client may take for TLS or, without it, for the head of a request, in milliseconds. */
+  /** How long a client may take for TLS, and for the head of its first request, in milliseconds. */
   readonly headTimeoutMs: number;
+  /** How long an HTTP/2 session may be without a request after its first one, in milliseconds. Default: 60,000. */
+  readonly sessionIdleMs?: number;
   /** Told of a socket that was closed because there were too many. */
   readonly onDropped: () => void;
 }
@@ -83,15 +86,21 @@ export class Listener {
 }
 
 /**
- * With TLS it speaks HTTP/2, which gRPC needs, and HTTP/1.1, which WebSockets need, as the client chooses. Node then watches over the time of the TLS handshake,
- * and not over that of a request's head: what idles there is bounded in number alone.
+ * The system asks whoever has been silent for a minute whether there is still somebody: a reader of events whose machine is gone would keep its place for ever, because
+ * nothing that is sent to it fails as long as nothing is sent.
  */
-function newServer({ tls, onRequest, headTimeoutMs }: ListenerOptions): Server {
+const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000 };
+
+/** With TLS it speaks HTTP/2, which gRPC needs, and HTTP/1.1, which WebSockets need, as the client chooses. */
+function newServer({ tls, onRequest, headTimeoutMs, sessionIdleMs = 60_000 }: ListenerOptions): Server {
   if (tls === undefined) {
     const connectionsCheckingInterval = Math.min(headTimeoutMs, 5_000);
-    return createServer({ headersTimeout: headTimeoutMs, connectionsCheckingInterval }, onRequest);
+    return createServer({ ...keepAlive, headersTimeout: headTimeoutMs, connectionsCheckingInterval }, onRequest);
   }
   const files = { cert: readFileSync(tls.certificateFile), key: readFileSync(tls.keyFile) };
+  const options = { ...files, ...keepAlive, allowHTTP1: true, handshakeTimeout: headTimeoutMs };
   // Node's HTTP/2 requests and responses have the shape of those of HTTP/1.1; only their types differ.
-  return createSecureServer({ ...files, allowHTTP1: true, handshakeTimeout: headTimeoutMs }, onRequest as never);
+  const server = createSecureServer(options, onRequest as never);
+  closeSilentSockets(server, { headTimeoutMs, idleMs: sessionIdleMs });
+  return server;
 }
