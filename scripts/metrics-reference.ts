@@ -29,10 +29,11 @@ export function metricsReference(): string {
 # Metrics
 
 \`GET /metrics\` serves them at every address in Prometheus' text format, unless \`observe.metrics_disabled\` is set. Numbers are
-read at the scrape. What a node counts begins at 0 when it is started, and when it comes back to its cluster as another incarnation; what goes on is
-\`fanfare_cluster_isolations_total\` and what it counts of Valkey.
+read at the scrape, at most once a second: who scrapes sooner after another gets the same. What a node counts begins at 0 when it is started,
+and when it comes back to its cluster as another incarnation; what goes on is \`fanfare_cluster_isolations_total\` and what it counts of Valkey.
 
-The process's own numbers (\`process_…\`, \`nodejs_…\`) are there too, and besides those below:
+The process's own numbers (\`process_…\`, \`nodejs_…\`) are there too, without those that would have to list every socket (\`nodejs_active_…\`; \`process_open_fds\`
+where Linux is older than 6.2), and besides those below:
 \`fanfare_build_info\` (always 1; labels \`version\`, \`node\`) and \`fanfare_event_loop_delay_seconds\` (how late timers ran since the
 last scrape; label \`quantile\`: \`0.5\`, \`0.99\`, \`1\`).
 

@@ -5,7 +5,7 @@ import { createLog, loadConfig, startServer, textSink } from "@fanfare/server";
 const [text = ""] = process.argv.slice(2);
 const log = createLog({ level: "info", sink: textSink((line) => console.error(line)), nowMs: Date.now });
 try {
-  const server = await startServer({ config: loadConfig({ text, environment: process.env }), log });
+  const server = await startServer({ config: loadConfig({ text, environment: process.env }), log, metricsSharedMs: 0 });
   process.send?.({ url: server.url });
   process.once("SIGTERM", () => void server.drain());
   process.once("disconnect", () => void server.close());

@@ -37,6 +37,8 @@ export interface StartOptions {
   readonly clusterRevision?: number;
   /** A folder of files to serve at `/`. */
   readonly pages?: string;
+  /** How long whoever asks for `/metrics` gets the same text, in milliseconds. Default: 1,000. */
+  readonly metricsSharedMs?: number;
 }
 
 /** How a drain goes. Unset: as configured in `timing`. */
@@ -254,12 +256,14 @@ export class FanfareServer implements AsyncDisposable {
   }
 
   #newMetrics(node: FanfareNode): Metrics {
-    const { counters, linkCounters: links, config } = node;
+    const { counters, linkCounters: links, config, clock } = node;
+    const { metricsSharedMs: sharedMs } = this.#options;
     const first = node.clusterFigures();
     const ofServer = () => ({ isolations: this.#isolations, reachable: this.#problemOf(node) === undefined ? 1 : 0 });
     const valkey = this.#valkey;
     return new Metrics({
-      ...{ counters, version, nodeId: config.nodeId },
+      ...{ counters, version, nodeId: config.nodeId, clock },
+      ...(sharedMs !== undefined && { sharedMs }),
       ...(first && { links, cluster: () => ({ ...first, ...node.clusterFigures(), ...ofServer() }) }),
       ...(valkey && { broker: () => valkey.counts }),
     });

@@ -1,12 +1,19 @@
+import { statSync } from "node:fs";
+import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
 import { CloseCode, ErrorCode, Outcome } from "@fanfare/proto/v1";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ClusterCounters } from "./cluster-counters.ts";
 import { Counters } from "./counters.ts";
 import { LinkCounters } from "./link-counters.ts";
 import { Metrics, type MetricsOptions } from "./metrics.ts";
 
+vi.mock("node:perf_hooks", async (original) => {
+  const real = await original<typeof import("node:perf_hooks")>();
+  return { ...real, monitorEventLoopDelay: vi.fn(real.monitorEventLoopDelay) };
+});
+
 async function scrape(counters: Counters, times = 1, options: Partial<MetricsOptions> = {}): Promise<string> {
-  using metrics = new Metrics({ counters, version: "1.2.3", nodeId: "n1", ...options });
+  using metrics = new Metrics({ counters, version: "1.2.3", nodeId: "n1", sharedMs: 0, ...options });
   let text = "";
   for (let i = 0; i < times; i++) text = await metrics.render();
   return text;
@@ -51,6 +58,42 @@ describe("Metrics", () => {
     const text = await scrape(new Counters());
     expect(text).toMatch(/^fanfare_event_loop_delay_seconds\{quantile="0.99"\} [\d.e-]+$/m);
     expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
+  });
+
+  it("lists no handles, requests, resources or files: with thousands of sockets nobody would be served meanwhile", async () => {
+    const handles = vi.spyOn(process as unknown as { _getActiveHandles(): unknown[] }, "_getActiveHandles");
+    const resources = vi.spyOn(process, "getActiveResourcesInfo");
+    const text = await scrape(new Counters());
+    expect([handles.mock.calls.length, resources.mock.calls.length]).toEqual([0, 0]);
+    for (const spy of [handles, resources]) spy.mockRestore();
+    expect(text).not.toMatch(/^nodejs_active_/m);
+    if (statSync("/proc/self/fd", { throwIfNoEntry: false })?.size)
+      expect(text).toMatch(/^process_open_fds [1-9]\d*$/m);
+  });
+
+  it("observes the process once, however often a node is made anew", async () => {
+    await scrape(new Counters());
+    const observe = vi.spyOn(PerformanceObserver.prototype, "observe");
+    vi.mocked(monitorEventLoopDelay).mockClear();
+    for (let i = 0; i < 3; i++) expect(await scrape(new Counters())).toMatch(/^nodejs_version_info\{/m);
+    expect(observe).not.toHaveBeenCalled();
+    expect(monitorEventLoopDelay).not.toHaveBeenCalled();
+    observe.mockRestore();
+  });
+
+  it("gives the same text to all who ask within a second, and reads no number for it", async () => {
+    let nowMs = 5_000;
+    const counters = new Counters();
+    const clock = { monotonicMs: () => nowMs };
+    using metrics = new Metrics({ counters, version: "1.2.3", nodeId: "n1", clock });
+    counters.upgrades = 1;
+    const first = metrics.render();
+    counters.upgrades = 2;
+    nowMs += 999;
+    expect(metrics.render()).toBe(first);
+    expect(await first).toMatch(/^fanfare_upgrades_total 1$/m);
+    nowMs += 1;
+    expect(await metrics.render()).toMatch(/^fanfare_upgrades_total 2$/m);
   });
 
   it("has a place for every counter", async () => {

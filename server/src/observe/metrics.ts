@@ -1,11 +1,12 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Gauge, Registry } from "prom-client";
+import { type Clock, systemClock } from "../clock.ts";
 import { brokerMetrics, type ClusterFigures, clusterMetrics, type ValkeyFigures } from "./cluster-metrics.ts";
 import type { Counters } from "./counters.ts";
 import type { LinkCounters } from "./link-counters.ts";
 import { linkMetrics } from "./link-metrics.ts";
 import { registerRows } from "./metric-row.ts";
 import { nodeMetrics } from "./node-metrics.ts";
+import { processMetrics } from "./process-metrics.ts";
 
 /** What a {@link Metrics} needs. */
 export interface MetricsOptions {
@@ -19,19 +20,27 @@ export interface MetricsOptions {
   links?: LinkCounters;
   /** Of what connects it with others; undefined: it counts nothing. */
   broker?: () => ValkeyFigures;
+  /** Default: the machine's own. */
+  clock?: Pick<Clock, "monotonicMs">;
+  /** How long one text is given to whoever asks, in milliseconds. Default: 1,000. */
+  sharedMs?: number;
 }
 
-/** How often the delay of the event loop is sampled, in milliseconds. */
-const RESOLUTION_MS = 10;
-
-/** Serves what {@link Counters} holds in Prometheus' text format. Numbers are read at the scrape and at no other time. */
+/**
+ * Serves what {@link Counters} holds in Prometheus' text format. Numbers are read at the scrape and at no other time, and at most once in a while: anybody may scrape,
+ * and a text takes about a millisecond in which nobody else is served.
+ */
 export class Metrics implements Disposable {
   readonly #registry = new Registry();
-  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  readonly #sharedMs: number;
+  #shared: { readonly text: Promise<string>; readonly fromMs: number } | undefined;
 
-  constructor({ counters, version, nodeId, cluster, links, broker }: MetricsOptions) {
+  constructor(options: MetricsOptions) {
+    const { counters, version, nodeId, cluster, links, broker, clock = systemClock, sharedMs = 1_000 } = options;
     const registers = [this.#registry];
-    collectDefaultMetrics({ register: this.#registry });
+    this.#clock = clock;
+    this.#sharedMs = sharedMs;
     new Gauge({
       name: "fanfare_build_info",
       help: "Always 1; the labels say what runs.",
@@ -42,7 +51,6 @@ export class Metrics implements Disposable {
     if (cluster !== undefined) registerRows(this.#registry, clusterMetrics, cluster);
     if (links !== undefined) registerRows(this.#registry, linkMetrics, () => links);
     if (broker !== undefined) registerRows(this.#registry, brokerMetrics, broker);
-    this.#addEventLoopDelay(registers);
   }
 
   /** The media type of {@link render}'s text. */
@@ -50,31 +58,22 @@ export class Metrics implements Disposable {
     return this.#registry.contentType;
   }
 
-  /** All metrics as text. */
+  /** All metrics as text, those of the process among them. */
   render(): Promise<string> {
-    return this.#registry.metrics();
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#shared === undefined || nowMs - this.#shared.fromMs >= this.#sharedMs) {
+      this.#shared = { text: this.#text(), fromMs: nowMs };
+    }
+    return this.#shared.text;
   }
 
-  /** Stops sampling the event loop. */
+  async #text(): Promise<string> {
+    const texts = await Promise.all([processMetrics().metrics(), this.#registry.metrics()]);
+    return texts.join("\n");
+  }
+
+  /** Lets go of what the numbers are read off. */
   [Symbol.dispose](): void {
-    this.#delay.disable();
     this.#registry.clear();
-  }
-
-  #addEventLoopDelay(registers: Registry[]): void {
-    const delay = this.#delay;
-    delay.enable();
-    new Gauge({
-      name: "fanfare_event_loop_delay_seconds",
-      help: "How late timers ran since the last scrape.",
-      labelNames: ["quantile"],
-      registers,
-      collect() {
-        const beyond = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - RESOLUTION_MS / 1e3);
-        for (const quantile of [0.5, 0.99]) this.set({ quantile }, beyond(delay.percentile(quantile * 100)));
-        this.set({ quantile: 1 }, beyond(delay.max));
-        delay.reset();
-      },
-    });
   }
 }

@@ -249,6 +249,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   return new TestServer(
     await startServer({
       config,
+      metricsSharedMs: 0, // tests look at what has just changed
       ...(log === undefined ? {} : { log }),
       ...(clock === undefined ? {} : { clock }),
       ...(pages === undefined ? {} : { pages }),
