@@ -57,6 +57,26 @@ describe("overlayEnvironment", () => {
     expect(() => overlaid({ FANFARE_LISTEN_PROT: "1" })).toThrow(/did you mean FANFARE_LISTEN_PORT\?/);
   });
 
+  it("ignores what Kubernetes tells of Services that are named like it", () => {
+    const ofService = (prefix: string) => ({
+      [`${prefix}_SERVICE_HOST`]: "10.96.0.7",
+      [`${prefix}_SERVICE_PORT`]: "8080",
+      [`${prefix}_SERVICE_PORT_HTTP`]: "8080",
+      [`${prefix}_PORT`]: "tcp://10.96.0.7:8080",
+      [`${prefix}_PORT_8080_TCP`]: "tcp://10.96.0.7:8080",
+      [`${prefix}_PORT_8080_TCP_PROTO`]: "tcp",
+      [`${prefix}_PORT_8080_TCP_PORT`]: "8080",
+      [`${prefix}_PORT_8080_TCP_ADDR`]: "10.96.0.7",
+    });
+    const { config, variables } = overlaid({ ...ofService("FANFARE"), ...ofService("FANFARE_VALKEY") });
+    expect(config).toEqual(create(ServerConfigSchema, { listen: { host: "10.0.0.1", port: 1 } }));
+    expect(variables.size).toBe(0);
+    expect(() => overlaid({ FANFARE_PORT: "8080" })).toThrow(
+      /^FANFARE_PORT is an environment variable that sets nothing/,
+    );
+    expect(() => overlaid({ FANFARE_VALKEY_PORT: "6379" })).toThrow(/sets nothing/);
+  });
+
   it("says of a list that no variable sets it", () => {
     expect(() => overlaid({ FANFARE_APPS: "x" })).toThrow(
       /^FANFARE_APPS sets nothing: apps is a list, and lists are set in the file alone/,

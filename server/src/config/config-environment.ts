@@ -14,6 +14,16 @@ const platform: Readonly<Record<string, string>> = {
   HOST: "FANFARE_LISTEN_HOST",
 };
 
+/**
+ * What Kubernetes sets in every container for a Service that is named `fanfare`, or `fanfare-` and something: that is where the Service is, and says nothing to this
+ * server. Those that a port is put in are told from a typing error by what they hold.
+ */
+const ofKubernetes = [
+  { name: /^FANFARE_(\w+_)?SERVICE_(HOST|PORT(_\w+)?)$/, text: /^/ },
+  { name: /^FANFARE_(\w+_)?PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/, text: /^/ },
+  { name: /^FANFARE_(\w+_)?PORT$/, text: /^(tcp|udp|sctp):\/\// },
+];
+
 /** The way from the configuration to one of its fields. */
 type FieldPath = readonly DescField[];
 
@@ -25,7 +35,8 @@ export const configVariables: ReadonlyMap<string, FieldPath> = new Map(variables
 
 /**
  * Sets fields from the environment, in place. Empty variables count as not set.
- * @param allowed names of FANFARE_ variables that are something else's, for instance a key's; the rest has to be known
+ * @param allowed names of FANFARE_ variables that are something else's, for instance a key's; the rest has to be known, or to be what Kubernetes
+ *   tells of a Service
  * @returns the variable of each path that was set
  * @throws ConfigError naming the variable, and for an unknown one the known one most like it
  */
@@ -40,7 +51,10 @@ export function overlayEnvironment(
     const alias = platform[variable];
     if (alias !== undefined && !environment[alias]) values.set(alias, { variable, text });
     if (!variable.startsWith(PREFIX)) continue;
-    if (!configVariables.has(variable)) throw unknownVariable(variable);
+    if (!configVariables.has(variable)) {
+      if (ofKubernetes.some((one) => one.name.test(variable) && one.text.test(text))) continue;
+      throw unknownVariable(variable);
+    }
     values.set(variable, { variable, text });
   }
   const set = new Map<string, string>();
