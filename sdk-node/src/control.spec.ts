@@ -106,7 +106,8 @@ describe("the control client", () => {
     const operator = createOperatorClient({ url: game.url, operatorKey: game.operatorKey });
     const key = "a secret of the late game, for tests only";
     const playerAuth = {
-      keys: [{ algorithm: TokenAlgorithm.HS256, material: { case: "secret" as const, value: key } }],
+      // Tokens that name no key are of this one: there is but one.
+      keys: [{ id: "main", algorithm: TokenAlgorithm.HS256, material: { case: "secret" as const, value: key } }],
     };
     expect(await operator.putApp({ app: { id: "late", playerAuth } })).toMatchObject({ created: true });
     const alice = await game.join("alice", {

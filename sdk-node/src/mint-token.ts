@@ -22,7 +22,10 @@ export interface MintTokenOptions {
   key: string | Uint8Array | JWK | KeyObject | CryptoKey;
   /** Default: HS256. */
   algorithm?: TokenAlgorithm | undefined;
-  /** The key's id in the server's configuration. Default: none, which is right where there is but one key. */
+  /**
+   * The key's id in the server's configuration. Default: none, which is right where the app has but one key and no key set, or where the key's id is empty. Give it
+   * before a second key is added: from then on a server cannot know which of them is meant, and refuses tokens that do not say it.
+   */
   keyId?: string | undefined;
   /** When the token begins, in milliseconds since 1970-01-01 UTC. Default: now. */
   nowMs?: number | undefined;

@@ -31,8 +31,16 @@ const publicKey = (id: string, algorithm: TokenAlgorithm, keys: KeyPairKeyObject
   material: { case: "publicKeyPem" as const, value: pem(keys) },
 });
 
+const secretKey = (id: string, secret: string) => ({
+  id,
+  algorithm: TokenAlgorithm.HS256,
+  material: { case: "secret" as const, value: secret },
+});
+
 const config = create(ServerConfigSchema, {
   apps: [
+    { id: "rotating", playerAuth: { keys: [secretKey("next", otherSecret), secretKey("former", gameSecret)] } },
+    { id: "with-set", playerAuth: { jwksUrl: "https://keys.example/", keys: [secretKey("hs", otherSecret)] } },
     {
       id: "game",
       playerAuth: {
@@ -40,7 +48,7 @@ const config = create(ServerConfigSchema, {
         audience: "fanfare",
         jwksUrl: "https://keys.example/",
         keys: [
-          { id: "hs", algorithm: TokenAlgorithm.HS256, material: { case: "secret", value: gameSecret } },
+          secretKey("hs", gameSecret),
           publicKey("rs", TokenAlgorithm.RS256, rsa),
           publicKey("es", TokenAlgorithm.ES256, ec),
           publicKey("", TokenAlgorithm.EDDSA, ed),
@@ -51,7 +59,7 @@ const config = create(ServerConfigSchema, {
       id: "other",
       playerAuth: {
         leewayS: 0,
-        keys: [{ id: "hs", algorithm: TokenAlgorithm.HS256, material: { case: "secret", value: otherSecret } }],
+        keys: [secretKey("hs", otherSecret)],
       },
     },
   ],
@@ -71,6 +79,11 @@ function signed(
   key: KeyObject | Uint8Array = Buffer.from(gameSecret),
 ): Promise<string> {
   return new SignJWT({ ...good, ...claims }).setProtectedHeader({ alg: "HS256", kid: "hs", ...header }).sign(key);
+}
+
+/** A token whose header names no key. */
+function unnamed(app: string, secret: string): Promise<string> {
+  return new SignJWT({ ...good, app }).setProtectedHeader({ alg: "HS256" }).sign(Buffer.from(secret));
 }
 
 /** A token as an attacker writes it, without a library that minds. */
@@ -137,6 +150,28 @@ describe("PlayerTokenVerifier", () => {
     const token = await signed({}, { alg: "EdDSA", kid: "new" }, fetchedKey.privateKey);
     expect((await verifier(fetch).verify(token)).playerId).toBe("ann");
     expect(urls).toEqual(["https://keys.example/"]);
+  });
+
+  it("takes a token that names no key for one of the app's only key, and by that key's algorithm alone", async () => {
+    const token = await unnamed("other", otherSecret);
+    expect(await verifier().verify(token)).toMatchObject({ appId: "other", playerId: "ann" });
+    const claims = { ...good, app: "other" };
+    await refusal(forged({ alg: "HS512" }, claims, otherSecret));
+    await refusal(forged({ alg: "none" }, claims));
+    await refusal(forged({ alg: "HS256" }, claims, gameSecret));
+    await refusal(forged({ alg: "HS256", kid: "" }, claims, otherSecret)); // this one names a key that there is not
+  });
+
+  it("refuses a token that names no key where there are several with ids, and says that it names none", async () => {
+    for (const [app, key] of [
+      ["rotating", otherSecret],
+      ["rotating", gameSecret],
+      ["with-set", otherSecret],
+    ] as const) {
+      expect(await refusal(unnamed(app, key))).toBe("the token names no `kid`, and the app's keys have ids");
+    }
+    const named = await signed({ app: "rotating" }, { kid: "former" });
+    expect((await verifier().verify(named)).playerId).toBe("ann");
   });
 
   it("says UNAVAILABLE, not UNAUTHENTICATED, when the key's address cannot be reached", async () => {

@@ -91,10 +91,16 @@ export class PlayerTokenVerifier {
     }
   }
 
-  async #keyFor({ id, playerAuth }: ResolvedApp, keyId: string): Promise<FetchedKey> {
-    const configured = playerAuth.keys.find((key) => key.id === keyId);
+  async #keyFor({ id, playerAuth }: ResolvedApp, keyId: string | undefined): Promise<FetchedKey> {
+    const { keys, jwksUrl } = playerAuth;
+    const configured = keys.find((key) => key.id === (keyId ?? ""));
     if (configured !== undefined) return configured;
-    const { jwksUrl } = playerAuth;
+    if (keyId === undefined) {
+      // There is nothing to choose among. Where there is, none is tried: which key a token is of would be a guess.
+      const [only, ...others] = keys;
+      if (only !== undefined && others.length === 0 && jwksUrl === undefined) return only;
+      throw refused("the token names no `kid`, and the app's keys have ids");
+    }
     const fetched = keyId === "" || jwksUrl === undefined ? undefined : await this.#keySetOf(id, jwksUrl).find(keyId);
     if (fetched === undefined) throw refused("the app has no key with the token's `kid`");
     return fetched;
@@ -119,11 +125,12 @@ const headerNames: Record<PlayerAlgorithm, string[]> = {
 };
 
 /** Which app and key a token claims to be of; to be believed only after that key has verified it. */
-function unverified(token: string): { appId: string; keyId: string } {
+function unverified(token: string): { appId: string; keyId: string | undefined } {
   try {
-    const { kid = "" } = decodeProtectedHeader(token);
+    const { kid } = decodeProtectedHeader(token);
     const { app } = decodeJwt(token);
-    if (typeof kid === "string" && kid.length <= 128 && typeof app === "string") return { appId: app, keyId: kid };
+    const isName = kid === undefined || (typeof kid === "string" && kid.length <= 128);
+    if (isName && typeof app === "string") return { appId: app, keyId: kid };
   } catch (cause) {
     throw refused("the token is no signed JWT", cause);
   }

@@ -320,7 +320,7 @@ export declare const PlayerAuthSchema: GenMessage<PlayerAuth>;
  */
 export declare type PlayerKey = Message<"fanfare.config.v1.PlayerKey"> & {
   /**
-   * The `kid` of tokens signed with it. Empty: used for tokens without a `kid`.
+   * The `kid` of tokens signed with it. Empty: used for tokens without a `kid`; so is, whatever its id, the only key of an app that has no `jwks_url`.
    *
    * @generated from field: string id = 1;
    */

@@ -826,7 +826,7 @@ func (x *PlayerAuth) GetLeewayS() uint32 {
 // One key for players' tokens.
 type PlayerKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The `kid` of tokens signed with it. Empty: used for tokens without a `kid`.
+	// The `kid` of tokens signed with it. Empty: used for tokens without a `kid`; so is, whatever its id, the only key of an app that has no `jwks_url`.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The one algorithm it is used with.
 	Algorithm TokenAlgorithm `protobuf:"varint,2,opt,name=algorithm,proto3,enum=fanfare.config.v1.TokenAlgorithm" json:"algorithm,omitempty"`
