@@ -129,6 +129,7 @@ export const sessionMutants = {
   "self-not-present": "FF-PR-024",
   "pages-lose-members": "FF-PR-020",
   "presence-of-any-channel": "FF-PR-021",
+  "presence-capability-ignored": "FF-PR-021",
   "members-with-counts": "FF-PR-022",
   "update-without-subscription": "FF-PR-023",
   "update-where-none-is-told": "FF-PR-023",

@@ -29,6 +29,15 @@ export function checkSubscribe(session: Session, channel: Channel, field: string
   if (!isCapable(session, "subscribe", channel)) throw denied(field);
 }
 
+/** @throws Refusal when the session may not ask who is in the channel: it may neither subscribe it nor has a capability `presence` */
+export function checkAsk(session: Session, channel: Channel): void {
+  const { kind } = channel;
+  const field = "presence.channel";
+  if (kind.case === "group") rulesOf(session, kind.value, field);
+  if (isCapable(session, "presence", channel) && !session.app.breaks.has("presence-capability-ignored")) return;
+  checkSubscribe(session, channel, field);
+}
+
 /** @throws Refusal when the session may not publish there */
 export function checkPublish(session: Session, channel: Channel): void {
   const { kind } = channel;
@@ -45,11 +54,14 @@ export function checkPublish(session: Session, channel: Channel): void {
 
 function isCapable(session: Session, verb: string, { kind }: Channel): boolean {
   if (session.app.breaks.has("capabilities-ignored")) return false;
-  const name = kind.case === "group" ? kind.value : kind.case === "player" ? `player/${kind.value}` : "broadcast";
-  return session.claims.caps.some((one) => {
-    if (!one.startsWith(`${verb}:`)) return false;
-    const pattern = one.slice(verb.length + 1);
-    return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+  const patterns = session.claims.caps
+    .filter((one) => one.startsWith(`${verb}:`))
+    .map((one) => one.slice(verb.length + 1));
+  if (kind.case === "broadcast") return patterns.includes("broadcast");
+  if (kind.case === "player") return patterns.includes("player/*") || patterns.includes(`player/${kind.value}`);
+  return patterns.some((pattern) => {
+    if (pattern === "broadcast" || pattern.startsWith("player/")) return false;
+    return pattern.endsWith("*") ? kind.value?.startsWith(pattern.slice(0, -1)) : pattern === kind.value;
   });
 }
 

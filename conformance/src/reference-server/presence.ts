@@ -10,7 +10,7 @@ import {
   type PresenceUpdate,
   type ReplySchema,
 } from "@fanfare/proto/v1";
-import { checkSubscribe } from "./access.ts";
+import { checkAsk } from "./access.ts";
 import type { App, LeaveCause } from "./app.ts";
 import { type ChannelState, keyOf, namespaceOf, required, type Subscription } from "./channel.ts";
 import { Refusal } from "./refusal.ts";
@@ -74,7 +74,7 @@ export function snapshot(session: Session, channel: Channel): void {
 export function queryPresence(session: Session, query: PresenceQuery): Result {
   const channel = required(query.channel);
   const { app } = session;
-  checkSubscribe(session, channel, "presence.channel");
+  checkAsk(session, channel);
   const mode = presenceMode(app, channel);
   if (mode === PresenceMode.OFF && !app.breaks.has("presence-of-any-channel")) {
     throw new Refusal(ErrorCode.FAILED_PRECONDITION, "the channel tells no presence", "presence.channel");

@@ -14,7 +14,7 @@ export declare const file_fanfare_v1_presence: GenFile;
 
 /**
  * Client to server: who is in a channel? The reply holds PresencePage. Feature `presence`; where the namespace has presence and the
- * player may subscribe the channel.
+ * player may subscribe the channel, or has a capability `presence` for it.
  *
  * @generated from message fanfare.v1.PresenceQuery
  */

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"strings"
 
 	configv1 "fanfare.example/server/gen/fanfare/config/v1"
@@ -102,6 +103,16 @@ func tellsPresence(rules *configv1.ChannelRules) bool {
 // maySubscribe asks the rules and the capabilities (FF-SB-008, FF-SB-009).
 func (s *session) maySubscribe(key channelKey, path string) *fanfarev1.Error {
 	return s.mayReceive(key, path, token.Subscribe)
+}
+
+// mayAsk says whether the player may be told who is in a channel: whoever may subscribe it, or has a capability for that (FF-PR-021).
+func (s *session) mayAsk(key channelKey) *fanfarev1.Error {
+	if key.kind == playerChannel && slices.ContainsFunc(s.claims.Caps, func(capability token.Capability) bool {
+		return capability.AllowsPlayer(token.Presence, key.name)
+	}) {
+		return nil
+	}
+	return s.mayReceive(key, "presence", token.Subscribe, token.Presence)
 }
 
 // mayReceive allows by any of the verbs what the rules do not.

@@ -6,7 +6,6 @@ import (
 
 	configv1 "fanfare.example/server/gen/fanfare/config/v1"
 	fanfarev1 "fanfare.example/server/gen/fanfare/v1"
-	"fanfare.example/server/internal/token"
 )
 
 const defaultMaxPresenceMembers = 1000
@@ -123,7 +122,7 @@ func (c *channel) presenceFrame(event *fanfarev1.PresenceEvent) *outbound {
 // presence answers who is in a channel (FF-PR-020 to FF-PR-022).
 func (s *session) presence(query *fanfarev1.PresenceQuery) (*fanfarev1.PresencePage, *fanfarev1.Error) {
 	key := keyOf(query.GetChannel())
-	if refused := s.mayReceive(key, "presence", token.Subscribe, token.Presence); refused != nil {
+	if refused := s.mayAsk(key); refused != nil {
 		return nil, refused
 	}
 	if rules, _ := s.app.rulesOf(key); !tellsPresence(rules) {

@@ -82,7 +82,7 @@ func (LeaveReason) EnumDescriptor() ([]byte, []int) {
 }
 
 // Client to server: who is in a channel? The reply holds PresencePage. Feature `presence`; where the namespace has presence and the
-// player may subscribe the channel.
+// player may subscribe the channel, or has a capability `presence` for it.
 type PresenceQuery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The channel.
