@@ -147,6 +147,8 @@ export const sessionMutants = {
   "token-chooses-algorithm": "FF-TK-002",
   "token-brings-its-key": "FF-TK-003",
   "token-without-exp": "FF-TK-004",
+  "token-groups-unchecked": "FF-TK-004",
+  "token-caps-unchecked": "FF-TK-004",
   "token-of-another-app": "FF-TK-005",
   "token-unknown-verb": "FF-TK-006",
   "token-expired-accepted": "FF-HS-008",

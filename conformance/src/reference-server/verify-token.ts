@@ -16,7 +16,10 @@ export interface Claims {
 }
 
 const playerId = /^[A-Za-z0-9_\-.:@/+=~]{1,128}$/;
+const groupName = /^[A-Za-z0-9_\-.:@/+=~]{1,255}$/;
 const verbs = ["subscribe", "publish", "presence"];
+/** Verb and pattern: what is named, or the beginning of names with a `*` behind it. */
+const capability = /^[^:]+:([A-Za-z0-9_\-.:@/+=~]+\*?|\*)$/;
 
 /** Verifies a player's token. @throws Refusal UNAUTHENTICATED or TOKEN_EXPIRED */
 export function verifyToken(token: string, source: TokenSource, breaks: Breaks): Claims {
@@ -28,6 +31,9 @@ export function verifyToken(token: string, source: TokenSource, breaks: Breaks):
   const { app, sub, exp, iat, groups = [], caps = [] } = claims;
   if (typeof app !== "string" || typeof sub !== "string" || !playerId.test(sub)) throw refused("it lacks a claim");
   if (typeof exp !== "number" && !breaks.has("token-without-exp")) throw refused("it lacks exp");
+  if (!isListOf(groupName, groups) && !breaks.has("token-groups-unchecked"))
+    throw refused("its groups are no list of groups");
+  if (!isListOf(capability, caps) && !breaks.has("token-caps-unchecked")) throw refused("its caps are no capabilities");
   const owner = Object.keys(source.apps).find((name) => source.apps[name]?.keys.some((one) => one.id === header.kid));
   if (owner !== app && !breaks.has("token-of-another-app")) throw refused("its key is not of its app");
   const key = source.apps[owner ?? ""]?.keys.find((one) => one.id === header.kid);
@@ -81,6 +87,10 @@ function jsonOf(part: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
+}
+
+function isListOf(form: RegExp, value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === "string" && form.test(one));
 }
 
 function verbOf(capability: unknown): string {
