@@ -125,6 +125,7 @@ export const sessionMutants = {
   "snapshot-never-ends": "FF-PR-005",
   "detached-leave-at-once": "FF-PR-006",
   "leave-reason-always-left": "FF-PR-007",
+  "loss-told-as-left": "FF-PR-007",
   "lists-instead-of-counts": "FF-PR-009",
   "self-not-present": "FF-PR-024",
   "pages-lose-members": "FF-PR-020",

@@ -66,7 +66,7 @@ export class App {
   detach(session: Session): void {
     session.connection = undefined;
     if (!session.features.has("resume") || this.breaks.has("lost-connection-ends-session"))
-      return this.end(session, "left");
+      return this.end(session, this.breaks.has("loss-told-as-left") ? "left" : "timeout");
     if (this.breaks.has("detached-leave-at-once")) {
       for (const { channel } of session.subscriptions.values()) leavePresence(this, session, channel, "timeout");
     }
