@@ -68,6 +68,7 @@ export const sessionMutants = {
   "no-expiry": "FF-PB-009",
   "offline-as-delivered": "FF-PB-013",
   "detached-as-offline": "FF-PB-013",
+  "unsubscribed-as-offline": "FF-PB-013",
   "report-not-given": "FF-PB-015",
   "report-counts-excluded": "FF-PB-016",
   "publish-unchecked": "FF-PB-001",

@@ -34,8 +34,7 @@ export interface Publication {
 export function deliver(app: App, publication: Publication): PublishResult {
   const { channel, session, excludeSelf } = publication;
   const { kind } = channel;
-  const isOffline = kind.case === "player" && app.sessionsOf(kind.value).length === 0;
-  if (isOffline) return answered(app, publication, Outcome.OFFLINE);
+  if (kind.case === "player" && isOffline(app, channel, kind.value)) return answered(app, publication, Outcome.OFFLINE);
   const body = bodyOf(app, publication);
   const isStored = app.isDurable(channel);
   const excluded = excludeSelf ? session?.origin : undefined;
@@ -44,6 +43,11 @@ export function deliver(app: App, publication: Publication): PublishResult {
   if (isStored) return answered(app, publication, Outcome.STORED, counts, position);
   const isDetached = kind.case === "player" && counts.reached === 0 && app.breaks.has("detached-as-offline");
   return answered(app, publication, isDetached ? Outcome.OFFLINE : Outcome.DELIVERED, counts);
+}
+
+function isOffline(app: App, channel: Channel, player: string): boolean {
+  const { subscribers } = app.channels.get(keyOf(channel));
+  return app.sessionsOf(player).length === 0 || (subscribers.size === 0 && app.breaks.has("unsubscribed-as-offline"));
 }
 
 function sendToAll(app: App, publication: Publication, body: MessageBody) {
