@@ -55,6 +55,7 @@ export const durableMutants = {
   "history-from-anywhere": "FF-HI-005",
   "history-holds-expired": "FF-HI-006",
   "history-holds-deleted": "FF-HI-006",
+  "ignored-cursor-begins-at-the-head": "FF-FR-017",
   "cursor-goes-back": "FF-HI-007",
   "cursor-anywhere": "FF-HI-008",
 } as const satisfies Record<string, `FF-${string}`>;

@@ -19,6 +19,7 @@ export interface Plan {
 }
 
 const unset: Start = { case: undefined };
+const atTheHead: Start = { case: "head", value: true };
 const reasons = { trimmed: GapReason.TRIMMED, epoch: GapReason.EPOCH, forked: GapReason.FORKED } as const;
 
 /** Decides where a subscription of a durable channel begins (section 12.3). @throws Refusal for a rewind that is too far */
@@ -29,7 +30,8 @@ export function planStart(session: Session, channel: Channel, wish: Start, isRes
   const known = app.logs.cursorOf(keyOf(channel), session);
   const cursor = known === undefined || breaks.has("cursor-not-told") ? {} : { cursor: known };
   const head = log.head;
-  const start = wish.case === "cursor" && !session.features.has("cursor") ? unset : wish;
+  const ignored = breaks.has("ignored-cursor-begins-at-the-head") ? atTheHead : unset;
+  const start = wish.case === "cursor" && !session.features.has("cursor") ? ignored : wish;
   if (start.case === "after") return { ...goOn(log, start.value, session), head, ...cursor };
   if (start.case === "rewind") {
     if (start.value > maxRewind && !breaks.has("rewind-unbounded"))
