@@ -103,6 +103,7 @@ export const sessionMutants = {
   "secret-unchecked": "FF-SE-005",
   "session-of-another-player": "FF-SE-005",
   "no-tombstone": "FF-SE-006",
+  "tombstone-too-short": "FF-SE-006",
   "stale-attempt-accepted": "FF-SE-007",
   "stale-attempt-evicts": "FF-SE-008",
   "new-origin-on-resume": "FF-SE-009",

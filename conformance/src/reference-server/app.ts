@@ -83,7 +83,8 @@ export class App {
     this.sessions.delete(session.id);
     if (tombstone !== undefined && !this.breaks.has("no-tombstone")) {
       this.tombstones.set(session.id, tombstone);
-      setTimeout(() => this.tombstones.delete(session.id), this.settings.timing.resumeWindowMs).unref();
+      const lastsMs = this.breaks.has("tombstone-too-short") ? 200 : this.settings.timing.resumeWindowMs;
+      setTimeout(() => this.tombstones.delete(session.id), lastsMs).unref();
     }
     for (const { channel, reader } of [...session.subscriptions.values()]) {
       reader?.stop();
