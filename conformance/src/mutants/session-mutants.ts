@@ -99,6 +99,7 @@ export const sessionMutants = {
   "secret-without-resume": "FF-SE-002",
   "no-secret": "FF-SE-001",
   "window-too-short": "FF-SE-003",
+  "few-sessions-kept": "FF-SE-003",
   "window-never-ends": "FF-SE-004",
   "secret-unchecked": "FF-SE-005",
   "session-of-another-player": "FF-SE-005",

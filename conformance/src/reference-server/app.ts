@@ -73,6 +73,12 @@ export class App {
     if (this.breaks.has("window-never-ends")) return;
     const windowMs = this.settings.timing.resumeWindowMs * (this.breaks.has("window-too-short") ? 0.4 : 1);
     session.window = setTimeout(() => this.end(session, "timeout"), windowMs);
+    if (this.breaks.has("few-sessions-kept")) this.#keepFew(session.player);
+  }
+
+  #keepFew(player: string): void {
+    const [oldest, ...others] = this.sessionsOf(player).filter(({ connection }) => connection === undefined);
+    if (oldest !== undefined && others.length >= 4) this.end(oldest, "timeout");
   }
 
   /** The session is over. With a code, whoever resumes it within the window is told. */

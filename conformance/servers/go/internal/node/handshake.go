@@ -155,7 +155,7 @@ func (c *connection) welcome(app *app, s *session, hello *fanfarev1.Hello, claim
 		welcome.ResumeSecret = app.secret(s.id, s.player.id)
 		welcome.ResumeWindowMs = uint32(settings.ResumeWindow.Milliseconds())
 	}
-	s.connection = c
+	s.connection, s.welcomedAt = c, app.node.now()
 	c.send(&outbound{frame: &fanfarev1.ServerFrame{Kind: &fanfarev1.ServerFrame_Welcome{Welcome: welcome}}})
 	for _, sub := range watched {
 		sub.watch()

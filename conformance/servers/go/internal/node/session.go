@@ -27,7 +27,7 @@ type session struct {
 	resumable     bool
 	connection    *connection // nil while detached
 	window        *time.Timer
-	detachedAt    time.Time
+	welcomedAt    time.Time
 	subscriptions map[channelKey]*subscription
 	declined      map[channelKey]struct{}
 	repeats       *repeats
@@ -73,8 +73,6 @@ func (s *session) detach() {
 		s.end(fanfarev1.LeaveReason_LEAVE_REASON_TIMEOUT)
 		return
 	}
-	s.detachedAt = s.app.node.now()
-	s.evictDetached()
 	node := s.app.node
 	var window *time.Timer
 	window = time.AfterFunc(node.settings.ResumeWindow, func() {
@@ -85,23 +83,23 @@ func (s *session) detach() {
 		}
 	})
 	s.window = window
+	s.evictDetached()
 }
 
 // evictDetached bounds the detached sessions of a player, who could otherwise make one with each hello: past four for each connection
-// allowed, the one that is detached for longest ends.
+// allowed, the one whose last welcome is the oldest ends (FF-SE-028).
 func (s *session) evictDetached() {
 	var oldest *session
 	detached := 0
 	for other := range s.player.sessions {
 		if other.connection == nil {
 			detached++
-			if oldest == nil || other.detachedAt.Before(oldest.detachedAt) {
+			if oldest == nil || other.welcomedAt.Before(oldest.welcomedAt) {
 				oldest = other
 			}
 		}
 	}
-	if detached > 4*s.app.node.settings.MaxConnectionsPerPlayer && oldest != s {
-		oldest.stopWindow()
+	if detached > 4*s.app.node.settings.MaxConnectionsPerPlayer {
 		oldest.end(fanfarev1.LeaveReason_LEAVE_REASON_TIMEOUT)
 	}
 }
