@@ -18,7 +18,7 @@ export declare const file_fanfare_v1_error: GenFile;
  */
 export declare type Error = Message<"fanfare.v1.Error"> & {
   /**
-   * What happened. A receiver that does not know the code treats it as ERROR_CODE_INTERNAL.
+   * What happened. A receiver that does not know the code treats it as ERROR_CODE_INTERNAL, but not as retryable.
    *
    * @generated from field: fanfare.v1.ErrorCode code = 1;
    */

@@ -62,8 +62,8 @@ export declare type Hello = Message<"fanfare.v1.Hello"> & {
   resume?: Resume | undefined;
 
   /**
-   * Counts the hellos of one session: 1 in the first, and in each later one higher than any the client has sent before. It goes on growing
-   * when the server answers a resume with a new session.
+   * Tells the hellos of one session apart: any number from 1 in the first, and in each later one higher than any the client has sent in it.
+   * The first is the one that began the session, also where that asked to resume another.
    *
    * @generated from field: uint32 attempt = 7;
    */

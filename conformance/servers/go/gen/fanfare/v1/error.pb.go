@@ -181,7 +181,7 @@ func (ErrorCode) EnumDescriptor() ([]byte, []int) {
 // Connect error of the control API.
 type Error struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened. A receiver that does not know the code treats it as ERROR_CODE_INTERNAL.
+	// What happened. A receiver that does not know the code treats it as ERROR_CODE_INTERNAL, but not as retryable.
 	Code ErrorCode `protobuf:"varint,1,opt,name=code,proto3,enum=fanfare.v1.ErrorCode" json:"code,omitempty"`
 	// A sentence for a developer: what was wrong and what to do. Never parsed, never shown to players.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`

@@ -90,8 +90,8 @@ type Hello struct {
 	Client *ClientInfo `protobuf:"bytes,5,opt,name=client,proto3" json:"client,omitempty"`
 	// The session to go on with; absent to begin a new one.
 	Resume *Resume `protobuf:"bytes,6,opt,name=resume,proto3" json:"resume,omitempty"`
-	// Counts the hellos of one session: 1 in the first, and in each later one higher than any the client has sent before. It goes on growing
-	// when the server answers a resume with a new session.
+	// Tells the hellos of one session apart: any number from 1 in the first, and in each later one higher than any the client has sent in it.
+	// The first is the one that began the session, also where that asked to resume another.
 	Attempt uint32 `protobuf:"varint,7,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// The channels to subscribe at once, answered in Welcome.subscriptions. On resume this is all the client wants to keep:
 	// subscriptions the client had opened and does not name are closed without an event. It may name channels that the server
