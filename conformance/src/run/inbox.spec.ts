@@ -50,6 +50,15 @@ describe("Inbox", () => {
     await expect(taken(one, { patterns: named("c"), never: named("x") })).rejects.toThrow('there came {"name":"x"}');
   });
 
+  it("refuses any frame without a pattern, but pings and what is sent to everybody", () => {
+    const one = inbox();
+    one.add({ ping: {} });
+    one.add({ message: { channel: { broadcast: true }, payload: { text: "of another case" } } });
+    expect(() => one.refuse([])).not.toThrow();
+    one.add({ message: { channel: { group: "open:x" } } });
+    expect(() => one.refuse([])).toThrow("which must not");
+  });
+
   it("gives up when nothing comes any more", async () => {
     const one = inbox("a");
     one.end("until the end");

@@ -747,7 +747,7 @@ export declare const ExpectCloseSchema: GenMessage<ExpectClose>;
  */
 export declare type ExpectNothing = Message<"fanfare.conformance.v1alpha.ExpectNothing"> & {
   /**
-   * None: no frame at all, but `ping`.
+   * None: no frame at all, but `ping`, and messages to everybody, which other cases send.
    *
    * @generated from field: repeated google.protobuf.Struct frames = 1;
    */
