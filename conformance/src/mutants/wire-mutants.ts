@@ -27,6 +27,8 @@ export const wireMutants = {
   "unknown-enum-refused": "FF-EV-002",
   "errors-too-long": "FF-BD-002",
   "errors-repeat-tokens": "FF-SC-003",
+  "errors-repeat-secrets": "FF-SC-003",
+  "close-reasons-repeat-tokens": "FF-SC-003",
   "origin-of-any-page": "FF-SC-006",
   "bad-bytes-stop-everybody": "FF-SC-009",
 } as const satisfies Record<string, `FF-${string}`>;

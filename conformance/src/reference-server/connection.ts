@@ -32,6 +32,8 @@ export class Connection {
   goingAway = false;
   /** Its session has another connection: the code to close with, behind the next message. With a mutant alone. */
   leftWith: CloseCode | undefined;
+  /** Of its hello; with a mutant alone. */
+  token = "";
   readonly #socket: WebSocket;
   readonly #outbox: Outbox;
   readonly #toldAtMs = new Map<ErrorCode, number>();
@@ -145,7 +147,10 @@ export class Connection {
   /** Says why in an error frame, and closes. */
   refuse(error: Refusal, code: CloseCode): void {
     this.fail(0, error);
-    this.close(code, error.message);
+    this.close(
+      code,
+      this.breaks.has("close-reasons-repeat-tokens") ? `${this.token}: ${error.message}` : error.message,
+    );
   }
 
   /** Closes behind everything that waits to be sent. */

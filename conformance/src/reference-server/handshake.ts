@@ -47,6 +47,7 @@ export function shakeHands(connection: Connection, frame: ClientFrame): void {
       CloseCode.PROTOCOL_ERROR,
     );
   }
+  connection.token = hello.token;
   try {
     const claims = verifyToken(hello.token, server.tokens, breaks);
     const app = server.apps.get(claims.app);

@@ -16,7 +16,8 @@ export function findSession(
   wish: Resume,
 ): Session | "closed" | undefined {
   const refuse = (code: CloseCode) => {
-    connection.refuse(new Refusal(ErrorCode.SESSION_ENDED, "the session cannot be resumed"), code);
+    const what = app.breaks.has("errors-repeat-secrets") ? `the session of ${wish.secret}` : "the session";
+    connection.refuse(new Refusal(ErrorCode.SESSION_ENDED, `${what} cannot be resumed`), code);
     return "closed" as const;
   };
   for (const other of connection.server.apps.values()) {

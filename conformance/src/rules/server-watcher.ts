@@ -11,6 +11,7 @@ import { heartbeatRules } from "./heartbeat-rules.ts";
 import { presenceRules } from "./presence-rules.ts";
 import { replyRules } from "./reply-rules.ts";
 import type { ArrivedMessage, ConnectionFacts, ServerRule, ServerRuleFactory, Violation } from "./rule.ts";
+import { secretRules } from "./secret-rules.ts";
 
 const factories: readonly ServerRuleFactory[] = [
   formRules,
@@ -22,6 +23,7 @@ const factories: readonly ServerRuleFactory[] = [
   durableRules,
   presenceRules,
   closeRules,
+  secretRules,
 ];
 
 /** Requirements that every server case holds the server to, on every connection. */
@@ -40,7 +42,7 @@ export const watchedOfServers: readonly string[] = [
     "FF-HB-008",
   ],
   ...["FF-OR-002", "FF-DU-008", "FF-DU-010", "FF-DU-017", "FF-DU-018", "FF-DU-021", "FF-DU-022", "FF-DU-025"],
-  ...["FF-OR-001", "FF-OR-005", "FF-ID-010", "FF-ID-016", "FF-PB-008", "FF-PR-003", "FF-PR-005"],
+  ...["FF-OR-001", "FF-OR-005", "FF-ID-010", "FF-ID-016", "FF-PB-008", "FF-PR-003", "FF-PR-005", "FF-SC-003"],
 ];
 
 /** Holds one connection to every rule. The first one that is broken fails the case, whatever it is about. */
