@@ -56,6 +56,7 @@ const judging: ReadonlySet<string | undefined> = new Set([
   "request",
   "expect",
   "expectClose",
+  "together",
   "expectNothing",
   "openRefused",
   "order",
@@ -95,6 +96,12 @@ function checkStep(one: Case, step: Step, labels: Set<string>, report: Report): 
   if (step.action.case === "order") {
     for (const label of step.action.value.labels) {
       if (!labels.has(label)) report(["order"], `names ${label}, which no step before has as its label`);
+    }
+  }
+  if (step.action.case === "together") {
+    for (const name of step.action.value.actors) {
+      if (!actors.includes(name))
+        report(["together"], `names ${name}, no actor of this case${suggestion(name, actors)}`);
     }
   }
   if (step.as === "") return;

@@ -142,6 +142,8 @@ export const sessionMutants = {
   "goaway-stops-service": "FF-GO-003",
   "no-deadline": "FF-GO-004",
   "no-handed-over": "FF-GO-013",
+  "queue-lost-at-hand-over": "FF-GO-013",
+  "neither-served-while-moving": "FF-GO-014",
   "frames-after-handed-over": "FF-GO-015",
   "handled-after-handed-over": "FF-GO-016",
   "gap-in-hand-over": "FF-GO-017",

@@ -165,6 +165,11 @@ export class Connection {
     setTimeout(() => this.#socket.terminate(), 2_000).unref();
   }
 
+  /** Throws away what waits to be sent; with a mutant alone. */
+  forgetWaiting(): void {
+    this.#outbox.forget();
+  }
+
   cut(): void {
     this.#socket.terminate();
   }

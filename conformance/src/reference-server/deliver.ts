@@ -79,7 +79,7 @@ function isAnySlow({ subscribers }: ChannelState): boolean {
 function isLost(receiver: Session): boolean {
   const { losesNext } = receiver;
   receiver.losesNext = false;
-  return losesNext;
+  return losesNext || receiver.isDeaf;
 }
 
 function isExcluded({ session, excludeSelf }: Publication, receiver: Session): boolean {

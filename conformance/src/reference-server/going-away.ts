@@ -37,6 +37,7 @@ export function leaveFormer(former: Connection, handsOver: boolean): void {
       former.close(CloseCode.REPLACED, "a newer attempt has another connection");
     return;
   }
+  if (breaks.has("queue-lost-at-hand-over")) former.forgetWaiting();
   if (!breaks.has("no-handed-over")) former.send({ case: "handedOver", value: {} });
   if (breaks.has("frames-after-handed-over")) former.send({ case: "ping", value: { sentAtUs: 1n } }, 99);
   if (breaks.has("handled-after-handed-over")) former.leftWith = CloseCode.HANDED_OVER;

@@ -73,6 +73,12 @@ export class Outbox {
     this.#bytes = 0;
   }
 
+  /** Throws away what waits. */
+  forget(): void {
+    this.#waiting.length = 0;
+    this.#bytes = 0;
+  }
+
   /** Throws away what waits, and takes nothing more. */
   close(): void {
     this.#closed = true;

@@ -50,6 +50,12 @@ export function resume(
   clearTimeout(session.window);
   const wasTold = former?.goingAway === true || (former !== undefined && breaks.has("hand-over-without-goaway"));
   const handsOver = hello.resume?.handOver === true && features.has("hand_over") && wasTold;
+  if (handsOver && breaks.has("neither-served-while-moving") && !session.isDeaf) {
+    session.isDeaf = true;
+    setTimeout(() => resume(connection, session, claims, hello, features), 300);
+    return;
+  }
+  session.isDeaf = false;
   if (!breaks.has("features-kept-by-resume")) session.features = features;
   session.claims = claims;
   if (breaks.has("new-origin-on-resume")) session.origin = connection.server.newOrigin();

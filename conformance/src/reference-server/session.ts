@@ -26,6 +26,8 @@ export class Session {
   lastCall: Rpc | undefined;
   /** The next message is lost; with a mutant alone. */
   losesNext = false;
+  /** It is sent nothing; with a mutant alone. */
+  isDeaf = false;
   connection: Connection | undefined;
   readonly subscriptions = new Map<string, Subscription>();
   /** Keys of the server's own channels that the client has unsubscribed. */

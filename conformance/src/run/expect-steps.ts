@@ -1,7 +1,8 @@
-import type { Expect, ExpectClose, ExpectNothing } from "@fanfare/proto/conformance/v1alpha";
+import type { Expect, ExpectClose, ExpectNothing, Together } from "@fanfare/proto/conformance/v1alpha";
 import { type ActorState, frameOf } from "./actor.ts";
 import { CaseFailure } from "./failure.ts";
 import type { Item } from "./inbox.ts";
+import { matches, shown } from "./match.ts";
 import type { ServerCase } from "./server-case.ts";
 
 /** Takes frames that have come or come in time. */
@@ -17,6 +18,27 @@ export async function expect(one: ServerCase, actor: ActorState, options: Expect
   const last = items.at(-1) as Item;
   notBefore(one.spanMs(options.notBefore, actor), options.notBefore !== undefined, last.atMs - startedAtMs, "it came");
   one.label(label, last.json, last.order);
+}
+
+/** Waits until each frame has come to one of the actors. */
+export async function together(one: ServerCase, options: Together): Promise<void> {
+  const inboxes = options.actors.map((name) => one.actor(name).connection.inbox);
+  const counts = Array.from({ length: options.times || 1 }, (_, i) => i + 1);
+  const wanted = counts.flatMap((n) => options.frames.map((frame) => one.fill(frame, undefined, n)));
+  const deadlineMs = performance.now() + one.spanMs(options.within);
+  for (;;) {
+    const lacking = wanted.filter(
+      (pattern) => !inboxes.some(({ items }) => items.some(({ json }) => matches(pattern, json))),
+    );
+    if (lacking.length === 0) return;
+    if (performance.now() >= deadlineMs) {
+      const whom = options.actors.join(" nor to ");
+      throw new CaseFailure(
+        `${lacking.length} of ${wanted.length} frames came neither to ${whom}; the first is ${shown(lacking[0])}`,
+      );
+    }
+    await Promise.race(inboxes.map((inbox) => inbox.changed(deadlineMs)));
+  }
 }
 
 /** Waits for the close. */

@@ -1,7 +1,7 @@
 import type { Step } from "@fanfare/proto/conformance/v1alpha";
 import { greet, open, openRefused } from "./connect-steps.ts";
 import { control } from "./control-step.ts";
-import { expect, expectClose, expectNothing, settle } from "./expect-steps.ts";
+import { expect, expectClose, expectNothing, settle, together } from "./expect-steps.ts";
 import { HarnessError } from "./failure.ts";
 import { check, elapse, move, order } from "./overall-steps.ts";
 import { request, send, sendRaw } from "./send-steps.ts";
@@ -17,6 +17,8 @@ export async function runServerStep(one: ServerCase, step: Step): Promise<void> 
       return order(one, action.value);
     case "check":
       return check(one, action.value);
+    case "together":
+      return together(one, action.value);
     case "move":
       return move(one, action.value);
     case "elapse":

@@ -302,6 +302,14 @@ export declare type Step = Message<"fanfare.conformance.v1alpha.Step"> & {
      */
     value: Thaw;
     case: "thaw";
+  } | {
+    /**
+     * Servers: frames that come to one or the other of several actors.
+     *
+     * @generated from field: fanfare.conformance.v1alpha.Together together = 37;
+     */
+    value: Together;
+    case: "together";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1027,6 +1035,47 @@ export declare type Check = Message<"fanfare.conformance.v1alpha.Check"> & {
  * Use `create(CheckSchema)` to create a new message.
  */
 export declare const CheckSchema: GenMessage<Check>;
+
+/**
+ * Each of these frames has come, or comes, to one of several actors at least: to two connections of a session that moves. What a step took counts.
+ *
+ * @generated from message fanfare.conformance.v1alpha.Together
+ */
+export declare type Together = Message<"fanfare.conformance.v1alpha.Together"> & {
+  /**
+   * By name.
+   *
+   * @generated from field: repeated string actors = 1;
+   */
+  actors: string[];
+
+  /**
+   * One, or several.
+   *
+   * @generated from field: repeated google.protobuf.Struct frames = 2;
+   */
+  frames: JsonObject[];
+
+  /**
+   * That many of each, with `${n}` from 1. Default: 1.
+   *
+   * @generated from field: uint32 times = 3;
+   */
+  times: number;
+
+  /**
+   * Default: the target's patience.
+   *
+   * @generated from field: fanfare.conformance.v1alpha.Span within = 4;
+   */
+  within?: Span | undefined;
+};
+
+/**
+ * Describes the message fanfare.conformance.v1alpha.Together.
+ * Use `create(TogetherSchema)` to create a new message.
+ */
+export declare const TogetherSchema: GenMessage<Together>;
 
 /**
  * An order between what several actors received.
