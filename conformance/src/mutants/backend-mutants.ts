@@ -27,6 +27,7 @@ export const backendMutants = {
   "newest-dropped-first": "FF-SL-003",
   "dropped-untold": "FF-SL-004",
   "queue-unbounded": "FF-SL-006",
+  "queue-stands-still-for-ever": "FF-SL-006",
   "anything-dropped-at-the-bound": "FF-SL-007",
   "slow-reader-blocks-others": "FF-SL-008",
   "expired-sent-late": "FF-PB-010",

@@ -143,6 +143,7 @@ export class Outbox {
   }
 
   #watch(): void {
+    if (this.#options.breaks.has("queue-stands-still-for-ever")) return;
     this.#stalled ??= setTimeout(this.#options.onOverflow, this.#options.stallMs);
   }
 }
