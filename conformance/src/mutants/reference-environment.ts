@@ -12,7 +12,7 @@ export async function openReference(breaks: Breaks = noBreaks): Promise<ServerEn
     name: "reference-server",
     profiles: new Set([
       ...[Profile.CORE, Profile.GROUPS, Profile.PRESENCE, Profile.LIFECYCLE, Profile.LIMITS, Profile.JSON],
-      ...[Profile.DURABLE, Profile.RPC, Profile.CONTROL],
+      ...[Profile.DURABLE, Profile.RPC, Profile.CONTROL, Profile.CLUSTER],
     ]),
     features: new Set(servedFeatures),
     tokens: fixtureTokens(),

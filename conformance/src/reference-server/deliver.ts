@@ -61,7 +61,7 @@ function sendToAll(app: App, publication: Publication, body: MessageBody) {
     const isOut = isExcluded(publication, receiver);
     if (isOut) counts[breaks.has("report-counts-excluded") ? "reached" : "excluded"]++;
     else counts[connection === undefined ? "detached" : "reached"]++;
-    if (isLost(receiver)) continue;
+    if (isLost(receiver) || isElsewhere(publication, receiver)) continue;
     if (reader !== undefined) reader.wake();
     else if (!isOut && !(breaks.has("self-never-served") && receiver === publication.session)) {
       connection?.message(body);
@@ -80,6 +80,12 @@ function isLost(receiver: Session): boolean {
   const { losesNext } = receiver;
   receiver.losesNext = false;
   return losesNext || receiver.isDeaf;
+}
+
+/** Whether a broken server leaves out who is at another node than the publisher. */
+function isElsewhere({ session }: Publication, receiver: Session): boolean {
+  const isBroken = receiver.app.breaks.has("messages-stay-at-their-node");
+  return isBroken && session !== undefined && session.node !== receiver.node;
 }
 
 function isExcluded({ session, excludeSelf }: Publication, receiver: Session): boolean {

@@ -28,6 +28,7 @@ export function findSession(
   if (tombstone !== undefined) return refuse(tombstone);
   const session = app.sessions.get(wish.sessionId);
   if (session === undefined) return undefined;
+  if (session.node !== connection.address && app.breaks.has("sessions-stay-at-their-node")) return undefined;
   const isOwn = session.player === claims.player || app.breaks.has("session-of-another-player");
   if (!isOwn || !session.isOpenedBy(wish)) return refuse(CloseCode.SESSION_LOST);
   return session;

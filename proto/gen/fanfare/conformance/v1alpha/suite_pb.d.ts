@@ -346,7 +346,7 @@ export enum Profile {
   CONTROL = 9,
 
   /**
-   * Several nodes act as one.
+   * Several nodes act as one: the target's first two addresses are of two of them.
    *
    * @generated from enum value: PROFILE_CLUSTER = 10;
    */
