@@ -7,6 +7,8 @@ import { type TestServer, tokenFor } from "./testing/test-server.ts";
 
 const features = ["resume", "hand_over", "presence", "report", "durable", "history", "cursor", "server_rpc"];
 
+const broadcast = { kind: { case: "broadcast" as const, value: true } };
+
 /** What a client sees of a cluster in which two things are done at the same time, at two nodes. */
 export function clusterRacesContract(name: string, open: () => Promise<ClusterUnderTest>): void {
   describe(`races in a cluster over ${name}`, () => {
@@ -165,6 +167,52 @@ export function clusterRacesContract(name: string, open: () => Promise<ClusterUn
       await answered(late);
       return late.kinds.includes("welcome") ? undefined : (await late.ended()).code;
     }
+
+    it("neither carries out nor answers on the former connection what would change a session that goes on elsewhere (FF-GO-021)", async () => {
+      if (one === two) return; // a node that is alone says welcome and handed_over at once
+      const { first, second, goOn } = await halfMoved(fresh("mover"));
+      const channel = { kind: { case: "group" as const, value: fresh("late") } };
+      first.send({ id: 901, kind: { case: "subscribe", value: { channel } } });
+      first.send({ id: 902, kind: { case: "unsubscribe", value: { channel: broadcast } } });
+      first.send({ id: 903, kind: { case: "refresh", value: { token: tokenFor(first.welcome?.playerId ?? "") } } });
+      await first.publish(fresh("served"), "the former connection serves the rest as before");
+      goOn();
+      const { subscriptions } = await second.frame("welcome");
+      expect(subscriptions.some((one) => one.channel?.kind.value === channel.kind.value)).toBe(false);
+      await first.frame("handedOver");
+      expect(first.kinds.filter((kind) => kind === "reply")).toHaveLength(1);
+      expect(subscriptions.some((one) => one.channel?.kind.case === "broadcast")).toBe(true);
+      await second.request({ case: "unsubscribe", value: { channel: broadcast } });
+    });
+
+    it("leaves unanswered what the former connection was asked for before the session went on elsewhere (FF-GO-021)", async () => {
+      const player = fresh("mover");
+      const first = await join(one, player);
+      one
+        .hub()
+        .sessions.get(first.welcome?.sessionId ?? "")
+        ?.link?.goAway({ deadlineMs: 20_000, reconnectAfterMs: 0, url: "", rebalancing: false });
+      await first.frame("goaway");
+      const { starts } = one.hub();
+      const plan = starts.plan.bind(starts);
+      const [held, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      starts.plan = async (wish) => {
+        held.resolve();
+        await goOn.promise;
+        return plan(wish);
+      };
+      const channel = { kind: { case: "group" as const, value: `durable:${fresh("asked")}` } };
+      first.send({ id: 904, kind: { case: "subscribe", value: { channel } } });
+      await held.promise;
+      starts.plan = plan;
+      const { second, hello } = await comeBack(first, player, two, true);
+      hello();
+      await second.frame("welcome");
+      goOn.resolve();
+      await first.ended();
+      expect(first.kinds).not.toContain("reply");
+      expect(await second.request({ case: "subscribe", value: { channel } })).toMatchObject({ case: "subscribed" });
+    });
 
     for (const isSecondThere of [true, false]) {
       it(`ends a session that its client disconnects while it moves, ${isSecondThere ? "on both connections" : "also if the new connection is lost"} (FF-SE-019)`, async () => {

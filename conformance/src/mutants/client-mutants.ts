@@ -99,6 +99,7 @@ export const clientMutants = {
   "nothing-held-back": { spec: "FF-GO-010", by: ["move/hand-over"] },
   "loss-in-a-move-untold": { spec: "FF-GO-011", by: ["move/without-handed-over"] },
   "unanswered-forgotten-in-a-move": { spec: "FF-GO-012", by: ["move/unanswered-publish"] },
+  "changes-while-moving": { spec: "FF-GO-022", by: ["move/changes-on-the-former"] },
   "4201-comes-back": { spec: "FF-GO-019", by: ["move/hand-over"] },
   "never-is-back-off": { spec: "FF-CL-001", by: ["close/never"] },
   "unknown-codes-are-the-end": { spec: "FF-CL-001", by: ["close/unknown-back-off"] },

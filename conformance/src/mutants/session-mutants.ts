@@ -151,6 +151,7 @@ export const sessionMutants = {
   "handled-after-handed-over": "FF-GO-016",
   "gap-in-hand-over": "FF-GO-017",
   "hand-over-without-goaway": "FF-GO-018",
+  "changes-on-the-former": "FF-GO-021",
   "token-signature-unchecked": "FF-TK-001",
   "token-none-accepted": "FF-TK-002",
   "token-chooses-algorithm": "FF-TK-002",

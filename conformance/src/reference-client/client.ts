@@ -149,6 +149,7 @@ export class ReferenceClient {
 
   #hello(connection: Connection): void {
     const handOver = connection === this.#next;
+    if (handOver) this.requests.hold();
     const session = this.#session;
     this.#attempt = session === undefined ? 1 : this.#attempt + (this.#breaks.has("attempt-not-raised") ? 0 : 1);
     const secret = this.#breaks.has("oldest-secret") ? session?.oldestSecret : session?.secret;
@@ -346,6 +347,7 @@ export class ReferenceClient {
       this.#current = undefined;
       return this.#comeBack(ended, wasWelcomed);
     }
+    this.requests.attach(current);
     this.#timer = setTimeout(() => {
       if (!this.#over && this.#current === current) this.#next = this.#open(this.#url);
     }, this.#comingBack.backOff());

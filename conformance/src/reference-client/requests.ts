@@ -24,6 +24,8 @@ export class Requests {
   readonly #breaks: ClientBreaks;
   readonly #pending = new Map<number, Pending>();
   #connection: Connection | undefined;
+  /** The session is about to leave the connection: what is asked for waits (FF-GO-022). */
+  #isHeld = false;
   #lastId = 0;
 
   constructor(breaks: ClientBreaks) {
@@ -66,7 +68,7 @@ export class Requests {
         },
       };
       this.#pending.set(id, pending);
-      if (this.#connection !== undefined) this.#transmit(id, pending, this.#connection);
+      if (this.#connection !== undefined && !this.#isHeld) this.#transmit(id, pending, this.#connection);
     });
   }
 
@@ -83,9 +85,15 @@ export class Requests {
     return true;
   }
 
+  /** Requests wait until the next connection, or this one again, is attached. */
+  hold(): void {
+    this.#isHeld = !this.#breaks.has("changes-while-moving");
+  }
+
   /** Requests go out on this connection from now on. */
   attach(connection: Connection): void {
     this.#connection = connection;
+    this.#isHeld = false;
     for (const [id, pending] of this.#pending) if (pending.on === undefined) this.#transmit(id, pending, connection);
   }
 

@@ -34,6 +34,8 @@ export class Connection {
   leftWith: CloseCode | undefined;
   /** Of its hello; with a mutant alone. */
   token = "";
+  /** Its session has another connection, and it is served on for a while. With a mutant alone. */
+  lingers = false;
   readonly #socket: WebSocket;
   readonly #outbox: Outbox;
   readonly #toldAtMs = new Map<ErrorCode, number>();

@@ -37,6 +37,12 @@ export function leaveFormer(former: Connection, handsOver: boolean): void {
       former.close(CloseCode.REPLACED, "a newer attempt has another connection");
     return;
   }
+  if (breaks.has("changes-on-the-former") && former.isAlive && !former.lingers) {
+    // Long enough for what a client sends behind the welcome of its new connection.
+    former.lingers = true;
+    former.timers.set("goaway", 300, () => leaveFormer(former, true));
+    return;
+  }
   if (breaks.has("queue-lost-at-hand-over")) former.forgetWaiting();
   if (!breaks.has("no-handed-over")) former.send({ case: "handedOver", value: {} });
   if (breaks.has("frames-after-handed-over")) former.send({ case: "ping", value: { sentAtUs: 1n } }, 99);

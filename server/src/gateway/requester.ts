@@ -32,6 +32,18 @@ export function answerLater({ connection }: Requester, id: number, work: () => P
     .finally(() => connection.pendingRequests.delete(id));
 }
 
+/**
+ * As {@link answerLater}, for what changes the session. If that is taken over by another connection meanwhile, the answer would come too late to be true:
+ * there is none (FF-GO-021).
+ */
+export function changeLater(requester: Requester, id: number, work: () => Promise<void>): Promise<void> {
+  return answerLater(requester, id, () =>
+    work().catch((reason: unknown) => {
+      if (!requester.session.departed) throw reason;
+    }),
+  );
+}
+
 /** @throws FanfareError TOO_LARGE */
 export function checkPayload(payload: Payload, maxBytes: number): void {
   const { data } = payload;

@@ -17,7 +17,7 @@ import { frameViolation } from "./frame-codec.ts";
 import { commitCursor, history } from "./log-requests.ts";
 import { queryPresence, updatePresence } from "./presence-requests.ts";
 import { publish } from "./publish-request.ts";
-import { answerLater, type Requester, reply, required } from "./requester.ts";
+import { changeLater, type Requester, reply, required } from "./requester.ts";
 import { subscribe } from "./subscribe-request.ts";
 
 /** By the kind of a client's frame, the feature that has to be in force. */
@@ -29,6 +29,9 @@ const featureOfKind = new Map<string, string>(
 
 /** Kinds that no `reply` answers, whatever their id is (FF-FR-003). */
 const unanswered: ReadonlySet<string> = new Set(["hello", "ping", "pong", "rpcResult", "disconnect"]);
+
+/** Kinds that change what a session has, or lives by. */
+const changing: ReadonlySet<string> = new Set(["subscribe", "unsubscribe", "presenceUpdate", "refresh"]);
 
 /** The id that a refusal of this frame is answered under; 0: it goes into an `error` frame. */
 function replyIdOf({ id, kind }: ClientFrame): number {
@@ -45,6 +48,11 @@ export function handleRequest(connection: Connection, frame: ClientFrame, limite
   const kind = frame.kind.case;
   if (kind === "hello") {
     return connection.refuse(new FanfareError(ErrorCode.FAILED_PRECONDITION, "hello is sent once"));
+  }
+  if (session.departed && kind !== undefined && changing.has(kind)) {
+    // The session is what the welcome of its next connection says; what is left here is answered by the end of this one (FF-GO-021).
+    if (frame.id !== 0) connection.pendingRequests.add(frame.id);
+    return;
   }
   if (limited !== undefined && kind === "ping") return;
   try {
@@ -184,13 +192,13 @@ function refresh(requester: Requester, id: number, token: string): void {
         field: "refresh.token",
       });
     }
-    if (session.ended || session.link !== connection) return;
+    if (session.ended || session.departed || session.link !== connection) return;
     connection.expireAt(credentials.expiresAtMs);
     reply(connection, id, { case: "refreshed", value: { tokenExpiresAtMs: BigInt(credentials.expiresAtMs) } });
     app.hub.applyCredentials(session, credentials);
     app.sessions?.extend(session);
   };
-  connection.refreshes.last = answerLater(requester, id, work);
+  connection.refreshes.last = changeLater(requester, id, work);
 }
 
 function disconnected(reason: string): Ending {

@@ -4,7 +4,7 @@ import type { Session } from "../hub/session.ts";
 import type { Subscription } from "../hub/subscription.ts";
 import { channelKey } from "../wire/channel-key.ts";
 import type { GatewayApp } from "./gateway-context.ts";
-import { answerLater, checkPayload, type Requester, reply, required } from "./requester.ts";
+import { changeLater, checkPayload, type Requester, reply, required } from "./requester.ts";
 
 /** Receives a channel from now on. @throws FanfareError */
 export function subscribe(requester: Requester, id: number, request: Subscribe): void {
@@ -23,8 +23,9 @@ export function subscribe(requester: Requester, id: number, request: Subscribe):
   };
   if (routed === undefined) return answer();
   if (isNew) subscription.pending = true;
-  const answered = answerLater(requester, id, async () => {
+  const answered = changeLater(requester, id, async () => {
     await routedOrClosed(routed, requester, subscription);
+    if (session.departed) return;
     if (!subscription.active) throw new FanfareError(ErrorCode.CANCELLED, "unsubscribed before it began");
     answer();
   });
@@ -58,17 +59,18 @@ function startSubscription(
   durable.stop(subscription);
   const turn = ++subscription.startTurn;
   const { playerId, features } = session;
-  answerLater(requester, id, async () => {
+  changeLater(requester, id, async () => {
     try {
       await app.hub.channels.routed(subscription.channel.key);
       const plan = await starts.plan({ channel, playerId, features, start, isResume: false });
+      if (session.departed) return;
       if (!subscription.active) throw new FanfareError(ErrorCode.CANCELLED, "unsubscribed before it began");
       const isCurrent = subscription.startTurn === turn && session.link === connection;
       reply(connection, id, { case: "subscribed", value: subscriptions.describe(subscription, plan) });
       subscriptions.told(subscription);
       if (isCurrent) durable.start(subscription, plan);
     } catch (reason) {
-      if (subscription.active && subscription.startTurn === turn) {
+      if (subscription.active && !session.departed && subscription.startTurn === turn) {
         if (subscription.pending) subscriptions.refused(subscription);
         else if (session.link === connection && former !== undefined) durable.goOn(subscription, former);
         else if (session.link === connection)

@@ -152,7 +152,7 @@ export declare type Resume = Message<"fanfare.v1.Resume"> & {
   /**
    * The client still has the session's former connection, was told `goaway` on it, and moves; feature `hand_over`. The server keeps
    * delivering on the former connection until its send queue is flushed, says `handed_over` there, and closes it. Nothing is missed then, and no
-   * `gap` is told. If the former connection is gone or was not told `goaway`, this is a resume like any other.
+   * `gap` is told. What would change the session is left unanswered on the former connection by then, and asked for on the new one. If the former connection is gone or was not told `goaway`, this is a resume like any other.
    *
    * @generated from field: bool hand_over = 3;
    */

@@ -272,7 +272,7 @@ type Resume struct {
 	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	// The client still has the session's former connection, was told `goaway` on it, and moves; feature `hand_over`. The server keeps
 	// delivering on the former connection until its send queue is flushed, says `handed_over` there, and closes it. Nothing is missed then, and no
-	// `gap` is told. If the former connection is gone or was not told `goaway`, this is a resume like any other.
+	// `gap` is told. What would change the session is left unanswered on the former connection by then, and asked for on the new one. If the former connection is gone or was not told `goaway`, this is a resume like any other.
 	HandOver      bool `protobuf:"varint,3,opt,name=hand_over,json=handOver,proto3" json:"hand_over,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
