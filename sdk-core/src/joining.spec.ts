@@ -3,7 +3,7 @@ import { text } from "./payload.ts";
 import { inGroup, message } from "./testing/group-messages.ts";
 import { Scripted } from "./testing/scripted.ts";
 import { settled } from "./testing/virtual-clock.ts";
-import { DeliveryClass, ErrorCode, SubscriptionCloseReason } from "./wire/schema.ts";
+import { DeliveryClass, ErrorCode, GapReason, SubscriptionCloseReason } from "./wire/schema.ts";
 
 describe("subscribing", () => {
   it("joins once for the same group, and rejects with the server's refusal", async () => {
@@ -149,6 +149,17 @@ describe("subscribing", () => {
     expect(t.socket.sent("subscribe")).toHaveLength(2);
     await t.subscribed();
     expect(group.subscribed).toBe(true);
+  });
+
+  it("subscribes again what the server had opened by itself and failed to keep [FF-SB-020]", async () => {
+    const t = await Scripted.connected();
+    const closed = { reason: SubscriptionCloseReason.FAILED };
+    const gaps: unknown[] = [];
+    t.client.broadcast.on("gap", ({ reason }) => gaps.push(reason));
+    await t.socket.say({ subscription: { channel: { broadcast: true }, closed } });
+    expect(t.socket.last("subscribe").frame).toMatchObject({ channel: { broadcast: true } });
+    await t.subscribed();
+    expect([gaps, t.told.includes("channel-closed")]).toEqual([[GapReason.DETACHED], false]);
   });
 
   it("keeps closed what the program has left, in a new session too", async () => {

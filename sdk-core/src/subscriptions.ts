@@ -243,11 +243,8 @@ export class Subscriptions {
     } else if (caughtUp?.position !== undefined) {
       core.caughtUp(caughtUp.position);
     } else if (closed !== undefined) {
-      if (closed.reason === SubscriptionCloseReason.FAILED && (core.wanted !== undefined || !core.isLive)) {
-        this.#restart(core, true);
-      } else {
-        this.#closed(entry, closed.reason, closed.error && fromWireError(closed.error));
-      }
+      if (closed.reason === SubscriptionCloseReason.FAILED) this.#restart(core, true);
+      else this.#closed(entry, closed.reason, closed.error && fromWireError(closed.error));
     }
   }
 

@@ -128,6 +128,10 @@ func (l *loop) onSubscription(event *fanfarev1.SubscriptionEvent) {
 	}
 	switch told := event.GetEvent().(type) {
 	case *fanfarev1.SubscriptionEvent_Closed:
+		if told.Closed.GetReason() == fanfarev1.SubscriptionCloseReason_SUBSCRIPTION_CLOSE_REASON_FAILED {
+			l.goOn(s)
+			return
+		}
 		ended := Ended{Channel: channel, Reason: told.Closed.GetReason()}
 		if told.Closed.GetError() != nil {
 			ended.Err = errorOf(told.Closed.GetError())

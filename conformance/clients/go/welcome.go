@@ -125,6 +125,9 @@ func (l *loop) applyResult(c *connection, channel Channel, result *fanfarev1.Sub
 	former := l.subscriptions.all[channel]
 	told := result.GetSubscribed()
 	switch {
+	case told == nil && former != nil && len(asked) == 0 && errorOf(result.GetError()).Retryable:
+		former.stopped = true
+		l.cannotGoOn(former, errorOf(result.GetError()))
 	case told == nil:
 		l.subscriptions.close(channel)
 		if former != nil {

@@ -6,6 +6,7 @@ export const backendMutants = {
   "asked-for-closed-too": "FF-SB-004",
   "namespace-rules-of-the-subscribe": "FF-SB-005",
   "removed-namespace-goes-on": "FF-SB-006",
+  "other-class-goes-on": "FF-SB-019",
   "bans-not-kept": "FF-HS-008",
   "revoked-tokens-live-on": "FF-SE-026",
   "draining-welcomes": "FF-GO-020",

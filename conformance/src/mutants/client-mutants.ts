@@ -54,6 +54,7 @@ export const clientMutants = {
   "unsubscribed-messages-taken": { spec: "FF-SB-016", by: ["core/unsubscribed-message"] },
   "closed-subscriptions-kept": { spec: "FF-SB-016", by: ["groups/closed"] },
   "server-subscriptions-ignored": { spec: "FF-SB-016", by: ["groups/opened-later"] },
+  "failed-subscriptions-given-up": { spec: "FF-SB-020", by: ["groups/failed", "durable/failed"] },
   "gaps-untold": { spec: "FF-SB-017", by: ["core/gap"] },
   "any-outcome-is-success": { spec: "FF-PB-018", by: ["core/unknown-outcome-value"] },
   "volatile-kept": { spec: "FF-PB-017", by: ["resume/volatile-while-away"] },

@@ -5,6 +5,7 @@ export const sessionMutants = {
   "origin-of-the-player": "FF-HS-014",
   "server-subscriptions-first": "FF-HS-015",
   "refused-subscriptions-left-out": "FF-HS-015",
+  "refused-subscriptions-listed-again": "FF-HS-015",
   "broadcast-not-listed": "FF-HS-016",
   "features-echoed": "FF-HS-011",
   "feature-left-out": "FF-HS-011",

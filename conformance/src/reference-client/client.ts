@@ -11,7 +11,7 @@ import type { ClientBreaks } from "../mutants/client-mutants.ts";
 import { Calls, refuse } from "./calls.ts";
 import { ComingBack } from "./coming-back.ts";
 import { Connection, type Ended } from "./connection.ts";
-import { ClientFailure } from "./failure.ts";
+import { ClientFailure, isOfTheMoment } from "./failure.ts";
 import { helloOf, servedFeatures } from "./hello.ts";
 import { targetOf } from "./move-target.ts";
 import { Publishes } from "./publishes.ts";
@@ -37,6 +37,9 @@ export interface ClientEvents extends Omit<ChannelEvents, "resubscribe" | "close
   closedChannel(...closed: Parameters<ChannelEvents["closed"]>): void;
   dropped(count: bigint): void;
 }
+
+/** After which what was refused for the moment is asked for again, in milliseconds. */
+const leastWaitMs = 200;
 
 /** A client of the runner's own, in which every rule can be broken: it is what the suite is tested with, and no SDK. */
 export class ReferenceClient {
@@ -384,6 +387,9 @@ export class ReferenceClient {
     const asked = this.requests.send({ case: "subscribe", value: subscribe }, ({ result }) => {
       if (result.case === "subscribed") this.subscriptions.opened(channel, result.value, false);
     });
-    asked.catch(() => {});
+    asked.catch(({ code }: ClientFailure) => {
+      if (!isOfTheMoment(code) || this.#over) return;
+      setTimeout(() => this.#over || this.subscriptions.askAgain(channel), leastWaitMs);
+    });
   }
 }

@@ -21,5 +21,10 @@ export function failureOf(error: WireError | undefined, outcome?: Outcome, keeps
   return new ClientFailure(known || keepsCode ? code : ErrorCode.INTERNAL, message, outcome);
 }
 
+/** The server may say another thing a moment later. Of what it says about subscriptions. */
+export function isOfTheMoment(code: ErrorCode): boolean {
+  return code === ErrorCode.UNAVAILABLE || code === ErrorCode.RATE_LIMITED;
+}
+
 /** The outcomes that are successes. */
 export const successes: ReadonlySet<Outcome> = new Set([Outcome.DELIVERED, Outcome.STORED, Outcome.OFFLINE]);

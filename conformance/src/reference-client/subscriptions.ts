@@ -14,10 +14,12 @@ import {
   type Subscribed,
   SubscribedSchema,
   SubscribeSchema,
+  SubscriptionCloseReason,
   type SubscriptionEvent,
   type Welcome,
 } from "@fanfare/proto/v1";
 import type { ClientBreaks } from "../mutants/client-mutants.ts";
+import { isOfTheMoment } from "./failure.ts";
 import { LogPosition } from "./log-position.ts";
 import { Roster, type RosterChange } from "./roster.ts";
 import { Seen } from "./seen.ts";
@@ -41,6 +43,8 @@ export interface Subscription {
   wanted: Subscribe | undefined;
   subscribed: Subscribed | undefined;
   position: LogPosition | undefined;
+  /** The server could not go on with it, and is asked for it again. */
+  isBroken: boolean;
   readonly roster: Roster;
 }
 
@@ -104,7 +108,11 @@ export class Subscriptions {
     if (this.#breaks.has("seen-forgotten-by-reconnect")) this.#seen.clear();
     const confirmed = new Set<string>();
     for (const { channel, result } of subscriptions) {
-      if (channel === undefined || result.case !== "subscribed") continue;
+      if (channel === undefined) continue;
+      if (result.case === "error" && isOfTheMoment(result.value.code) && this.#breaksDown(this.get(channel))) {
+        confirmed.add(nameOf(channel));
+      }
+      if (result.case !== "subscribed") continue;
       confirmed.add(nameOf(channel));
       const isNew = this.get(channel)?.subscribed === undefined;
       this.opened(channel, result.value, false);
@@ -118,6 +126,22 @@ export class Subscriptions {
       const channel = create(ChannelSchema, { kind: { case: "broadcast", value: true } });
       this.#at(channel).subscribed ??= create(SubscribedSchema, { deliveryClass: DeliveryClass.LIVE });
     }
+  }
+
+  /** Asks once more for what the server could not go on with. */
+  askAgain(channel: Channel): void {
+    const one = this.get(channel);
+    if (one?.isBroken) this.#resubscribe(one);
+  }
+
+  /** A subscription that is wanted does not stand any more, and is asked for again. False: it is over. */
+  #breaksDown(one: Subscription | undefined): boolean {
+    const isKept = one?.wanted !== undefined || one?.position !== undefined;
+    if (one === undefined || !isKept || this.#breaks.has("failed-subscriptions-given-up")) return false;
+    one.subscribed = undefined;
+    one.isBroken = true;
+    this.#resubscribe(one);
+    return true;
   }
 
   /** Every live subscription may have missed something. */
@@ -144,6 +168,10 @@ export class Subscriptions {
       one.position = new LogPosition(position, this.#breaks);
     }
     if (presence) one.roster.forget();
+    if (one.isBroken && !isDurable && gap === undefined) {
+      this.#tell(channel, create(GapSchema, { reason: GapReason.DETACHED }));
+    }
+    one.isBroken = false;
     if (gap !== undefined) this.#tell(channel, gap);
   }
 
@@ -181,6 +209,7 @@ export class Subscriptions {
       }
       case "closed":
         if (one === undefined || this.#breaks.has("closed-subscriptions-kept")) return;
+        if (event.value.reason === SubscriptionCloseReason.FAILED && this.#breaksDown(one)) return;
         this.#all.delete(nameOf(channel));
         return this.#events.closed(channel, event.value.reason);
       case "gap": {
@@ -229,6 +258,7 @@ export class Subscriptions {
       wanted: undefined,
       subscribed: undefined,
       position: undefined,
+      isBroken: false,
       roster: new Roster(this.#breaks),
     };
     this.#all.set(name, one);

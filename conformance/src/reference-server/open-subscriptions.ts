@@ -24,15 +24,20 @@ export interface Welcoming {
   readonly hasGap: (key: string) => boolean;
 }
 
-/** Opens what a hello asks for and what the server opens by itself; the results in the order that welcome has. */
-export function openSubscriptions(
-  session: Session,
-  hello: Hello,
-  { resumed, hasGap }: Welcoming,
-): SubscriptionResult[] {
+/** What became of the subscriptions of a session that is welcomed. */
+export interface Opened {
+  /** In the order that welcome has. */
+  readonly results: SubscriptionResult[];
+  /** What the session is owed, and asked for in a way that was refused: opened behind welcome. */
+  readonly owed: readonly Channel[];
+}
+
+/** Opens what a hello asks for and what the server opens by itself. */
+export function openSubscriptions(session: Session, hello: Hello, { resumed, hasGap }: Welcoming): Opened {
   const { breaks } = session.app;
   const named: SubscriptionResult[] = [];
   const told = new Set<string>();
+  const refused = new Set<string>();
   for (const [i, request] of hello.subscriptions.entries()) {
     const channel = required(request.channel);
     try {
@@ -41,17 +46,24 @@ export function openSubscriptions(
       named.push(result(channel, value, hasGap));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
+      if (!breaks.has("refused-subscriptions-listed-again")) refused.add(keyOf(channel));
       if (breaks.has("refused-subscriptions-left-out")) continue;
       named.push({ channel, result: { case: "error", value: error.value } });
     }
   }
   const own = ownChannels(session).filter((channel) => !told.has(keyOf(channel)));
-  const opened = own.map((channel) => result(channel, openOwn(session, channel, resumed), hasGap));
-  return breaks.has("server-subscriptions-first") ? [...opened, ...named] : [...named, ...opened];
+  const owed = own.filter((channel) => refused.has(keyOf(channel)));
+  const unnamed = own.filter((channel) => !owed.includes(channel));
+  const opened = unnamed.map((channel) => result(channel, openOwn(session, channel, resumed), hasGap));
+  return { results: breaks.has("server-subscriptions-first") ? [...opened, ...named] : [...named, ...opened], owed };
 }
 
-/** Sends what welcome has announced: snapshots of presence, and replays. */
-export function serveSubscriptions(session: Session): void {
+/** Opens what the session is still owed, and sends what was announced: snapshots of presence, and replays. */
+export function serveSubscriptions(session: Session, owed: readonly Channel[]): void {
+  for (const channel of owed) {
+    const value = openOwn(session, channel, false);
+    session.connection?.send({ case: "subscription", value: { channel, event: { case: "opened", value } } });
+  }
   for (const { channel, presence, reader } of session.subscriptions.values()) {
     if (presence) snapshot(session, channel);
     reader?.wake();

@@ -49,9 +49,18 @@ export function namespaceChanged(app: App, name: string): void {
     for (const { channel } of [...session.subscriptions.values()]) {
       if (channel.kind.case !== "group" || namespaceOf(channel.kind.value) !== name) continue;
       if (isGone) tellClosed(session, channel, SubscriptionCloseReason.NAMESPACE);
+      else if (isOfAnotherClass(session, channel)) tellClosed(session, channel, SubscriptionCloseReason.FAILED);
       else closeForbidden(session, channel);
     }
+    openOwed(session);
   }
+}
+
+/** It was opened as a channel of the other delivery class. */
+function isOfAnotherClass(session: Session, channel: Channel): boolean {
+  const { app, features, subscriptions } = session;
+  if (app.breaks.has("other-class-goes-on") || !features.has("durable")) return false;
+  return (subscriptions.get(keyOf(channel))?.reader !== undefined) !== app.isDurable(channel);
 }
 
 function openOwed(session: Session): void {

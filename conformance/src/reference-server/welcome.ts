@@ -13,7 +13,7 @@ export function welcome(connection: Connection, session: Session, hello: Hello, 
   session.attempt = hello.attempt;
   const intervalMs = negotiated(hello.heartbeatIntervalMs, connection);
   const resumes = session.features.has("resume") || breaks.has("secret-without-resume");
-  const results = openSubscriptions(session, hello, welcoming);
+  const { results, owed } = openSubscriptions(session, hello, welcoming);
   const listed = breaks.has("broadcast-not-listed")
     ? results.filter(({ channel }) => channel?.kind?.case !== "broadcast")
     : results;
@@ -53,7 +53,7 @@ export function welcome(connection: Connection, session: Session, hello: Hello, 
   });
   session.connection = connection;
   connection.opened(session, intervalMs);
-  serveSubscriptions(session);
+  serveSubscriptions(session, owed);
 }
 
 function negotiated(wishMs: number, { breaks, server }: Connection): number {

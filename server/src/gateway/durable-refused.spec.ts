@@ -1,4 +1,11 @@
-import { ErrorCode, HistoryDirection } from "@fanfare/proto/v1";
+import {
+  DeliveryClass,
+  ErrorCode,
+  HistoryDirection,
+  type Message,
+  type Subscribed,
+  type SubscriptionResult,
+} from "@fanfare/proto/v1";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../clock.ts";
 import { FanfareError } from "../fanfare-error.ts";
@@ -92,6 +99,79 @@ describe("a durable channel whose log is in trouble", () => {
     const publisher = await join("bob");
     while ((await reached(publisher, "x")) !== 1);
     expect(second.kinds).not.toContain("subscription");
+  });
+
+  /** What a list says of the group. */
+  const listed = (list: readonly SubscriptionResult[]) => list.filter((one) => one.channel?.kind.value === group);
+  const openedWord = (client: TestClient) => client.frame("subscription", ({ event }) => event.case === "opened");
+
+  it("is refused in its place to a member who resumes, not listed again, and opened where it was asked for (FF-HS-015)", async () => {
+    await server.control().joinGroup({ playerId: "ann", group });
+    const [first, publisher] = [await join("ann"), await join("bob")];
+    await publisher.publish(group, "1");
+    const [{ log }] = (await first.received(1)) as [Message];
+    const { sessionId = "", resumeSecret = "" } = first.welcome ?? {};
+    first.cut();
+    await publisher.publish(group, "2");
+    const [begun] = listed(first.welcome?.subscriptions ?? []);
+    const epoch = (begun?.result.value as Subscribed | undefined)?.position?.epoch ?? 0n;
+    const after = { epoch, offset: log?.offset ?? 0n, tag: log?.tag ?? 0 };
+    troubled.fail();
+    const subscriptions = [{ channel, start: { case: "after" as const, value: after } }];
+    const second = await join("ann", { attempt: 2, resume: { sessionId, secret: resumeSecret }, subscriptions });
+    expect(listed(second.welcome?.subscriptions ?? [])).toMatchObject([
+      { result: { case: "error", value: { code: ErrorCode.UNAVAILABLE } } },
+    ]);
+    await publisher.publish(group, "3");
+    troubled.before = () => {};
+    const { event } = await openedWord(second);
+    expect(event.value).toMatchObject({ deliveryClass: DeliveryClass.DURABLE, position: after, recovered: true });
+    expect((await second.received(2)).map(({ payload }) => payload?.data.value)).toEqual(["2", "3"]);
+    expect(second.kinds.filter((kind) => kind === "subscription")).toHaveLength(2); // `opened`, `caught_up`
+  });
+
+  it("goes on after its position for a member who asks again before the server can open it", async () => {
+    await server.control().joinGroup({ playerId: "ann", group });
+    const publisher = await join("bob");
+    await publisher.publish(group, "1");
+    troubled.fail();
+    const rewind = { case: "rewind" as const, value: 1 };
+    const member = await join("ann", { subscriptions: [{ channel, start: rewind }] });
+    expect(listed(member.welcome?.subscriptions ?? [])).toMatchObject([{ result: { case: "error" } }]);
+    const refused = await member.request({ case: "subscribe", value: { channel, start: rewind } });
+    expect(refused).toMatchObject({ case: "error", value: { code: ErrorCode.UNAVAILABLE } });
+    troubled.before = () => {};
+    const subscribed = await member.request({ case: "subscribe", value: { channel, start: rewind } });
+    expect(subscribed).toMatchObject({ case: "subscribed", value: { deliveryClass: DeliveryClass.DURABLE } });
+    await publisher.publish(group, "2");
+    expect((await member.received(2)).map(({ payload }) => payload?.data.value)).toEqual(["1", "2"]);
+    await new Promise((resolve) => setTimeout(resolve, 1_200)); // past the time at which the server would have tried
+    expect(member.kinds).not.toContain("opened");
+    expect(await reached(publisher, "3")).toBe(1);
+  });
+
+  it("is not listed to a member who does not name it, and opened when its log can be read", async () => {
+    await server.control().joinGroup({ playerId: "ann", group });
+    troubled.fail();
+    const member = await join("ann");
+    expect(listed(member.welcome?.subscriptions ?? [])).toEqual([]);
+    troubled.before = () => {};
+    const { event } = await openedWord(member);
+    expect(event.value).toMatchObject({ deliveryClass: DeliveryClass.DURABLE, byServer: true });
+    const publisher = await join("bob");
+    await publisher.publish(group, "1");
+    expect(await member.received(1)).toHaveLength(1);
+  });
+
+  it("is opened at the head to a member who asked for more than the namespace lets read again (FF-DU-014)", async () => {
+    await server.control().joinGroup({ playerId: "ann", group });
+    const rewind = { case: "rewind" as const, value: 10_000 };
+    const member = await join("ann", { subscriptions: [{ channel, start: rewind }] });
+    expect(listed(member.welcome?.subscriptions ?? [])).toMatchObject([
+      { result: { case: "error", value: { code: ErrorCode.INVALID_ARGUMENT } } },
+    ]);
+    const { event } = await openedWord(member);
+    expect(event.value).toMatchObject({ deliveryClass: DeliveryClass.DURABLE, byServer: true });
   });
 
   it("fills a page of history from where the log begins, also if that has just moved on (FF-HI-003, FF-HI-004)", async () => {

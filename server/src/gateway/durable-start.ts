@@ -48,8 +48,7 @@ export function startDurable(hub: AppHub, session: Session, plans: StartPlans): 
     const { channel, key } = subscription.channel;
     if (!hub.starts.inForce(channel, session.features)) continue;
     const plan = plans.get(key);
-    // Without a plan it came about while the others were made, or its log could not be read then.
-    if (plan === undefined || plan instanceof FanfareError) hub.subscriptions.announceStart(subscription);
-    else hub.durable.start(subscription, plan);
+    // Without a plan `welcome` did not list it, and it begins later.
+    if (plan !== undefined && !(plan instanceof FanfareError)) hub.durable.start(subscription, plan);
   }
 }

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import {
+  ErrorCode,
   type Gap,
   GapReason,
   GapSchema,
@@ -11,6 +12,8 @@ import {
 } from "@fanfare/proto/v1";
 import type { ResolvedConfig } from "../config/resolved-config.ts";
 import { FanfareError } from "../fanfare-error.ts";
+import { unnamedStart } from "../hub/durable/durable-starts.ts";
+import type { StartPlan } from "../hub/durable/start-plan.ts";
 import type { Session } from "../hub/session.ts";
 import type { Subscription } from "../hub/subscription.ts";
 import { type ChannelKey, channelKey } from "../wire/channel-key.ts";
@@ -25,7 +28,10 @@ export const revision = 1;
 /** Of a live subscription whose session was without a connection. */
 export const detachedGap: Gap = create(GapSchema, { reason: GapReason.DETACHED });
 
-/** Opens what a `hello` names, and says what became of that and of all that the session has beside. */
+/**
+ * Opens what a `hello` names, and says what became of that and of all that the session has beside. A durable subscription of which the log has not said
+ * where it begins is not among it, or is refused where the client names it.
+ */
 export function openSubscriptions(
   app: GatewayApp,
   session: Session,
@@ -35,34 +41,63 @@ export function openSubscriptions(
   gap: (key: ChannelKey) => Gap | undefined,
 ): SubscriptionResult[] {
   const results: SubscriptionResult[] = [];
-  const told = new Set<ChannelKey>();
-  const stands = (subscription: Subscription): void => {
+  const names = new Set(named.map(({ channel }) => channel && channelKey(channel)));
+  const opened = new Set<ChannelKey>();
+  const planOf = ({ channel: { key, channel } }: Subscription): StartPlan | FanfareError | "none" => {
+    if (!app.hub.starts.inForce(channel, session.features)) return "none";
+    return plans.get(key) ?? new FanfareError(ErrorCode.UNAVAILABLE, "the channel has become durable meanwhile");
+  };
+  const stands = (subscription: Subscription, plan = planOf(subscription)): void => {
     const { key, channel } = subscription.channel;
-    told.add(key);
-    const plan = plans.get(key);
-    const isPlanned = plan !== undefined && !(plan instanceof FanfareError);
-    const value = app.hub.subscriptions.describe(subscription, isPlanned ? plan : undefined);
-    const missed = isPlanned ? undefined : gap(key);
+    if (plan instanceof FanfareError) throw plan;
+    opened.add(key);
+    const value = app.hub.subscriptions.describe(subscription, plan === "none" ? undefined : plan);
+    const missed = plan === "none" ? gap(key) : undefined;
     if (missed !== undefined) value.gap = missed;
     results.push(create(SubscriptionResultSchema, { channel, result: { case: "subscribed", value } }));
   };
   for (const [i, request] of named.entries()) {
-    const plan = request.channel && plans.get(channelKey(request.channel));
+    const key = request.channel && channelKey(request.channel);
     try {
+      const plan = key && plans.get(key);
       if (plan instanceof FanfareError) throw plan;
       stands(openSubscription(app, session, request, maxPresenceDataBytes));
     } catch (reason) {
-      const { channel } = request;
-      const standing = channel && session.subscriptions.get(channelKey(channel));
+      const standing = key && !opened.has(key) ? session.subscriptions.get(key) : undefined;
       if (standing !== undefined && !standing.byServer) app.hub.subscriptions.close(standing, LeaveReason.LEFT);
       const value = FanfareError.from(reason).toProto();
       if (value.field !== "") value.field = `hello.subscriptions[${i}].${value.field.replace(/^subscribe\./, "")}`;
       results.push(create(SubscriptionResultSchema, { channel: request.channel, result: { case: "error", value } }));
     }
   }
-  for (const subscription of session.subscriptions.values())
-    if (!told.has(subscription.channel.key)) stands(subscription);
+  for (const subscription of session.subscriptions.values()) {
+    const plan = planOf(subscription);
+    if (!names.has(subscription.channel.key) && !(plan instanceof FanfareError)) stands(subscription, plan);
+  }
   return results;
+}
+
+/** Tells of everything in the list of a `welcome`, which is queued, and opens the rest of what the server owes the session as soon as it can. */
+function tellOfSubscriptions(
+  { hub }: GatewayApp,
+  session: Session,
+  named: readonly Subscribe[],
+  results: readonly SubscriptionResult[],
+  isResume: boolean,
+): void {
+  const wishes = new Map<ChannelKey, Subscribe["start"]>();
+  const listed = new Set<ChannelKey>();
+  for (const [i, { channel, result }] of results.entries()) {
+    if (channel === undefined) continue;
+    const isAllowed = result.case !== "error" || result.value.code !== ErrorCode.INVALID_ARGUMENT;
+    wishes.set(channelKey(channel), (isAllowed && named[i]?.start) || unnamedStart);
+    if (result.case === "subscribed") listed.add(channelKey(channel));
+  }
+  for (const subscription of [...session.subscriptions.values()]) {
+    const { key } = subscription.channel;
+    if (listed.has(key)) hub.subscriptions.told(subscription);
+    else hub.subscriptions.openWhenPossible(subscription, { start: wishes.get(key) ?? unnamedStart, isResume });
+  }
 }
 
 /** Answers a `hello`: from now on the session is served by this connection. */
@@ -103,8 +138,8 @@ export function welcome(
     },
   });
   app.hub.attach(session, connection);
-  for (const subscription of session.subscriptions.values()) app.hub.subscriptions.told(subscription);
   connection.opened(session, app, heartbeatIntervalMs);
+  tellOfSubscriptions(app, session, hello.subscriptions, subscriptions, resumed);
 }
 
 function negotiateHeartbeat(wishedMs: number, { timing }: ResolvedConfig): number {

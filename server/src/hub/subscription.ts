@@ -1,6 +1,8 @@
 import type { Payload } from "@fanfare/proto/v1";
+import type { Timer } from "../clock.ts";
 import type { ChannelState } from "./channel-state.ts";
 import type { DurableReader } from "./durable/durable-reader.ts";
+import type { StartWish } from "./durable/durable-starts.ts";
 import type { Session } from "./session.ts";
 
 /** A session receives a channel. */
@@ -11,8 +13,10 @@ export class Subscription {
   active = true;
   /** Its client has not been told of it yet, because its route is being written or its log asked: no message goes out (FF-OR-005). */
   pending = false;
-  /** The server tells the client of it by itself as soon as it can, and tries until then. */
-  announcing = false;
+  /** When the server, which tells the client of it by itself as soon as it can, tries that again. */
+  retry: Timer | undefined;
+  /** Where its client wanted it to begin, if a `welcome` could not say that. */
+  wish: Pick<StartWish, "start" | "isResume"> | undefined;
   /** The client asked for it. */
   byClient: boolean;
   /** The player is a member, or the channel is the player's own or broadcast. */

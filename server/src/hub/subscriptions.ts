@@ -9,7 +9,7 @@ import {
   type Payload,
   type Subscribed,
   SubscribedSchema,
-  SubscriptionCloseReason,
+  type SubscriptionCloseReason,
   type SubscriptionEventSchema,
 } from "@fanfare/proto/v1";
 import type { Clock } from "../clock.ts";
@@ -84,7 +84,14 @@ export class Subscriptions {
     const subscription = this.openByServer(session, key);
     if (subscription === undefined || !isNew) return;
     subscription.pending = true;
-    subscription.announcing = true;
+    this.#announce(subscription);
+  }
+
+  /** What a `welcome` could not list of that which the server owes is opened when it can be served, and begins where the client asked for. */
+  openWhenPossible(subscription: Subscription, wish: NonNullable<Subscription["wish"]>): void {
+    subscription.pending = true;
+    subscription.wish = wish;
+    this.forgetClient(subscription);
     this.#announce(subscription);
   }
 
@@ -92,7 +99,7 @@ export class Subscriptions {
     const { session, channel } = subscription;
     const announce = (): void => {
       if (!isOwedAWord(subscription)) return;
-      if (this.#hub.starts.inForce(channel.channel, session.features)) this.announceStart(subscription);
+      if (this.#hub.starts.inForce(channel.channel, session.features)) this.#announceStart(subscription);
       else this.#tellOpened(subscription);
     };
     const routed = this.#hub.channels.routed(channel.key);
@@ -102,7 +109,8 @@ export class Subscriptions {
 
   /** It cannot be served now. Its client does not know of it, so that nobody but the server can try again (FF-SB-002). */
   #announceLater(subscription: Subscription): void {
-    this.#clock.setTimer(retryMs, () => {
+    subscription.retry?.cancel();
+    subscription.retry = this.#clock.setTimer(retryMs, () => {
       if (isOwedAWord(subscription)) this.#announce(subscription);
     });
   }
@@ -112,12 +120,13 @@ export class Subscriptions {
     this.told(subscription);
   }
 
-  /** Begins to serve a durable subscription at the player's cursor or the log's head, and tells the client so before. */
-  announceStart(subscription: Subscription): void {
+  /** Begins to serve a durable subscription at the player's cursor or the log's head, if nothing else was asked for, and tells the client so before. */
+  #announceStart(subscription: Subscription): void {
     const { session, channel } = subscription;
     const { link, playerId, features } = session;
     if (link === undefined) return this.told(subscription); // a resume will begin it, and says so
-    const wish = { channel: channel.channel, playerId, features, start: unnamedStart, isResume: false };
+    const { start, isResume } = subscription.wish ?? { start: unnamedStart, isResume: false };
+    const wish = { channel: channel.channel, playerId, features, start, isResume };
     const isCurrent = () => subscription.active && session.link === link && subscription.reader === undefined;
     // In this order: what is stored before the route stands is read, what is stored after it is told.
     const routed = this.#hub.channels.routed(channel.key);
@@ -129,9 +138,7 @@ export class Subscriptions {
         this.#hub.durable.start(subscription, plan);
       },
       () => {
-        if (!isCurrent()) return;
-        if (subscription.pending) this.#announceLater(subscription);
-        else this.closeByServer(subscription, SubscriptionCloseReason.FAILED, LeaveReason.KICKED);
+        if (isCurrent() && subscription.pending) this.#announceLater(subscription);
       },
     );
   }
@@ -161,8 +168,7 @@ export class Subscriptions {
   refused(subscription: Subscription): void {
     if (!subscription.byServer) return this.close(subscription, LeaveReason.LEFT);
     this.forgetClient(subscription);
-    if (!subscription.announcing) this.#announceLater(subscription);
-    subscription.announcing = true;
+    this.#announceLater(subscription);
   }
 
   /** Leaves of a subscription what the server opened it for. */
@@ -286,6 +292,7 @@ export class Subscriptions {
   /** To be called once the client is told of a subscription: messages (FF-OR-005) and snapshots (FF-PR-002) come after that. */
   told(subscription: Subscription): void {
     subscription.pending = false;
+    subscription.wish = undefined;
     if (subscription.active && subscription.watchesPresence) subscription.channel.presence?.watch(subscription);
   }
 

@@ -201,6 +201,8 @@ class Subscriptions:
             self.subscribed(channel, event.opened)
         elif one is None:
             return
+        elif kind == "closed" and event.closed.reason == subscription_pb2.SUBSCRIPTION_CLOSE_REASON_FAILED:
+            self._failed(one)
         elif kind == "closed":
             self.remove(channel)
             error = FanfareError.from_wire(event.closed.error) if event.closed.HasField("error") else None
@@ -255,6 +257,14 @@ class Subscriptions:
             self._ask_again(one, error.retry_after_s)
         else:
             self.ended(one, error)
+
+    def _failed(self, one: Subscription) -> None:
+        """The server could not go on with it: it is asked for again (FF-SB-020)."""
+        one.is_open = False
+        if not one.is_durable:
+            self._tell(self._listener.on_gap, one.channel, Gap(reason=subscription_pb2.GAP_REASON_DETACHED))
+        if not one.waiters and not one.is_leaving:
+            self._ask_again(one, 0.0)
 
     def _not_listed(self, one: Subscription, *, resumed: bool) -> None:
         was_open, one.is_open = one.is_open, False

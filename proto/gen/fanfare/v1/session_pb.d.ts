@@ -266,7 +266,8 @@ export declare type Welcome = Message<"fanfare.v1.Welcome"> & {
 
   /**
    * What became of Hello.subscriptions, in their order, followed by the subscriptions the server opened by itself and the client has not
-   * named. Together they are all subscriptions of the session.
+   * named. Together they are all subscriptions of the session. One of the server's own that cannot be served now is not among them, but for the
+   * error where the client has named it; it follows by `subscription.opened`.
    *
    * @generated from field: repeated fanfare.v1.SubscriptionResult subscriptions = 14;
    */

@@ -417,7 +417,8 @@ export enum SubscriptionCloseReason {
   NAMESPACE = 3,
 
   /**
-   * The server failed to keep it; subscribe again.
+   * The server cannot go on with it, for instance because its log cannot be read, and the player may still have it: subscribe again, a
+   * durable channel `after` the position that was reached.
    *
    * @generated from enum value: SUBSCRIPTION_CLOSE_REASON_FAILED = 4;
    */

@@ -127,7 +127,7 @@ func (c *connection) welcome(app *app, s *session, hello *fanfarev1.Hello, claim
 	}
 	s.attempt = hello.GetAttempt()
 	s.resumable = c.features[wire.Resume]
-	results, watched := s.subscribeAll(hello.GetSubscriptions(), isResumed)
+	results, watched, owed := s.subscribeAll(hello.GetSubscriptions(), isResumed)
 
 	c.session = s
 	c.startHeartbeat(time.Duration(hello.GetHeartbeatIntervalMs()) * time.Millisecond)
@@ -160,13 +160,17 @@ func (c *connection) welcome(app *app, s *session, hello *fanfarev1.Hello, claim
 	for _, sub := range watched {
 		sub.watch()
 	}
+	for _, sub := range owed {
+		s.tellOpened(sub)
+	}
 }
 
 // subscribeAll brings the subscriptions to what a hello asks for, and lists all of them: those asked for in their order, then those that the
-// server opened by itself (FF-HS-015, FF-HS-016, FF-SB-014).
-func (s *session) subscribeAll(requests []*fanfarev1.Subscribe, isResumed bool) ([]*fanfarev1.SubscriptionResult, []*subscription) {
-	var results []*fanfarev1.SubscriptionResult
-	var watched []*subscription
+// server opened by itself (FF-HS-015, FF-HS-016, FF-SB-014). watched is sent snapshots, and owed is to be told of later: the server opens it by
+// itself, and refused what the hello asked for in it.
+func (s *session) subscribeAll(requests []*fanfarev1.Subscribe, isResumed bool) (
+	results []*fanfarev1.SubscriptionResult, watched, owed []*subscription,
+) {
 	before := map[channelKey]bool{}
 	for key, sub := range s.subscriptions {
 		before[key] = true
@@ -181,7 +185,7 @@ func (s *session) subscribeAll(requests []*fanfarev1.Subscribe, isResumed bool) 
 			s.remove(sub, fanfarev1.LeaveReason_LEAVE_REASON_LEFT)
 		}
 	}
-	listed := map[channelKey]bool{}
+	listed, refusedKeys := map[channelKey]bool{}, map[channelKey]bool{}
 	list := func(sub *subscription, watch bool) {
 		subscribed := sub.subscribed()
 		subscribed.Presence = watch
@@ -200,6 +204,7 @@ func (s *session) subscribeAll(requests []*fanfarev1.Subscribe, isResumed bool) 
 			if lost := s.subscriptions[key]; lost != nil && !lost.byServer {
 				s.remove(lost, fanfarev1.LeaveReason_LEAVE_REASON_KICKED)
 			}
+			refusedKeys[key] = true
 			results = append(results, &fanfarev1.SubscriptionResult{
 				Channel: request.GetChannel(), Result: &fanfarev1.SubscriptionResult_Error{Error: refused},
 			})
@@ -212,11 +217,17 @@ func (s *session) subscribeAll(requests []*fanfarev1.Subscribe, isResumed bool) 
 	}
 	s.openOwn()
 	for _, sub := range s.own() {
-		if !listed[sub.channel.key] {
+		switch key := sub.channel.key; {
+		case listed[key]:
+		case refusedKeys[key]:
+			sub.byClient, sub.data = false, nil
+			sub.channel.update(sub)
+			owed = append(owed, sub)
+		default:
 			list(sub, false)
 		}
 	}
-	return results, watched
+	return results, watched, owed
 }
 
 func elementPath(i int) string { return "hello.subscriptions[" + strconv.Itoa(i) + "]" }

@@ -148,13 +148,18 @@ func (s *session) isMember(group string) bool { return slices.Contains(s.claims.
 // reconcile brings the subscriptions to what a new token says, and tells of each change (FF-SE-024).
 func (s *session) reconcile() {
 	for _, sub := range s.openOwn() {
-		s.send(subscriptionFrame(sub.channel.key, &fanfarev1.SubscriptionEvent{
-			Event: &fanfarev1.SubscriptionEvent_Opened{Opened: sub.subscribed()},
-		}))
+		s.tellOpened(sub)
 	}
 	for key, sub := range s.subscriptions {
 		s.review(key, sub)
 	}
+}
+
+// tellOpened tells of a subscription that the server has opened by itself.
+func (s *session) tellOpened(sub *subscription) {
+	s.send(subscriptionFrame(sub.channel.key, &fanfarev1.SubscriptionEvent{
+		Event: &fanfarev1.SubscriptionEvent_Opened{Opened: sub.subscribed()},
+	}))
 }
 
 // review closes a subscription that has lost what it stood on.

@@ -361,7 +361,8 @@ type Welcome struct {
 	// When the token expires, in milliseconds since 1970-01-01 UTC. Before it a client that wants to stay sends `refresh`.
 	TokenExpiresAtMs uint64 `protobuf:"varint,13,opt,name=token_expires_at_ms,json=tokenExpiresAtMs,proto3" json:"token_expires_at_ms,omitempty"`
 	// What became of Hello.subscriptions, in their order, followed by the subscriptions the server opened by itself and the client has not
-	// named. Together they are all subscriptions of the session.
+	// named. Together they are all subscriptions of the session. One of the server's own that cannot be served now is not among them, but for the
+	// error where the client has named it; it follows by `subscription.opened`.
 	Subscriptions []*SubscriptionResult `protobuf:"bytes,14,rep,name=subscriptions,proto3" json:"subscriptions,omitempty"`
 	// The session that Hello.resume named goes on. False in a new session.
 	Resumed bool `protobuf:"varint,15,opt,name=resumed,proto3" json:"resumed,omitempty"`

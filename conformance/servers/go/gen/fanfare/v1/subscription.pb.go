@@ -32,7 +32,8 @@ const (
 	SubscriptionCloseReason_SUBSCRIPTION_CLOSE_REASON_PERMISSION SubscriptionCloseReason = 2
 	// The namespace was removed.
 	SubscriptionCloseReason_SUBSCRIPTION_CLOSE_REASON_NAMESPACE SubscriptionCloseReason = 3
-	// The server failed to keep it; subscribe again.
+	// The server cannot go on with it, for instance because its log cannot be read, and the player may still have it: subscribe again, a
+	// durable channel `after` the position that was reached.
 	SubscriptionCloseReason_SUBSCRIPTION_CLOSE_REASON_FAILED SubscriptionCloseReason = 4
 )
 
