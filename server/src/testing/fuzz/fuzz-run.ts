@@ -55,7 +55,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   process.on("uncaughtExceptionMonitor", fault);
   process.on("unhandledRejection", fault);
   try {
-    await using server = await startTestServer({ limits, timing: { resumeWindowMs: 20, helloTimeoutMs: 500 } });
+    await using server = await startTestServer({ limits, timing: { resumeWindowMs: 20, helloTimeoutMs: 3_000 } });
     const bystander = await Bystander.join(server, problems);
     const run = new FuzzRun(server, options, problems);
     await run.send(0, Math.min(3_000, options.frames)); // until everything is compiled and every pool is filled
