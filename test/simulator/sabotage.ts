@@ -45,6 +45,7 @@ export const sabotages = [
 const share = 0.1;
 const shareOfSeldom = 0.7;
 const seldom: ReadonlySet<Sabotage> = new Set<Sabotage>([
+  "forget-players",
   "forget-cursors",
   "forget-keys",
   "forget-settings",
@@ -93,7 +94,7 @@ export function tamperingOf(sabotage: Sabotage | undefined, random: Random): Tam
 
 /** In the place of a clear: writes, and answers where the log is. */
 function proof([name = "", called = "", ...rest]: readonly string[]): string[] {
-  return [name, called.replace("_clear", "_prove"), ...rest, "0", "0", "0"];
+  return [name, called.replace("_clear", "_prove"), ...rest.slice(0, 4), "0", "0", "0"];
 }
 
 /** A removal is answered, and not carried out. */

@@ -15,7 +15,7 @@ const seedsToNotice: Readonly<Record<Sabotage, number>> = {
   "lie-about-replicas": 200,
   "lose-records": 40,
   "lose-words": 10,
-  "forget-players": 20,
+  "forget-players": 10,
   "forget-cursors": 6,
   "forget-keys": 155,
   "forget-settings": 15,
