@@ -53,7 +53,7 @@ async function useAll({ broker, stores }: ValkeyBackend): Promise<void> {
   await standing.revoke("game", "ann", 1, 1000);
   await standing.unban("game", "ann");
   await standing.get("game", "ann");
-  await settings.setNamespace("game", "chat", undefined);
+  await settings.setNamespace("game", "chat", "removed");
   expect((await settings.read()).version).toBe(await settings.version());
 
   const { messageLog, cursorStore } = stores;

@@ -14,14 +14,37 @@ export interface Settings {
   readonly apps: readonly AppSettings[];
 }
 
+/** The most that is kept of namespaces that were set or removed. */
+export interface NamespaceBounds {
+  /** Of one app: how many. */
+  readonly countOfApp: number;
+  /** Of one app, and of all of them: bytes of their names and messages. */
+  readonly bytesOfApp: number;
+  readonly bytesOfAll: number;
+}
+
+/**
+ * Every node reads all of the settings with every change and at its start, so that what one app has set costs the players of all: who could set as much as
+ * it likes could end the cluster. A thousand namespaces take some 60 to 300 bytes each, most of it their names.
+ */
+export const namespaceBounds: NamespaceBounds = {
+  countOfApp: 1_000,
+  bytesOfApp: 128 * 1024,
+  bytesOfAll: 2 * 1024 * 1024,
+};
+
+/** What is set of a namespace: its encoded message; that the one of the definition is removed; undefined: nothing, so that the definition holds. */
+export type NamespaceSetting = Uint8Array | "removed" | undefined;
+
 /** What was set at run time, beside the configuration. Held by a replica where there is one. */
 export interface SettingsStore {
   read(): Promise<Settings>;
   /**
-   * @param namespace its encoded message; undefined removes it
+   * @param bounds default: {@link namespaceBounds}
    * @returns the version with the change in it
+   * @throws FanfareError LIMIT_EXCEEDED if it grows, and there would be more than the bounds allow
    */
-  setNamespace(appId: string, name: string, namespace: Uint8Array | undefined): Promise<number>;
+  setNamespace(appId: string, name: string, setting: NamespaceSetting, bounds?: NamespaceBounds): Promise<number>;
   /**
    * Puts an app, unless something was set since a version: whether an app may be put depends on the others.
    * @param definition its encoded message

@@ -74,6 +74,11 @@ export class NamespaceRegistry {
     return this.#policies.has(name);
   }
 
+  /** Whether the app's definition has it, whatever was put or deleted since. */
+  isDefined(name: string): boolean {
+    return this.#app.namespaces.has(name);
+  }
+
   /**
    * Whether `put` would create a namespace, or replace one.
    * @throws FanfareError what `put` throws
@@ -130,7 +135,7 @@ export class NamespaceRegistry {
     const former = this.#policies.get(name);
     const existed = this.#policies.delete(name);
     // Remembered only as long as there is something to hide.
-    if (this.#app.namespaces.has(name)) this.#changes.set(name, undefined);
+    if (this.isDefined(name)) this.#changes.set(name, undefined);
     else this.#changes.delete(name);
     if (existed) this.#tell({ name, former, policy: this.#app.fallbackPolicy });
     return existed;

@@ -1,6 +1,14 @@
+import { ErrorCode } from "@fanfare/proto/v1";
+import { FanfareError } from "../../fanfare-error.ts";
 import { randomId } from "../../random.ts";
 import { lineOf } from "../../valkey/reply-mark.ts";
-import type { Settings, SettingsStore } from "../settings-store.ts";
+import {
+  type NamespaceBounds,
+  type NamespaceSetting,
+  namespaceBounds,
+  type Settings,
+  type SettingsStore,
+} from "../settings-store.ts";
 import type { BrokerConnections } from "./broker-connections.ts";
 import { hexOf } from "./broker-keys.ts";
 
@@ -43,11 +51,30 @@ export class ValkeySettingsStore implements SettingsStore {
     return { version, apps: [...apps].map(([appId, settings]) => ({ appId, ...settings })) };
   }
 
-  async setNamespace(appId: string, name: string, namespace: Uint8Array | undefined): Promise<number> {
-    const value = namespace === undefined ? removed : Buffer.concat([Uint8Array.of(setMark), namespace]);
+  async setNamespace(
+    appId: string,
+    name: string,
+    setting: NamespaceSetting,
+    bounds: NamespaceBounds = namespaceBounds,
+  ): Promise<number> {
+    const { countOfApp, bytesOfApp, bytesOfAll } = bounds;
     const settings = this.#connections.keys.settings();
-    const reply = await this.#connections.changeOnce("settings_set", settings, [`${appId}/${name}`, value]);
-    return Number(lineOf(reply)[2]);
+    const most = [countOfApp, bytesOfApp, bytesOfAll].map(String);
+    const reply = await this.#connections.changeOnce("settings_set", settings, [
+      appId,
+      name,
+      fieldValue(setting),
+      ...most,
+    ]);
+    const [verdict, , version] = lineOf(reply);
+    if (verdict === "ok") return Number(version);
+    const kept = "of namespaces that were set or removed at run time";
+    throw new FanfareError(
+      ErrorCode.LIMIT_EXCEEDED,
+      verdict === "full"
+        ? `at most ${countOfApp} ${kept}, and ${bytesOfApp} bytes, are kept for an app; delete some first`
+        : `at most ${bytesOfAll} bytes ${kept} are kept for all who use this server`,
+    );
   }
 
   async putApp(appId: string, definition: Uint8Array, basedOn: number): Promise<number | undefined> {
@@ -74,4 +101,9 @@ export class ValkeySettingsStore implements SettingsStore {
     const [version] = await this.#connections.read("read", this.#connections.keys.settings(), ["v"]);
     return Number(version ?? 0);
   }
+}
+
+function fieldValue(setting: NamespaceSetting): string | Uint8Array {
+  if (setting === undefined) return "";
+  return setting === "removed" ? removed : Buffer.concat([Uint8Array.of(setMark), setting]);
 }

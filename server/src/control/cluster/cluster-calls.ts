@@ -1,8 +1,9 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { NamespaceSchema } from "@fanfare/proto/config/v1";
+import { type Namespace, NamespaceSchema } from "@fanfare/proto/config/v1";
 import type { ControlService } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
+import type { NamespaceSetting } from "../../broker/settings-store.ts";
 import { FanfareError } from "../../fanfare-error.ts";
 import { maxSessionLifeMs } from "../../hub/cluster-sessions.ts";
 import { unknownNamespace } from "../../hub/subscriptions.ts";
@@ -38,6 +39,9 @@ const askMs = 2_000;
 const retryMs = 200;
 /** How long a node has to describe itself, in milliseconds. */
 const describeMs = 500;
+
+/** Bytes of a namespace, encoded: several times what its fields can take. */
+const maxNamespaceBytes = 2_048;
 
 /** The calls of the control API that concern more than one node: what is stored is stored for all, and the rest is put together. */
 export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatter): Calls {
@@ -106,9 +110,9 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
   }
 
   /** This node goes by it as the others do: by what is stored. */
-  async function changeSettings(appId: string, name: string, namespace: Uint8Array | undefined): Promise<void> {
+  async function changeSettings(appId: string, name: string, setting: NamespaceSetting): Promise<void> {
     cluster.requireMember();
-    const version = await broker.settings.setNamespace(appId, name, namespace);
+    const version = await broker.settings.setNamespace(appId, name, setting);
     const question = { case: "settings" as const, value: { version: BigInt(version) } };
     await Promise.allSettled([
       node.settings?.atLeast(version),
@@ -249,18 +253,26 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
       const { appId } = callerOf(context);
       const { namespaces } = appOf(node, context).hub;
       const created = namespaces.check(namespace?.name ?? "", namespace?.rules);
-      if (namespace !== undefined) {
-        await changeSettings(appId, namespace.name, toBinary(NamespaceSchema, namespace));
-      }
+      if (namespace !== undefined) await changeSettings(appId, namespace.name, encoded(namespace));
       return { created };
     },
 
     async deleteNamespace({ name }, context) {
-      const changed = appOf(node, context).hub.namespaces.has(name);
-      await changeSettings(callerOf(context).appId, name, undefined);
+      const { namespaces } = appOf(node, context).hub;
+      const changed = namespaces.has(name);
+      // Remembered only as long as there is something to hide: else whoever deletes what never was would fill the store.
+      await changeSettings(callerOf(context).appId, name, namespaces.isDefined(name) ? "removed" : undefined);
       return { changed };
     },
   };
+}
+
+/** What is stored of a namespace: fields that are not known here, of which there can be megabytes, are left out. @throws FanfareError TOO_LARGE */
+function encoded(namespace: Namespace): Uint8Array {
+  const bytes = toBinary(NamespaceSchema, namespace, { writeUnknownFields: false });
+  if (bytes.length <= maxNamespaceBytes) return bytes;
+  const message = `the namespace has ${bytes.length} bytes; at most ${maxNamespaceBytes} are allowed`;
+  throw new FanfareError(ErrorCode.TOO_LARGE, message, { field: "namespace" });
 }
 
 /** Whichever is taken, it can be the wrong one. */

@@ -32,7 +32,7 @@ export const verdictsByFunction: Readonly<Record<string, readonly string[]>> = {
   [`${brokerFunctionPrefix}_session_extend`]: ["ok"],
   [`${brokerFunctionPrefix}_settings_delete_app`]: ["ok", "stale"],
   [`${brokerFunctionPrefix}_settings_put_app`]: ["ok", "stale"],
-  [`${brokerFunctionPrefix}_settings_set`]: ["late", "ok"],
+  [`${brokerFunctionPrefix}_settings_set`]: ["crowded", "full", "late", "ok"],
   [`${brokerFunctionPrefix}_standing_ban`]: ["late", "ok"],
   [`${brokerFunctionPrefix}_standing_kick`]: ["late", "ok"],
   [`${brokerFunctionPrefix}_standing_revoke`]: ["ok"],
@@ -136,7 +136,7 @@ export class RandomFunctionCalls {
       call("standing_kick", "standing", ...this.#caller(), "60000"),
       call("registry_renew", "registry", node, `record ${node}`, "600000"),
       call("registry_remove", "registry", node),
-      call("settings_set", "settings", ...this.#caller(), word, this.#random.pick(words)),
+      call("settings_set", "settings", ...this.#caller(), word, this.#random.pick(words), ...this.#setting()),
       call("settings_put_app", "settings", ...change, word),
       call("settings_delete_app", "settings", ...change, yesOrNo),
       call("read", "settings"),
@@ -159,6 +159,12 @@ export class RandomFunctionCalls {
    * whose changes are answered otherwise. */
   #caller(of = ""): string[] {
     return [`${this.#random.pick(nodes)}${of}`, `${Math.floor(this.#draws / 3) + this.#random.below(8)}`];
+  }
+
+  /** Of a namespace: its value, which can be none, and how many, in how many bytes, an app and all of them may have. */
+  #setting(): string[] {
+    const value = this.#random.pick(["", "0", "1x", `1${this.#random.pick(words).repeat(8)}`]);
+    return [value, "3", this.#random.pick(["20", "60"]), this.#random.pick(["24", "60"])];
   }
 
   /** Of a route: whose it is, and its sequence. */

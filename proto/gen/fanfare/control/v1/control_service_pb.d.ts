@@ -1419,7 +1419,8 @@ export declare const ControlService: GenService<{
     output: typeof ListNamespacesResponseSchema;
   },
   /**
-   * Create or replace a namespace, without a restart. Scope: ADMIN.
+   * Create or replace a namespace, without a restart. Fields that are not known are not kept. Of what was put and deleted at run time a cluster keeps at most
+   * 1000 namespaces and 128 KiB of an app, and 2 MiB in all, names and messages: past it fails with ERROR_CODE_LIMIT_EXCEEDED. Scope: ADMIN.
    *
    * @generated from rpc fanfare.control.v1.ControlService.PutNamespace
    */

@@ -1,0 +1,89 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Access, NamespaceSchema } from "@fanfare/proto/config/v1";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { requireTool } from "../../test/require-tool.ts";
+import { namespaceBounds } from "./broker/settings-store.ts";
+import { refusalNames } from "./control/testing/control-fixture.ts";
+import { newApp, startTestServer, type TestServer } from "./testing/test-server.ts";
+import { openBrokerOn } from "./testing/valkey-broker.ts";
+import { startStandalone, type ValkeyServers } from "./testing/valkey-processes.ts";
+
+const clusterKey = "signs the resume secrets of nodes whose apps share them";
+
+describe.skipIf(requireTool("valkey-server") === undefined)("what the key of one app can do to the others", () => {
+  let valkey: ValkeyServers;
+  let one: TestServer;
+  let two: TestServer;
+  let count = 0;
+  const fresh = () => `apart-${++count}`;
+
+  beforeAll(async () => {
+    valkey = await startStandalone();
+    one = await startTestServer({ valkey, clusterKey, nodeId: "one" });
+    two = await startTestServer({ valkey, clusterKey, nodeId: "two" });
+  }, 60_000);
+  afterAll(async () => {
+    await one?.[Symbol.asyncDispose]();
+    await two?.[Symbol.asyncDispose]();
+    await valkey?.[Symbol.asyncDispose]();
+  });
+
+  /** A namespace with a field that no release knows. */
+  const heavy = (name: string, bytes: number) => ({
+    ...create(NamespaceSchema, { name, rules: { subscribe: Access.ANYONE } }),
+    // Field 1000, of bytes: their count in front.
+    $unknown: [{ no: 1000, wireType: 2, data: Buffer.concat([varint(bytes), Buffer.alloc(bytes)]) }],
+  });
+  const namesOf = async (server: TestServer, app: string) =>
+    (await server.control(app).listNamespaces({})).namespaces.map(({ name }) => name);
+
+  it("stores of a namespace what is known of it, and none of the megabytes beside", async () => {
+    await using broker = await openBrokerOn(valkey);
+    await one.control().putNamespace({ namespace: heavy("heavy", 3_900_000) });
+    expect(await namesOf(two, "a")).toContain("heavy");
+    const stored = (await broker.settings.read()).apps.find(({ appId }) => appId === "a")?.namespaces.get("heavy");
+    expect(stored?.length).toBeLessThan(20);
+    await two.control().deleteNamespace({ name: "heavy" });
+  });
+
+  it("keeps nothing of namespaces that are deleted and never were, and hides those that are defined", async () => {
+    await using broker = await openBrokerOn(valkey);
+    const app = fresh();
+    await one.operator().putApp({ app: newApp(app) });
+    const keptOf = async (appId: string) =>
+      [...((await broker.settings.read()).apps.find((one) => one.appId === appId)?.namespaces ?? [])].flat();
+    for (const appId of ["b", app]) {
+      await one.control(appId).putNamespace({ namespace: { name: "extra", rules: {} } });
+      expect(await keptOf(appId)).toHaveLength(2);
+      for (const name of ["extra", "never", "was"]) await two.control(appId).deleteNamespace({ name });
+      expect(await keptOf(appId)).toEqual([]);
+      // One of the configuration, and one of an app that was put.
+      expect(await two.control(appId).deleteNamespace({ name: "chat" })).toMatchObject({ changed: true });
+      expect(await keptOf(appId)).toEqual(["chat", undefined]);
+      for (const server of [one, two]) expect(await namesOf(server, appId)).not.toContain("chat");
+    }
+    await one.operator().deleteApp({ id: app });
+  });
+
+  it("is told where an app has set all that it may, and leaves others room", async () => {
+    await using broker = await openBrokerOn(valkey);
+    const app = fresh();
+    await one.operator().putApp({ app: newApp(app) });
+    const bytes = toBinary(NamespaceSchema, heavy("heavy", namespaceBounds.bytesOfApp - 150));
+    await broker.settings.setNamespace(app, "heavy", bytes);
+    const put = (appId: string, name: string) => one.control(appId).putNamespace({ namespace: { name, rules: {} } });
+    expect(await refusalNames(put(app, "n".repeat(64)))).toBe("ResourceExhausted LIMIT_EXCEEDED");
+    expect(await put("b", "n".repeat(64))).toMatchObject({ created: true });
+    await two.control(app).deleteNamespace({ name: "heavy" });
+    expect(await put(app, "n".repeat(64))).toMatchObject({ created: true });
+    await one.operator().deleteApp({ id: app });
+  });
+});
+
+function varint(value: number): Uint8Array {
+  const bytes: number[] = [];
+  for (let rest = value; ; rest >>>= 7) {
+    if (rest < 0x80) return Uint8Array.of(...bytes, rest);
+    bytes.push((rest & 0x7f) | 0x80);
+  }
+}
