@@ -1,5 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { Access, NamespaceSchema } from "@fanfare/proto/config/v1";
+import { Code } from "@connectrpc/connect";
+import { Access, NamespaceSchema, Scope } from "@fanfare/proto/config/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../test/require-tool.ts";
 import { namespaceBounds } from "./broker/settings-store.ts";
@@ -76,6 +77,28 @@ describe.skipIf(requireTool("valkey-server") === undefined)("what the key of one
     expect(await put("b", "n".repeat(64))).toMatchObject({ created: true });
     await two.control(app).deleteNamespace({ name: "heavy" });
     expect(await put(app, "n".repeat(64))).toMatchObject({ created: true });
+    await one.operator().deleteApp({ id: app });
+  });
+
+  it("ends at once on all nodes, also streams that it has opened, when it is withdrawn or loses its scope", async () => {
+    const app = fresh();
+    const given = newApp(app);
+    const [key] = given.apiKeys ?? [];
+    await one.operator().putApp({ app: given });
+    for (const [apiKeys, code] of [
+      [[{ ...key, scopes: [Scope.ADMIN] }], Code.PermissionDenied],
+      [[], Code.Unauthenticated],
+    ] as const) {
+      await two.operator().putApp({ app: given });
+      const streams = [one, two].map((server) => server.control(app).watchEvents({})[Symbol.asyncIterator]());
+      for (const stream of streams) await stream.next();
+      // What changes nothing about the key ends nothing.
+      await two.operator().putApp({ app: { ...given, namespaces: [] } });
+      const waiting = Promise.allSettled(streams.map((stream) => stream.next()));
+      await one.operator().putApp({ app: { ...given, apiKeys: [...apiKeys] } });
+      const withdrawn = { status: "rejected", reason: expect.objectContaining({ code }) };
+      expect(await waiting).toEqual([withdrawn, withdrawn]);
+    }
     await one.operator().deleteApp({ id: app });
   });
 });

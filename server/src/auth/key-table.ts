@@ -12,7 +12,12 @@ export class KeyTable<Key extends HashedKey> {
   readonly #byHash = new Map<string, Key>();
 
   add(key: Key): void {
-    this.#byHash.set(Buffer.from(key.sha256).toString("hex"), key);
+    this.#byHash.set(hexOf(key.sha256), key);
+  }
+
+  /** The key with this hash, which whoever asks has from here. */
+  get(sha256: Uint8Array): Key | undefined {
+    return this.#byHash.get(hexOf(sha256));
   }
 
   deleteIf(isGone: (key: Key) => boolean): void {
@@ -26,7 +31,7 @@ export class KeyTable<Key extends HashedKey> {
   find(shown: string): Key | undefined {
     if (shown === "" || shown.length > MAX_KEY_LENGTH) return undefined;
     const hash = createHash("sha256").update(shown).digest();
-    const found = this.#byHash.get(hash.toString("hex"));
+    const found = this.get(hash);
     return found !== undefined && timingSafeEqual(hash, found.sha256) ? found : undefined;
   }
 }
@@ -34,4 +39,8 @@ export class KeyTable<Key extends HashedKey> {
 /** The key of an `Authorization: Bearer <key>` header; undefined if it has none. */
 export function bearerKey(authorization: string | null): string | undefined {
   return /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+}
+
+function hexOf(hash: Uint8Array): string {
+  return Buffer.from(hash).toString("hex");
 }

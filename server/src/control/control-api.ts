@@ -51,7 +51,8 @@ export class ControlApi {
           const results = await publisher.publish(app, callerOf(context), publications, context.signal);
           return { results: results.map((ofPublication) => ({ results: ofPublication })) };
         },
-        watchEvents: (request, context) => this.#watchers.watch(appOf(node, context), request, context.signal),
+        watchEvents: (request, context) =>
+          this.#watchers.watch(appOf(node, context), callerOf(context), request, context.signal),
       });
     };
     const adapter = (readMaxBytes: number): Handle =>

@@ -57,4 +57,17 @@ describe("EventQueue", () => {
     queue.end();
     expect((await reader.next()).done).toBe(true);
   });
+
+  it("gives its failure instead of what is queued, also to a reader that waits", async () => {
+    const queue = new EventQueue<{ n: number }>(2);
+    const reader = queue[Symbol.asyncIterator]();
+    const waiting = reader.next();
+    queue.fail(new Error("withdrawn"));
+    await expect(waiting).rejects.toThrow("withdrawn");
+    const other = new EventQueue<{ n: number }>(2);
+    other.push(item(1));
+    other.fail(new Error("withdrawn"));
+    other.push(item(2));
+    await expect(rest(other)).rejects.toThrow("withdrawn");
+  });
 });

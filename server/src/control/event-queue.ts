@@ -10,6 +10,7 @@ export class EventQueue<T extends object> implements AsyncIterable<Queued<T>> {
   readonly #items: T[] = [];
   #missed = 0;
   #ended = false;
+  #failure: Error | undefined;
   #isWoken = false;
   #wake: (() => void) | undefined;
 
@@ -36,8 +37,15 @@ export class EventQueue<T extends object> implements AsyncIterable<Queued<T>> {
     this.#wake?.();
   }
 
+  /** The reader gets this instead of all that is queued, and nothing more. */
+  fail(reason: Error): void {
+    this.#failure ??= reason;
+    this.end();
+  }
+
   async *[Symbol.asyncIterator](): AsyncIterator<Queued<T>> {
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure;
       const item = this.#items.shift();
       if (item !== undefined) {
         yield { item };

@@ -1,5 +1,8 @@
+import { Scope } from "@fanfare/proto/config/v1";
 import type { WatchEventsResponse } from "@fanfare/proto/control/v1";
+import { ErrorCode } from "@fanfare/proto/v1";
 import { describe, expect, it } from "vitest";
+import { ApiKeys, type Caller } from "../auth/api-keys.ts";
 import type { ControlNode } from "./control-context.ts";
 import { ControlFixture, group, masterKey, refusalNames } from "./testing/control-fixture.ts";
 import { EventWatchers } from "./watch-events.ts";
@@ -99,19 +102,30 @@ function watchers() {
       },
     },
   } as never;
-  const node = { clock: { nowMs: () => 5 }, config: { nodeId: "n" }, describe: () => ({}) } as unknown as ControlNode;
+  const apiKeys = new ApiKeys();
+  const keyOf = (id: string) => ({ id, sha256: Buffer.from(id), scopes: new Set([Scope.READ]) });
+  const callerOf = (appId: string): Caller => ({ appId, keyId: "key", ...keyOf(`key of ${appId}`) });
+  apiKeys.set({ id: "a", apiKeys: [keyOf("key of a")] });
+  const node = { clock: { nowMs: () => 5 }, config: { nodeId: "n" }, apiKeys, describe: () => ({}) };
   const emit = (playerId: string) => {
     for (const listener of listeners) listener({ type: "session-opened", sessionId: "s", playerId });
   };
-  return { watchers: new EventWatchers(node), app, emit, listeners };
+  return {
+    watchers: new EventWatchers(node as unknown as ControlNode),
+    app,
+    caller: callerOf("a"),
+    apiKeys,
+    emit,
+    listeners,
+  };
 }
 
 describe("EventWatchers", () => {
   const everything = { playerId: "", group: "" };
 
   it("tells a slow reader how much it missed, and goes on", async () => {
-    const { watchers: all, app, emit } = watchers();
-    const stream = all.watch(app, everything, new AbortController().signal);
+    const { watchers: all, app, caller, emit } = watchers();
+    const stream = all.watch(app, caller, everything, new AbortController().signal);
     await stream.next();
     for (let i = 0; i < 2000; i++) emit(`p${i}`);
     for (let i = 0; i < 1024; i++) {
@@ -123,9 +137,9 @@ describe("EventWatchers", () => {
   });
 
   it("forgets a reader that has gone", async () => {
-    const { watchers: all, app, listeners } = watchers();
+    const { watchers: all, app, caller, listeners } = watchers();
     const abort = new AbortController();
-    const stream = all.watch(app, everything, abort.signal);
+    const stream = all.watch(app, caller, everything, abort.signal);
     await stream.next();
     const waiting = stream.next();
     expect(listeners.size).toBe(1);
@@ -134,10 +148,36 @@ describe("EventWatchers", () => {
     expect(listeners.size).toBe(0);
   });
 
+  it("ends a stream whose key is withdrawn, also with what is queued, and no other", async () => {
+    const { watchers: all, app, caller, apiKeys, emit, listeners } = watchers();
+    const [one, other] = ["one", "other"].map((keyId) => ({ ...caller, keyId, sha256: Buffer.from(keyId) }));
+    const keysOf = (...callers: (Caller | undefined)[]) =>
+      callers.map((each) => ({ ...(each as Caller), id: each?.keyId ?? "", sha256: each?.sha256 as Uint8Array }));
+    apiKeys.set({ id: "a", apiKeys: keysOf(one, other) });
+    const { signal } = new AbortController();
+    const [withdrawn, stays] = [
+      all.watch(app, one as Caller, everything, signal),
+      all.watch(app, other as Caller, everything, signal),
+    ];
+    for (const stream of [withdrawn, stays]) await stream.next();
+    emit("seen by who may");
+    apiKeys.set({ id: "a", apiKeys: keysOf(other) });
+    await expect(withdrawn.next()).rejects.toMatchObject({ code: ErrorCode.UNAUTHENTICATED });
+    expect((await stays.next()).value.event?.event.value).toMatchObject({ playerId: "seen by who may" });
+    apiKeys.set({ id: "b", apiKeys: [] });
+    apiKeys.set({ id: "a", apiKeys: keysOf({ ...(other as Caller), scopes: new Set([Scope.ADMIN]) }) });
+    await expect(stays.next()).rejects.toMatchObject({ code: ErrorCode.PERMISSION_DENIED });
+    expect(listeners.size).toBe(0);
+    // Withdrawn between the beginning of the call and the request.
+    await expect(all.watch(app, one as Caller, everything, signal).next()).rejects.toMatchObject({
+      code: ErrorCode.UNAUTHENTICATED,
+    });
+  });
+
   it("serves 256 readers and no more", async () => {
-    const { watchers: all, app } = watchers();
+    const { watchers: all, app, caller } = watchers();
     const abort = new AbortController();
-    for (let i = 0; i < 256; i++) await all.watch(app, everything, abort.signal).next();
-    await expect(all.watch(app, everything, abort.signal).next()).rejects.toThrow(/256 event streams/);
+    for (let i = 0; i < 256; i++) await all.watch(app, caller, everything, abort.signal).next();
+    await expect(all.watch(app, caller, everything, abort.signal).next()).rejects.toThrow(/256 event streams/);
   });
 });

@@ -1,47 +1,68 @@
 import { create } from "@bufbuild/protobuf";
+import { Scope } from "@fanfare/proto/config/v1";
 import { type WatchEventsResponse, WatchEventsResponseSchema } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
+import type { Caller } from "../auth/api-keys.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { RemoteEvents } from "./cluster/remote-events.ts";
 import type { ControlApp, ControlNode } from "./control-context.ts";
 import { concerns, type EventFilter, type EventInit, eventOf, stamped, watchesNodes } from "./event-messages.ts";
 import { EventQueue } from "./event-queue.ts";
+import { methodScopes } from "./method-scopes.ts";
 
 /** Events that wait for one reader. */
 const queueCapacity = 1_024;
 /** Streams of all apps at a time; one more is refused. */
 const maxWatchers = 256;
 
-/** The event streams of a node. */
+/** A stream, and whose it is. */
+interface Watcher {
+  readonly queue: EventQueue<EventInit>;
+  readonly filter: EventFilter;
+  readonly caller: Caller;
+}
+
+/** The event streams of a node. A stream lasts, so that the key it was opened with is looked at again whenever its app is given other keys. */
 export class EventWatchers {
   readonly #node: ControlNode;
   readonly #remote: RemoteEvents | undefined;
-  readonly #queues = new Map<EventQueue<EventInit>, EventFilter>();
+  readonly #watchers = new Set<Watcher>();
   #ended = false;
 
   /** @param remote what happens on other nodes; default: there is none */
   constructor(node: ControlNode, remote?: RemoteEvents) {
     this.#node = node;
     this.#remote = remote;
+    node.apiKeys.onChange((appId) => this.#lookAtKeys(appId));
   }
 
   /**
    * Streams what happens in an app on all nodes from now on, until the signal aborts, the node drains or the app is gone. The first response is empty and says
    * that the stream stands, at every node that answers.
-   * @throws FanfareError LIMIT_EXCEEDED past 256 streams, DRAINING
+   * @throws FanfareError LIMIT_EXCEEDED past 256 streams, DRAINING; also later UNAUTHENTICATED, PERMISSION_DENIED when the caller's key is withdrawn, or may
+   *   not do this any more
    */
-  async *watch(app: ControlApp, request: EventFilter, signal: AbortSignal): AsyncGenerator<WatchEventsResponse> {
+  async *watch(
+    app: ControlApp,
+    caller: Caller,
+    filter: EventFilter,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchEventsResponse> {
     if (this.#ended) throw new FanfareError(ErrorCode.DRAINING, "this node is draining");
-    if (this.#queues.size >= maxWatchers) {
+    // It may have been withdrawn since the call began.
+    const refusal = this.#refusalOf(caller);
+    if (refusal !== undefined) throw refusal;
+    if (this.#watchers.size >= maxWatchers) {
       throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `this node serves ${maxWatchers} event streams already`);
     }
     const queue = new EventQueue<EventInit>(queueCapacity);
-    this.#queues.set(queue, request);
+    const watcher = { queue, filter, caller };
+    this.#watchers.add(watcher);
     const end = () => queue.end();
     const stop = app.hub.events.listen((event) => {
-      if (concerns(event, request)) queue.push(stamped(this.#node, eventOf(event)));
+      if (concerns(event, filter)) queue.push(stamped(this.#node, eventOf(event)));
     }, end);
-    const elsewhere = this.#remote?.watch(app.hub.appId, request, (event) => queue.push(event));
+    const elsewhere = this.#remote?.watch(app.hub.appId, filter, (event) => queue.push(event));
     signal.addEventListener("abort", end);
     if (signal.aborted) end();
     try {
@@ -58,7 +79,7 @@ export class EventWatchers {
       stop();
       elsewhere?.end();
       signal.removeEventListener("abort", end);
-      this.#queues.delete(queue);
+      this.#watchers.delete(watcher);
     }
   }
 
@@ -66,9 +87,28 @@ export class EventWatchers {
   end(): void {
     this.#ended = true;
     const event = stamped(this.#node, { case: "nodeChanged", value: { node: this.#node.describe() } });
-    for (const [queue, filter] of this.#queues) {
+    for (const { queue, filter } of this.#watchers) {
       if (watchesNodes(filter)) queue.push(event);
       queue.end();
     }
+  }
+
+  #lookAtKeys(appId: string): void {
+    for (const { queue, caller } of this.#watchers) {
+      const refusal = caller.appId === appId ? this.#refusalOf(caller) : undefined;
+      if (refusal !== undefined) queue.fail(refusal);
+    }
+  }
+
+  /** Why a caller that was let in is not any more. */
+  #refusalOf(caller: Caller): FanfareError | undefined {
+    const now = this.#node.apiKeys.again(caller);
+    if (now === undefined) {
+      return new FanfareError(ErrorCode.UNAUTHENTICATED, `the API key "${caller.keyId}" was withdrawn`);
+    }
+    const scope = methodScopes.watchEvents;
+    if (now.scopes.has(scope)) return undefined;
+    const message = `the API key "${now.keyId}" has lost SCOPE_${Scope[scope]}, which WatchEvents needs`;
+    return new FanfareError(ErrorCode.PERMISSION_DENIED, message);
   }
 }
