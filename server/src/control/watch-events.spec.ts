@@ -174,10 +174,31 @@ describe("EventWatchers", () => {
     });
   });
 
-  it("serves 256 readers and no more", async () => {
-    const { watchers: all, app, caller } = watchers();
+  it("serves 32 readers of an app, 256 of all apps, and no more", async () => {
+    const { watchers: all, app, apiKeys } = watchers();
     const abort = new AbortController();
-    for (let i = 0; i < 256; i++) await all.watch(app, caller, everything, abort.signal).next();
-    await expect(all.watch(app, caller, everything, abort.signal).next()).rejects.toThrow(/256 event streams/);
+    const open = (appId: string) => {
+      const key = { id: "k", sha256: Buffer.from(appId), scopes: new Set([Scope.READ]) };
+      apiKeys.set({ id: appId, apiKeys: [key] });
+      return all.watch(app, { appId, keyId: "k", ...key }, everything, abort.signal);
+    };
+    const streams: ReturnType<typeof open>[] = [];
+    for (let i = 0; i < 256; i++) {
+      const stream = open(`app ${Math.floor(i / 32)}`);
+      await stream.next();
+      streams.push(stream);
+      if (i !== 31) continue;
+      const refused = {
+        code: ErrorCode.LIMIT_EXCEEDED,
+        message: expect.stringContaining("32 event streams of the app"),
+      };
+      await expect(open("app 0").next()).rejects.toMatchObject(refused);
+    }
+    const refused = { code: ErrorCode.LIMIT_EXCEEDED, message: expect.stringContaining("256 event streams of all") };
+    await expect(open("app 8").next()).rejects.toMatchObject(refused);
+    await streams[0]?.return(undefined);
+    expect((await open("app 8").next()).done).toBe(false);
+    await streams[32]?.return(undefined);
+    expect((await open("app 0").next()).done).toBe(false);
   });
 });

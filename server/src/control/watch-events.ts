@@ -12,7 +12,8 @@ import { methodScopes } from "./method-scopes.ts";
 
 /** Events that wait for one reader. */
 const queueCapacity = 1_024;
-/** Streams of all apps at a time; one more is refused. */
+/** Streams of one app, and of all apps, at a time; one more is refused. No app alone leaves the others without. */
+const maxWatchersOfApp = 32;
 const maxWatchers = 256;
 
 /** A stream, and whose it is. */
@@ -39,7 +40,7 @@ export class EventWatchers {
   /**
    * Streams what happens in an app on all nodes from now on, until the signal aborts, the node drains or the app is gone. The first response is empty and says
    * that the stream stands, at every node that answers.
-   * @throws FanfareError LIMIT_EXCEEDED past 256 streams, DRAINING; also later UNAUTHENTICATED, PERMISSION_DENIED when the caller's key is withdrawn, or may
+   * @throws FanfareError LIMIT_EXCEEDED past 32 streams of the app or 256 of all, DRAINING; also later UNAUTHENTICATED, PERMISSION_DENIED when the caller's key is withdrawn, or may
    *   not do this any more
    */
   async *watch(
@@ -52,9 +53,7 @@ export class EventWatchers {
     // It may have been withdrawn since the call began.
     const refusal = this.#refusalOf(caller);
     if (refusal !== undefined) throw refusal;
-    if (this.#watchers.size >= maxWatchers) {
-      throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, `this node serves ${maxWatchers} event streams already`);
-    }
+    this.#requireRoom(caller.appId);
     const queue = new EventQueue<EventInit>(queueCapacity);
     const watcher = { queue, filter, caller };
     this.#watchers.add(watcher);
@@ -91,6 +90,17 @@ export class EventWatchers {
       if (watchesNodes(filter)) queue.push(event);
       queue.end();
     }
+  }
+
+  #requireRoom(appId: string): void {
+    const ofApp = [...this.#watchers].filter(({ caller }) => caller.appId === appId).length;
+    if (ofApp >= maxWatchersOfApp) {
+      const message = `this node serves ${maxWatchersOfApp} event streams of the app already, as many as an app may have`;
+      throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, message);
+    }
+    if (this.#watchers.size < maxWatchers) return;
+    const message = `this node serves ${maxWatchers} event streams of all apps already; try another node`;
+    throw new FanfareError(ErrorCode.LIMIT_EXCEEDED, message);
   }
 
   #lookAtKeys(appId: string): void {

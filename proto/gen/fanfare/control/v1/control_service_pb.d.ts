@@ -1441,7 +1441,8 @@ export declare const ControlService: GenService<{
   },
   /**
    * Follow what happens in the app on all nodes, from now on. The stream ends when the node that serves it drains or is cut off, and when the app
-   * is deleted; with an error when its key is withdrawn or loses the scope. Events of one node are in their order; what a node that is lost had not told is told as missed. Scope: READ.
+   * is deleted; with an error when its key is withdrawn or loses the scope. Events of one node are in their order; what a node that is lost had not told is told as missed. A node
+   * serves at most 32 streams of an app, and 256 of all; one more fails with ERROR_CODE_LIMIT_EXCEEDED. Scope: READ.
    *
    * @generated from rpc fanfare.control.v1.ControlService.WatchEvents
    */
