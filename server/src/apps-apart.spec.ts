@@ -1,11 +1,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { Access, NamespaceSchema, Scope } from "@fanfare/proto/config/v1";
+import { CloseCode } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../test/require-tool.ts";
 import { namespaceBounds } from "./broker/settings-store.ts";
 import { refusalNames } from "./control/testing/control-fixture.ts";
-import { newApp, startTestServer, type TestServer } from "./testing/test-server.ts";
+import { newApp, startTestServer, type TestServer, tokenFor } from "./testing/test-server.ts";
 import { openBrokerOn } from "./testing/valkey-broker.ts";
 import { startStandalone, type ValkeyServers } from "./testing/valkey-processes.ts";
 
@@ -77,6 +78,42 @@ describe.skipIf(requireTool("valkey-server") === undefined)("what the key of one
     expect(await put("b", "n".repeat(64))).toMatchObject({ created: true });
     await two.control(app).deleteNamespace({ name: "heavy" });
     expect(await put(app, "n".repeat(64))).toMatchObject({ created: true });
+    await one.operator().deleteApp({ id: app });
+  });
+
+  it("bans whomever it likes, however many it has banned before, and leaves nothing behind of bans that were lifted", async () => {
+    const app = fresh();
+    await one.operator().putApp({ app: newApp(app) });
+    const nodes = [one, two].map(({ server }) => server.node);
+    await one.control(app).ban({ playerId: "eve" });
+    expect(nodes.map(({ bans }) => bans.sizeOf(app))).toEqual([1, 1]);
+    await two.control(app).unban({ playerId: "eve" });
+    expect(nodes.map(({ bans }) => bans.sizeOf(app))).toEqual([0, 0]);
+
+    for (const { bans, revocations } of nodes) {
+      for (let i = 0; i < 40_000; i++) {
+        bans.ban(app, `before-${i}`, 0, "");
+        revocations.revoke(app, `before-${i}`, Date.now());
+      }
+    }
+    const player = await two.join("eve", { app });
+    expect(await one.control(app).ban({ playerId: "eve" })).toMatchObject({ sessions: 1 });
+    expect((await player.ended()).code).toBe(CloseCode.BANNED);
+    const other = await two.join("rex", { app });
+    await one.control(app).revokeTokens({ playerId: "rex", issuedBeforeMs: BigInt(Date.now() + 60_000) });
+    expect((await other.ended()).code).toBe(CloseCode.TOKEN_REVOKED);
+    // Also when a node has forgotten it since.
+    for (const { bans } of nodes) bans.unban(app, "eve");
+    for (const [name, code] of [
+      ["eve", CloseCode.BANNED],
+      ["rex", CloseCode.TOKEN_REVOKED],
+    ] as const) {
+      for (const server of [one, two]) {
+        const late = await server.dial();
+        late.sayHello({ token: tokenFor(name, { app }) });
+        expect((await late.ended()).code).toBe(code);
+      }
+    }
     await one.operator().deleteApp({ id: app });
   });
 

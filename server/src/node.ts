@@ -104,8 +104,9 @@ export class FanfareNode implements GatewayContext, AsyncDisposable {
     this.resumeSecrets = new ResumeSecrets(config.clusterKeys);
     this.messageLog = stores?.messageLog ?? new MemoryMessageLog({ clock, randomTag: () => randomTag(random) });
     this.cursors = new CoalescedCursors(stores?.cursorStore ?? new MemoryCursorStore(clock), clock);
-    this.bans = new Bans(() => clock.nowMs());
-    this.revocations = new Revocations(() => clock.nowMs());
+    const standing = { apps: () => this.apps.size, isCopy: options.cluster !== undefined };
+    this.bans = new Bans(() => clock.nowMs(), standing);
+    this.revocations = new Revocations(() => clock.nowMs(), standing);
     this.cluster = options.cluster && this.#openCluster(options.cluster, options.clusterRevision);
     const { counters, messageLog, cursors, incarnation, cluster } = this;
     const ofAll = { config, clock, counters, log, messageLog, cursors, incarnation, random, cluster };

@@ -35,7 +35,7 @@ describe("Bans", () => {
 
   it("refuses one ban too many, makes room of those that have ended, and never forgets one that holds", () => {
     const time = new FakeTime();
-    const bans = new Bans(time.now, 2);
+    const bans = new Bans(time.now, { maxEntries: 2 });
     bans.ban("a", "p1", 10, "");
     bans.ban("a", "p2", 0, "");
     expect(() => bans.ban("a", "p3", 10, "")).toThrow(expect.objectContaining({ code: ErrorCode.LIMIT_EXCEEDED }));
@@ -49,6 +49,34 @@ describe("Bans", () => {
       "",
       "",
     ]);
+  });
+
+  it("keeps a share of the room for each app, as many as there are now", () => {
+    let apps = 1;
+    const bans = new Bans(new FakeTime().now, { maxEntries: 4, apps: () => apps });
+    const ban = (appId: string, playerId: string) => bans.ban(appId, playerId, 0, "");
+    for (const player of ["p1", "p2", "p3"]) ban("a", player);
+    apps = 2;
+    expect(() => ban("a", "p4")).toThrow(/keeps 2 bans of an app/);
+    expect(bans.banOf("a", "p1"), "what is kept stays").toBeDefined();
+    for (const player of ["p1", "p2"]) ban("b", player);
+    expect(() => ban("b", "p3")).toThrow(/keeps 2 bans of an app/);
+    apps = 0;
+    ban("b", "p3");
+  });
+
+  it("forgets the oldest of the app where they are a copy, and refuses none", () => {
+    const bans = new Bans(new FakeTime().now, { maxEntries: 4, apps: () => 2, isCopy: true });
+    bans.ban("b", "stays", 0, "");
+    bans.ban("a", "p1", 0, "");
+    bans.ban("a", "p2", 0, "");
+    bans.ban("a", "p1", 0, "again");
+    bans.ban("a", "p3", 0, "");
+    const left = ["p1", "p2", "p3"].filter((player) => bans.banOf("a", player) !== undefined);
+    expect(left).toEqual(["p1", "p3"]);
+    expect([bans.sizeOf("a"), bans.sizeOf("b")]).toEqual([2, 1]);
+    bans.unban("b", "stays");
+    expect(bans.sizeOf("b")).toBe(0);
   });
 });
 
@@ -83,7 +111,7 @@ describe("Revocations", () => {
   });
 
   it("refuses one too many", () => {
-    const revocations = new Revocations(new FakeTime().now, 1);
+    const revocations = new Revocations(new FakeTime().now, { maxEntries: 1 });
     revocations.revoke("a", "p", 1);
     expect(() => revocations.revoke("a", "q", 1)).toThrow(expect.objectContaining({ code: ErrorCode.LIMIT_EXCEEDED }));
   });

@@ -1,7 +1,7 @@
 import { CloseCode, ErrorCode, LeaveReason, type PresenceDiff } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLog } from "../observe/log.ts";
-import { ControlFixture, group, refusalNames, testConfig } from "./testing/control-fixture.ts";
+import { ControlFixture, group, masterKey, refusalNames, testConfig } from "./testing/control-fixture.ts";
 
 let fixture: ControlFixture;
 const logged: string[] = [];
@@ -143,6 +143,28 @@ describe("RevokeTokens", () => {
     expect((await client.revokeTokens({ playerId: "roy", issuedBeforeMs })).connections).toBe(0);
     expect((await client.revokeTokens({ playerId: "roy", issuedBeforeMs: BigInt(Date.now()) })).connections).toBe(1);
     expect((await player.ended()).code).toBe(CloseCode.TOKEN_REVOKED);
+  });
+});
+
+describe("A node that remembers no more of an app", () => {
+  it("ends the sessions of who is banned and closes what lives by a withdrawn token, and says that it keeps neither", async () => {
+    await using full = await ControlFixture.start();
+    const { bans, revocations } = full.server.node;
+    for (let i = 0; i < 50_000; i++) {
+      bans.ban("game", `full-${i}`, 0, "");
+      revocations.revoke("game", `full-${i}`, Date.now());
+    }
+    const client = full.client();
+    const [banned, revoked] = [await full.player("ben"), await full.player("rex")];
+    expect(await refusalNames(client.ban({ playerId: "ben" }))).toBe("ResourceExhausted LIMIT_EXCEEDED");
+    expect((await banned.ended()).code).toBe(CloseCode.BANNED);
+    const issuedBeforeMs = BigInt(Date.now() + 60_000);
+    const withdrawal = client.revokeTokens({ playerId: "rex", issuedBeforeMs });
+    expect(await refusalNames(withdrawal)).toBe("ResourceExhausted LIMIT_EXCEEDED");
+    expect((await revoked.ended()).code).toBe(CloseCode.TOKEN_REVOKED);
+    // Another app has its own share.
+    await full.client(masterKey("other")).ban({ playerId: "ben" });
+    await full.client(masterKey("other")).revokeTokens({ playerId: "ben" });
   });
 });
 

@@ -26,8 +26,10 @@ export function playerCalls(node: ControlNode): PlayerCalls {
 
     ban({ playerId, durationS, reason }, context) {
       const app = appOf(node, context);
+      // First, because what cannot be remembered is refused: whoever is here goes in any case.
+      const sessions = endAll(node, app, playerId, endingOf(CloseCode.BANNED, reason));
       node.bans.ban(callerOf(context).appId, playerId, durationS, reason);
-      return { sessions: endAll(node, app, playerId, endingOf(CloseCode.BANNED, reason)) };
+      return { sessions };
     },
 
     unban({ playerId }, context) {
@@ -38,12 +40,13 @@ export function playerCalls(node: ControlNode): PlayerCalls {
       const { hub } = appOf(node, context);
       const { appId } = callerOf(context);
       const before = issuedBeforeMs === 0n ? node.clock.nowMs() : Number(issuedBeforeMs);
-      node.revocations.revoke(appId, playerId, before);
+      const isVoid = (issuedAtMs: number) =>
+        issuedAtMs < before || node.revocations.isRevoked(appId, playerId, issuedAtMs);
       const revoked = [...hub.sessionsOf(playerId)].filter(
-        ({ link, credentials }) =>
-          link !== undefined && node.revocations.isRevoked(appId, playerId, credentials.issuedAtMs),
+        ({ link, credentials }) => link !== undefined && isVoid(credentials.issuedAtMs),
       );
       for (const { link } of revoked) link?.close(CloseCode.TOKEN_REVOKED, "the token was withdrawn");
+      node.revocations.revoke(appId, playerId, before); // behind what it is about, as a ban
       return { connections: revoked.length };
     },
 

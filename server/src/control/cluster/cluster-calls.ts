@@ -24,7 +24,6 @@ type Calls = Pick<
   | "leaveGroup"
   | "listMemberships"
   | "listMembers"
-  | "unban"
   | "putNamespace"
   | "deleteNamespace"
 >;
@@ -200,10 +199,10 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
       return { sessions: sum(await endingSessions(context, playerId, end), ({ sessions }) => sessions) };
     },
 
-    async unban({ playerId }, context) {
-      const { appId } = callerOf(context);
-      const changed = await broker.standing.unban(appId, playerId);
-      node.bans.unban(appId, playerId);
+    async unban(request, context) {
+      const changed = await broker.standing.unban(callerOf(context).appId, request.playerId);
+      // What nodes remember beside is a copy, and refuses nobody who comes anew: a node that does not answer keeps it for nothing, and the ban is lifted.
+      await scatter.everywhere("unban", request, context).catch(() => {});
       return { changed };
     },
 

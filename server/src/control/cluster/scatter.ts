@@ -14,6 +14,7 @@ export type ScatteredName =
   | "listGroups"
   | "disconnect"
   | "ban"
+  | "unban"
   | "revokeTokens"
   | "erasePlayer"
   | "getPresence"

@@ -1325,7 +1325,8 @@ export declare const ControlService: GenService<{
   },
   /**
    * Keep a player out: sessions are ended with CLOSE_CODE_BANNED and new ones refused, until the ban expires or is lifted. It takes the place of a ban there
-   * is, also of one that would have lasted longer. Scope: PLAYERS.
+   * is, also of one that would have lasted longer. A node without Valkey keeps 100,000 bans, and as many withdrawals of tokens, in equal shares for its apps:
+   * past that the sessions are ended, and the call fails with ERROR_CODE_LIMIT_EXCEEDED. Scope: PLAYERS.
    *
    * @generated from rpc fanfare.control.v1.ControlService.Ban
    */
