@@ -1,11 +1,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { Access, NamespaceSchema, Scope } from "@fanfare/proto/config/v1";
+import { NodeState } from "@fanfare/proto/control/v1";
 import { CloseCode } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireTool } from "../../test/require-tool.ts";
 import { namespaceBounds } from "./broker/settings-store.ts";
-import { refusalNames } from "./control/testing/control-fixture.ts";
+import { refusalNames, refusalOf } from "./control/testing/control-fixture.ts";
 import { newApp, startTestServer, type TestServer, tokenFor } from "./testing/test-server.ts";
 import { openBrokerOn } from "./testing/valkey-broker.ts";
 import { startStandalone, type ValkeyServers } from "./testing/valkey-processes.ts";
@@ -117,22 +118,74 @@ describe.skipIf(requireTool("valkey-server") === undefined)("what the key of one
     await one.operator().deleteApp({ id: app });
   });
 
+  it("sends no node's clients away, and sees how many are its own", async () => {
+    const app = fresh();
+    await one.operator().putApp({ app: newApp(app) });
+    await Promise.all([
+      one.join("of-a", { app: "a" }),
+      one.join("of-b", { app: "b" }),
+      two.join("of-b-too", { app: "b" }),
+    ]);
+    await one.join("of-app", { app });
+    const countsOf = async (client: ReturnType<TestServer["control"]>) =>
+      (await client.listNodes({})).nodes.map(({ nodeId, connections, sessions }) => [nodeId, connections, sessions]);
+    for (const server of [one, two]) {
+      for (const appId of ["a", app]) {
+        for (const call of [server.control(appId).drain({}), server.control(appId).rebalance({})]) {
+          const { code, error } = await refusalOf(call);
+          expect(code).toBe(Code.PermissionDenied);
+          expect(error?.message).toContain("use one of operator_keys of the configuration");
+        }
+      }
+      expect(await countsOf(server.control(app))).toEqual([
+        ["one", 1, 1],
+        ["two", 0, 0],
+      ]);
+      const whole = [one, two].map(({ server: { node } }, i) => [
+        i === 0 ? "one" : "two",
+        node.counters.connections,
+        node.counters.sessions,
+      ]);
+      expect(await countsOf(server.controlOfNodes())).toEqual(whole);
+      expect(await server.controlOfNodes().rebalance({ percent: 1 })).toMatchObject({ sessions: 0 });
+    }
+    // An operator's key is of no app.
+    expect(await refusalNames(one.controlOfNodes().listSessions({}))).toBe("PermissionDenied PERMISSION_DENIED");
+    const events = one.controlOfNodes().watchEvents({})[Symbol.asyncIterator]();
+    expect(await refusalNames(events.next())).toBe("PermissionDenied PERMISSION_DENIED");
+
+    // A node that goes tells nobody else's count, either.
+    await using three = await startTestServer({ valkey, clusterKey, nodeId: "three" });
+    await three.join("of-b-as-well", { app: "b" });
+    const streams = ["b", app].map((id) => three.control(id).watchEvents({})[Symbol.asyncIterator]());
+    for (const stream of streams) await stream.next();
+    await two.controlOfNodes().drain({ nodeId: "three", windowMs: 1, deadlineMs: 500 });
+    for (const [i, stream] of streams.entries()) {
+      const { value } = await stream.next();
+      const node = { nodeId: "three", state: NodeState.DRAINING, connections: 1 - i, sessions: 1 - i };
+      expect(value?.event?.event).toMatchObject({ case: "nodeChanged", value: { node } });
+    }
+    await three.server.closed;
+    await one.operator().deleteApp({ id: app });
+  });
+
   it("ends at once on all nodes, also streams that it has opened, when it is withdrawn or loses its scope", async () => {
     const app = fresh();
     const given = newApp(app);
     const [key] = given.apiKeys ?? [];
     await one.operator().putApp({ app: given });
-    for (const [apiKeys, code] of [
+    const changes: [NonNullable<typeof given.apiKeys>, Code][] = [
       [[{ ...key, scopes: [Scope.ADMIN] }], Code.PermissionDenied],
       [[], Code.Unauthenticated],
-    ] as const) {
+    ];
+    for (const [apiKeys, code] of changes) {
       await two.operator().putApp({ app: given });
       const streams = [one, two].map((server) => server.control(app).watchEvents({})[Symbol.asyncIterator]());
       for (const stream of streams) await stream.next();
       // What changes nothing about the key ends nothing.
       await two.operator().putApp({ app: { ...given, namespaces: [] } });
       const waiting = Promise.allSettled(streams.map((stream) => stream.next()));
-      await one.operator().putApp({ app: { ...given, apiKeys: [...apiKeys] } });
+      await one.operator().putApp({ app: { ...given, apiKeys } });
       const withdrawn = { status: "rejected", reason: expect.objectContaining({ code }) };
       expect(await waiting).toEqual([withdrawn, withdrawn]);
     }

@@ -243,9 +243,9 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
       const surplus = one === two ? 0 : full - Math.ceil((full + less) / 2);
       const leaving = (server: TestServer) =>
         [...server.hub().sessions.values()].filter(({ link }) => link?.goingAway === true).length;
-      const half = await two.control().rebalance({ percent: 50, windowMs: 1_000 });
+      const half = await two.controlOfNodes().rebalance({ percent: 50, windowMs: 1_000 });
       expect([half.sessions, leaving(one)]).toEqual([Math.floor(surplus / 2), Math.floor(surplus / 2)]);
-      const rest = await two.control().rebalance({ windowMs: 1_000 });
+      const rest = await two.controlOfNodes().rebalance({ windowMs: 1_000 });
       expect([rest.sessions, leaving(one)]).toEqual([Math.ceil(surplus / 2), surplus]);
       if (one !== two) expect([surplus >= 3, leaving(two)]).toEqual([true, 0]);
     });
@@ -285,7 +285,7 @@ export function clusterContract(name: string, open: () => Promise<ClusterUnderTe
 
     it("shows every node as it is now", async () => {
       await join(two, fresh("shown"));
-      const { nodes } = await one.control().listNodes({});
+      const { nodes } = await one.controlOfNodes().listNodes({});
       const shown = nodes.map(({ nodeId, connections, sessions }) => [nodeId, connections, sessions]);
       const servers = one === two ? [one] : [one, two];
       const are = servers.map(({ server, counters }) => [

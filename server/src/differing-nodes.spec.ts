@@ -50,17 +50,17 @@ describe.skipIf(requireTool("valkey-server") === undefined)("nodes of one cluste
     await using _two = two;
     await using three = await startTestServer({ valkey, clusterKey, nodeId: "three" });
     for (const asked of [one, two, three]) {
-      const refused = () => asked.control().drain({ nodeId: "same" });
+      const refused = () => asked.controlOfNodes().drain({ nodeId: "same" });
       expect(await refusalNames(refused())).toBe("FailedPrecondition FAILED_PRECONDITION node_id");
       const { error } = await refusalOf(refused());
       for (const { server } of [one, two]) expect(error?.message).toContain(server.node.incarnation.toString(16));
     }
     const { nodes } = await three.control().listNodes({});
     expect(nodes.map(({ state }) => state)).toEqual([NodeState.READY, NodeState.READY, NodeState.READY]);
-    await two.control().drain({});
+    await two.controlOfNodes().drain({});
     await two.server.closed;
     await expect.poll(async () => (await three.control().listNodes({})).nodes.length).toBe(2);
-    await three.control().drain({ nodeId: "same" });
+    await three.controlOfNodes().drain({ nodeId: "same" });
     await one.server.closed;
   }, 30_000);
 });

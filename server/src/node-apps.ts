@@ -64,6 +64,16 @@ export class NodeApps {
     return this.#config.apps.has(appId);
   }
 
+  /**
+   * Whether apps are those of others than whoever runs the servers, who has keys of the own then: no key of an app is to see or to do what concerns all. One
+   * app of the configuration with none beside is the operator's; and without operator's keys those of the apps are all there are.
+   */
+  get areTenants(): boolean {
+    const { apps, operatorKeys } = this.#config;
+    if (operatorKeys.length === 0) return false;
+    return apps.size !== 1 || [...this.#late.keys()].some((id) => !this.isConfigured(id));
+  }
+
   /** Encoded definitions of all that were put. */
   put(): ReadonlyMap<string, Uint8Array> {
     return new Map([...this.#late].map(([id, { bytes }]) => [id, bytes]));

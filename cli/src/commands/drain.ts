@@ -2,13 +2,14 @@ import { ErrorCode, FanfareError } from "@fanfare/sdk-node";
 import type { Command } from "commander";
 import { CliError } from "../cli-error.ts";
 import { exitCodeHelp } from "../exit-code.ts";
-import { type ControlOptions, openControl } from "../server/control.ts";
+import { type ControlOptions, openNodes } from "../server/control.ts";
 import { NodeLook } from "../server/node-look.ts";
-import { type ServerOptions, withApiKey, withServerOptions } from "../server/server-options.ts";
+import type { OperatorOptions } from "../server/operator.ts";
+import { type ServerOptions, withApiKey, withOperatorKey, withServerOptions } from "../server/server-options.ts";
 import { parseDuration } from "../terminal/duration.ts";
 import { Output } from "../terminal/output.ts";
 
-interface DrainOptions extends ServerOptions, ControlOptions {
+interface DrainOptions extends ServerOptions, ControlOptions, OperatorOptions {
   readonly node?: string;
   readonly window?: number;
   readonly deadline?: number;
@@ -20,7 +21,7 @@ export function addDrain(program: Command): void {
     .command("drain")
     .summary("send a node's clients away and end it")
     .description(
-      "Sends the clients of a node away, and shows how many are left until the node has ended. Asks for nothing.",
+      "Sends the clients of a node away, and shows how many are left until the node has ended. Asks for nothing. Needs an operator key where there are several apps and operator keys.",
     )
     .option("--node <id>", "which node (default: the one that answers)")
     .option(
@@ -29,7 +30,7 @@ export function addDrain(program: Command): void {
       parseDuration,
     )
     .option("--deadline <duration>", "after which who is left is closed: 30s (default: as configured)", parseDuration);
-  withApiKey(withServerOptions(command))
+  withOperatorKey(withApiKey(withServerOptions(command)))
     .addHelpText(
       "after",
       `
@@ -44,7 +45,7 @@ ${exitCodeHelp}`,
 }
 
 async function drain(options: DrainOptions, output: Output): Promise<void> {
-  const control = await openControl(options);
+  const control = await openNodes(options);
   const look = new NodeLook(control);
   const nodeId = options.node ?? (await onlyNode(look));
   // Who answers, before it may be gone. Without a key that may read there is nothing to look at; it may drain all the same.

@@ -1,20 +1,25 @@
 import { type Node, NodeState } from "@fanfare/proto/control/v1";
 import type { Command } from "commander";
 import { exitCodeHelp } from "../exit-code.ts";
-import { type ControlOptions, openControl } from "../server/control.ts";
-import { type ServerOptions, withApiKey, withServerOptions } from "../server/server-options.ts";
+import { type ControlOptions, openNodes } from "../server/control.ts";
+import type { OperatorOptions } from "../server/operator.ts";
+import { type ServerOptions, withApiKey, withOperatorKey, withServerOptions } from "../server/server-options.ts";
 import { durationText } from "../terminal/duration.ts";
 import { Output } from "../terminal/output.ts";
 import { printable } from "../terminal/printable.ts";
 import { tableLines } from "../terminal/table.ts";
+
+type NodesOptions = ControlOptions & OperatorOptions;
 
 /** `fanfare nodes`. */
 export function addNodes(program: Command): void {
   const command = program
     .command("nodes")
     .summary("show the nodes of the cluster")
-    .description("Prints the nodes of the cluster, with what they do and how many they serve.");
-  withApiKey(withServerOptions(command))
+    .description(
+      "Prints the nodes of the cluster, with what they do and how many they serve; to the key of one of several apps, how many of its own.",
+    );
+  withOperatorKey(withApiKey(withServerOptions(command)))
     .addHelpText(
       "after",
       `
@@ -24,11 +29,11 @@ Examples:
   FANFARE_API_KEY=… fanfare nodes --url https://game.example
 ${exitCodeHelp}`,
     )
-    .action((options: ServerOptions & ControlOptions) => nodes(options, new Output(options.json === true)));
+    .action((options: ServerOptions & NodesOptions) => nodes(options, new Output(options.json === true)));
 }
 
-async function nodes(options: ControlOptions, output: Output): Promise<void> {
-  const { client, failure } = await openControl(options);
+async function nodes(options: NodesOptions, output: Output): Promise<void> {
+  const { client, failure } = await openNodes(options);
   const { nodes: all } = await client.listNodes({}).catch((error: unknown) => {
     throw failure(error);
   });

@@ -3,6 +3,7 @@ import { bearerKey, KeyTable } from "./key-table.ts";
 
 /** Who calls the control API. */
 export interface Caller {
+  /** Empty: an operator, who is of no app. */
   readonly appId: string;
   readonly keyId: string;
   /** Numbers of `fanfare.config.v1.Scope`. */

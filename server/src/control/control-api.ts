@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { ControlService } from "@fanfare/proto/control/v1";
+import type { Caller } from "../auth/api-keys.ts";
+import { OperatorKeys } from "../auth/operator-keys.ts";
 import { appOf, callerKey, callerOf } from "./caller-context.ts";
 import { EventFeeds } from "./cluster/event-feeds.ts";
 import { RemoteEvents } from "./cluster/remote-events.ts";
@@ -31,6 +33,7 @@ export class ControlApi {
   readonly #watchers: EventWatchers;
   readonly #feeds: EventFeeds | undefined;
   readonly #node: ControlNode;
+  readonly #operatorKeys: OperatorKeys;
   readonly #handle: Handle;
   readonly #handleStranger: Handle;
   readonly #underWay = new Set<ServerResponse>();
@@ -41,6 +44,7 @@ export class ControlApi {
     this.#watchers = new EventWatchers(node, cluster && new RemoteEvents(node, cluster));
     this.#feeds = cluster && new EventFeeds(node, cluster);
     this.#node = node;
+    this.#operatorKeys = new OperatorKeys(node.config.operatorKeys);
     const publisher = new Publisher(node, repeats);
     const calls = controlCalls(node, actions);
     const routes = (router: ConnectRouter): void => {
@@ -59,9 +63,9 @@ export class ControlApi {
       connectNodeAdapter({
         routes,
         readMaxBytes,
-        interceptors: [guard(node.log, () => node.cluster?.requireMember())],
+        interceptors: [guard(node)],
         contextValues: ({ headers }) =>
-          createContextValues().set(callerKey, node.apiKeys.authenticate(headers.authorization ?? null)),
+          createContextValues().set(callerKey, this.#callerOf(headers.authorization ?? null)),
       });
     this.#handle = adapter(MAX_BYTES);
     this.#handleStranger = adapter(MAX_STRANGER_BYTES);
@@ -75,11 +79,18 @@ export class ControlApi {
       this.#underWay.delete(response);
       if (this.#underWay.size === 0) this.#idle?.resolve();
     });
-    const isKnown = this.#node.apiKeys.authenticate(request.headers.authorization ?? null) !== undefined;
+    const isKnown = this.#callerOf(request.headers.authorization ?? null) !== undefined;
     if (isKnown) response.setHeader(incarnationHeader, String(this.#node.incarnation));
     (isKnown ? this.#handle : this.#handleStranger)(request, response);
     return true;
   };
+
+  /** Nodes are not an app's, so that an operator may ask for them and send their clients away. */
+  #callerOf(authorization: string | null): Caller | undefined {
+    const keyId = this.#operatorKeys.authenticate(authorization);
+    if (keyId === undefined) return this.#node.apiKeys.authenticate(authorization);
+    return { appId: "", keyId, scopes: new Set() };
+  }
 
   /** The node drains: event streams end. Other calls are served on. */
   endStreams(): void {

@@ -9,6 +9,7 @@ import type { ClusterPresence } from "../hub/cluster-presence.ts";
 import type { ClusterSessions } from "../hub/cluster-sessions.ts";
 import type { Session } from "../hub/session.ts";
 import type { SettingsSync } from "../hub/settings-sync.ts";
+import type { NodeApps } from "../node-apps.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { Log } from "../observe/log.ts";
 import type { Cluster } from "../router/cluster/cluster.ts";
@@ -33,6 +34,7 @@ export interface ControlNode {
   readonly counters: Counters;
   readonly log: Log;
   readonly apps: ReadonlyMap<string, ControlApp>;
+  readonly appTable: Pick<NodeApps, "areTenants">;
   /** Of the apps that there are now. */
   readonly apiKeys: ApiKeys;
   readonly bans: Bans;

@@ -8,6 +8,7 @@ import { ErrorCode } from "@fanfare/proto/v1";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { FanfareError } from "../fanfare-error.ts";
 import { createLog, type LogEntry, silentLog } from "../observe/log.ts";
+import type { Cluster } from "../router/cluster/cluster.ts";
 import { callerKey } from "./caller-context.ts";
 import { guard } from "./guard.ts";
 import { methodScopes } from "./method-scopes.ts";
@@ -188,9 +189,11 @@ describe("the guard of the control API", () => {
       request.contextValues.set(callerKey, caller);
       return next(request);
     };
-    const member = guard(silentLog, () => {
+    const requireMember = () => {
       if (!isMember) throw new FanfareError(ErrorCode.UNAVAILABLE, "out of it");
-    });
+    };
+    const cluster = { requireMember } as Cluster;
+    const member = guard({ log: silentLog, cluster, appTable: { areTenants: false } });
     const handlers = { listNodes: () => ({}), publish: () => ({}) };
     const routes = (router: ConnectRouter) => router.service(ControlService, handlers);
     const client = createClient(

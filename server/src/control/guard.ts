@@ -8,6 +8,7 @@ import type { Caller } from "../auth/api-keys.ts";
 import { FanfareError } from "../fanfare-error.ts";
 import type { Log } from "../observe/log.ts";
 import { callerKey } from "./caller-context.ts";
+import type { ControlNode } from "./control-context.ts";
 import { toConnectError } from "./control-error.ts";
 import { methodScopes } from "./method-scopes.ts";
 
@@ -29,18 +30,22 @@ const rules = new Map<string, MethodRule>(
 /** What a node does also while it is not in its cluster: it concerns that node. */
 const ofTheNode: ReadonlySet<string> = new Set(["listNodes", "drain"] satisfies (keyof typeof methodScopes)[]);
 
+/** What concerns the clients of all apps, and who may do it where these are of several tenants: an operator alone. */
+const ofAllApps: ReadonlySet<string> = new Set(["drain", "rebalance"] satisfies (keyof typeof methodScopes)[]);
+/** What an operator's key is good for here. The rest is of an app. */
+const ofOperators: ReadonlySet<string> = new Set([...ofAllApps, "listNodes"]);
+
 /**
  * What stands before every call: the API key, its scope, the bounds of the request, and that the node can reach the others. Behind it, every error
  * becomes a Connect error with its details; faults of the server's own are logged and give nothing away.
- * @param requireMember throws while the node is not in its cluster. Default: it is alone
  */
-export function guard(log: Log, requireMember: () => void = () => {}): Interceptor {
+export function guard({ log, cluster, appTable }: Pick<ControlNode, "log" | "cluster" | "appTable">): Interceptor {
   return (next) => async (request) => {
     const { method } = request;
     const caller = request.contextValues.get(callerKey);
     try {
-      const rule = admit(caller, method);
-      if (!ofTheNode.has(method.localName)) requireMember();
+      const rule = admit(caller, method, appTable);
+      if (!ofTheNode.has(method.localName)) cluster?.requireMember();
       if (!request.stream) {
         check(rule, request.message);
         return await next(request);
@@ -54,16 +59,32 @@ export function guard(log: Log, requireMember: () => void = () => {}): Intercept
   };
 }
 
-function admit(caller: Caller | undefined, method: DescMethod): MethodRule {
+function admit(caller: Caller | undefined, method: DescMethod, { areTenants }: ControlNode["appTable"]): MethodRule {
   if (caller === undefined) {
     const message = "no API key, or one that is not known; send `Authorization: Bearer <key>`";
     throw new FanfareError(ErrorCode.UNAUTHENTICATED, message);
   }
   const rule = rules.get(method.localName);
   if (rule === undefined) throw new FanfareError(ErrorCode.UNIMPLEMENTED, `${method.name} is not known here`);
-  if (caller.scopes.has(rule.scope)) return rule;
-  const message = `the API key "${caller.keyId}" lacks SCOPE_${Scope[rule.scope]}, which ${method.name} needs`;
-  throw new FanfareError(ErrorCode.PERMISSION_DENIED, message);
+  const problem = caller.appId === "" ? problemOfOperator(method) : problemOfApp(caller, method, rule, areTenants);
+  if (problem === undefined) return rule;
+  throw new FanfareError(ErrorCode.PERMISSION_DENIED, problem);
+}
+
+function problemOfOperator({ localName, name }: DescMethod): string | undefined {
+  if (ofOperators.has(localName)) return undefined;
+  return `${name} needs the API key of an app, and this is an operator key, which is of none`;
+}
+
+function problemOfApp(
+  { keyId, scopes }: Caller,
+  { localName, name }: DescMethod,
+  { scope }: MethodRule,
+  areTenants: boolean,
+): string | undefined {
+  if (!scopes.has(scope)) return `the API key "${keyId}" lacks SCOPE_${Scope[scope]}, which ${name} needs`;
+  if (!areTenants || !ofAllApps.has(localName)) return undefined;
+  return `${name} concerns all who are connected, and this is the API key of an app; use one of operator_keys of the configuration`;
 }
 
 function check(rule: MethodRule, message: unknown): void {
@@ -95,7 +116,7 @@ async function* translated<T>(messages: AsyncIterable<T>, told: (reason: unknown
 export function told(log: Log, method: DescMethod, caller: Partial<Caller> | undefined, reason: unknown): ConnectError {
   if (reason instanceof ConnectError) return reason;
   const error = FanfareError.from(reason);
-  const fields = { method: method.name, app: caller?.appId, key: caller?.keyId };
+  const fields = { method: method.name, app: caller?.appId || undefined, key: caller?.keyId };
   if (error.code === ErrorCode.INTERNAL) log.error("a control call failed", { ...fields, cause: error.cause });
   else log.debug("a control call was refused", { ...fields, code: ErrorCode[error.code], reason: error.message });
   return toConnectError(error);

@@ -3,8 +3,9 @@ import type { ControlService } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { rulesOf } from "../config/channel-policy.ts";
 import { FanfareError } from "../fanfare-error.ts";
-import { appOf } from "./caller-context.ts";
+import { appOf, callerOf } from "./caller-context.ts";
 import type { BeginDrain, ControlNode } from "./control-context.ts";
+import { ownNode } from "./node-view.ts";
 
 type NodeCalls = Pick<
   ServiceImpl<typeof ControlService>,
@@ -14,8 +15,8 @@ type NodeCalls = Pick<
 /** Nodes and settings. */
 export function nodeCalls(node: ControlNode, beginDrain: BeginDrain): NodeCalls {
   return {
-    listNodes() {
-      return { nodes: [node.describe()] };
+    listNodes(_request, context) {
+      return { nodes: [ownNode(node, callerOf(context).appId)] };
     },
 
     drain({ nodeId, windowMs, deadlineMs }) {

@@ -106,7 +106,8 @@ function watchers() {
   const keyOf = (id: string) => ({ id, sha256: Buffer.from(id), scopes: new Set([Scope.READ]) });
   const callerOf = (appId: string): Caller => ({ appId, keyId: "key", ...keyOf(`key of ${appId}`) });
   apiKeys.set({ id: "a", apiKeys: [keyOf("key of a")] });
-  const node = { clock: { nowMs: () => 5 }, config: { nodeId: "n" }, apiKeys, describe: () => ({}) };
+  const appTable = { areTenants: false };
+  const node = { clock: { nowMs: () => 5 }, config: { nodeId: "n" }, apiKeys, appTable, describe: () => ({}) };
   const emit = (playerId: string) => {
     for (const listener of listeners) listener({ type: "session-opened", sessionId: "s", playerId });
   };

@@ -9,6 +9,7 @@ import type { ControlApp, ControlNode } from "./control-context.ts";
 import { concerns, type EventFilter, type EventInit, eventOf, stamped, watchesNodes } from "./event-messages.ts";
 import { EventQueue } from "./event-queue.ts";
 import { methodScopes } from "./method-scopes.ts";
+import { ownNode } from "./node-view.ts";
 
 /** Events that wait for one reader. */
 const queueCapacity = 1_024;
@@ -85,9 +86,9 @@ export class EventWatchers {
   /** The node drains, or goes: who watches everything is told, and every stream ends behind what is queued. */
   end(): void {
     this.#ended = true;
-    const event = stamped(this.#node, { case: "nodeChanged", value: { node: this.#node.describe() } });
-    for (const { queue, filter } of this.#watchers) {
-      if (watchesNodes(filter)) queue.push(event);
+    for (const { queue, filter, caller } of this.#watchers) {
+      const node = ownNode(this.#node, caller.appId);
+      if (watchesNodes(filter)) queue.push(stamped(this.#node, { case: "nodeChanged", value: { node } }));
       queue.end();
     }
   }

@@ -148,6 +148,11 @@ export class TestServer implements AsyncDisposable {
     return createClient(ControlService, this.#transport(apiKeyOf(app)));
   }
 
+  /** The control API with an operator's key, for what concerns nodes. */
+  controlOfNodes(): Client<typeof ControlService> {
+    return createClient(ControlService, this.#transport(operatorKey));
+  }
+
   /** The operator API. @param key default: that of whoever runs the server */
   operator(key = operatorKey): Client<typeof OperatorService> {
     return createClient(OperatorService, this.#transport(key));

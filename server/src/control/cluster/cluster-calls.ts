@@ -13,6 +13,7 @@ import type { Targets } from "../../router/cluster/route-resolver.ts";
 import { channelOf, groupKey, playerKey } from "../../wire/channel-key.ts";
 import { appOf, callerOf } from "../caller-context.ts";
 import type { ControlNode } from "../control-context.ts";
+import { knownNode, ownNode } from "../node-view.ts";
 import { mergedPage } from "./merged-page.ts";
 import { nodeOf } from "./node-of.ts";
 import type { LocalCalls, Scatter } from "./scatter.ts";
@@ -226,12 +227,14 @@ export function clusterCalls(node: ControlNode, cluster: Cluster, scatter: Scatt
     },
 
     async listNodes(request, context) {
+      const { appId } = callerOf(context);
       // As each describes itself now; one that does not answer soon, as it did last.
       const others = [...cluster.nodes.peers.values()].map(async (peer) => {
         const answer = scatter.at(peer.incarnation, "listNodes", request, context, describeMs);
-        return await answer.then(({ nodes = [] }) => nodes[0] ?? nodeOf(peer)).catch(() => nodeOf(peer));
+        const known = knownNode(node, appId, nodeOf(peer));
+        return await answer.then(({ nodes = [] }) => nodes[0] ?? known).catch(() => known);
       });
-      const nodes = [node.describe(), ...(await Promise.all(others))];
+      const nodes = [ownNode(node, appId), ...(await Promise.all(others))];
       return { nodes: nodes.sort((a, b) => ((a.nodeId ?? "") < (b.nodeId ?? "") ? -1 : 1)) };
     },
 

@@ -20,17 +20,22 @@ class Fake {
   readonly listeners = new Set<HubListener>();
   readonly asked: { to: bigint; question: Ask["question"] }[] = [];
   readonly sent: { record: NonNullable<ReturnType<typeof decoded>>; settle: (outcome: LinkOutcome) => void }[] = [];
-  readonly peers = new Map([[peerId, { incarnation: peerId, nodeId: "other", state: NodeState.READY }]]);
+  readonly peers = new Map<bigint, object>([
+    [peerId, { incarnation: peerId, nodeId: "other", state: NodeState.READY }],
+  ]);
   answerer: Answerer | undefined;
   onDeath: ((peer: bigint, hasLeft: boolean) => void) | undefined;
   onNode: ((peer: { incarnation: bigint }) => void) | undefined;
   onRecord: ((from: bigint, record: object) => void) | undefined;
   refuses = false;
 
+  readonly appTable = { areTenants: false };
+
   readonly node = {
     clock: this.clock,
     log: silentLog,
     config: { nodeId: "self" },
+    appTable: this.appTable,
     apps: new Map([
       [
         "game",
@@ -241,6 +246,19 @@ describe("RemoteEvents", () => {
     fake.onNode?.({ incarnation: 8n });
     expect(fake.asked).toHaveLength(4);
     expect(cases()).toEqual([["self", "nodeChanged"]]);
+  });
+
+  it("tell of a node that has come how many clients it has, but where those are of several tenants", async () => {
+    await watch().standing;
+    const counts = { connections: 4, sessions: 5 };
+    for (const areTenants of [false, true]) {
+      fake.appTable.areTenants = areTenants;
+      const incarnation = areTenants ? 9n : 8n;
+      fake.peers.set(incarnation, { incarnation, nodeId: "new", state: NodeState.READY, ...counts });
+      fake.onNode?.({ incarnation });
+    }
+    const none = { connections: 0, sessions: 0 };
+    expect(got.map(({ event }) => event?.value)).toMatchObject([{ node: counts }, { node: none }]);
   });
 
   it("ask again a node that does not answer, and tell that something is missing", async () => {

@@ -1,12 +1,12 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { EventFeed, NodeRecord } from "@fanfare/proto/cluster/v1alpha";
 import { NodeState as PeerState } from "@fanfare/proto/cluster/v1alpha";
-import { type NodeSchema, NodeState } from "@fanfare/proto/control/v1";
+import { NodeState } from "@fanfare/proto/control/v1";
 import { ErrorCode } from "@fanfare/proto/v1";
 import { FanfareError } from "../../fanfare-error.ts";
 import type { Cluster } from "../../router/cluster/cluster.ts";
 import type { ControlNode } from "../control-context.ts";
 import { type EventFilter, type EventInit, stamped, watchesNodes } from "../event-messages.ts";
+import { knownNode, type NodeInit } from "../node-view.ts";
 import { nodeOf } from "./node-of.ts";
 
 /** How long the first response of a stream waits for other nodes, and a node that did not answer is left alone, in milliseconds. */
@@ -131,8 +131,9 @@ export class RemoteEvents {
     if (!hasLeft) this.#tellNode({ ...(known && nodeOf(known)), nodeId, incarnation, ...empty });
   }
 
-  #tellNode(node: MessageInitShape<typeof NodeSchema>): void {
-    for (const { filter, push } of this.#watches) {
+  #tellNode(known: NodeInit): void {
+    for (const { appId, filter, push } of this.#watches) {
+      const node = knownNode(this.#node, appId, known);
       if (watchesNodes(filter)) push(stamped(this.#node, { case: "nodeChanged", value: { node } }));
     }
   }

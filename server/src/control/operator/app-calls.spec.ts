@@ -74,10 +74,12 @@ describe("the operator API", () => {
       body: "{}",
     });
     expect(response.status).toBe(401);
-    // The other way round: an operator has no app.
-    const url = `${server.server.url}/fanfare.control.v1.ControlService/ListNodes`;
+    // The other way round: an operator has no app, and nodes are of none.
+    const url = `${server.server.url}/fanfare.control.v1.ControlService`;
     const headers = { "content-type": "application/json", authorization: `Bearer ${operatorKey}` };
-    expect((await fetch(url, { method: "POST", headers, body: "{}" })).status).toBe(401);
+    const statusOf = async (method: string) =>
+      (await fetch(`${url}/${method}`, { method: "POST", headers, body: "{}" })).status;
+    expect(await Promise.all(["ListSessions", "ListNodes"].map(statusOf))).toEqual([403, 200]);
   });
 
   it("is closed to everybody where no operator key is configured", async () => {

@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { OperatorService } from "@fanfare/proto/control/v1";
-import { bearerKey, KeyTable } from "../../auth/key-table.ts";
-import type { ResolvedOperatorKey } from "../../config/resolved-config.ts";
+import { OperatorKeys } from "../../auth/operator-keys.ts";
 import { appCalls } from "./app-calls.ts";
 import { type OperatorCaller, type OperatorNode, operatorKey } from "./operator-context.ts";
 import { operatorGuard } from "./operator-guard.ts";
@@ -20,13 +19,13 @@ type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 /** Serves `fanfare.control.v1.OperatorService`, as the control API is served. */
 export class OperatorApi {
   readonly #node: OperatorNode;
-  readonly #keys = new KeyTable<ResolvedOperatorKey>();
+  readonly #keys: OperatorKeys;
   readonly #handle: Handle;
   readonly #handleStranger: Handle;
 
   constructor(node: OperatorNode) {
     this.#node = node;
-    for (const key of node.config.operatorKeys) this.#keys.add(key);
+    this.#keys = new OperatorKeys(node.config.operatorKeys);
     const calls = appCalls(node);
     const adapter = (readMaxBytes: number): Handle =>
       connectNodeAdapter({
@@ -50,9 +49,8 @@ export class OperatorApi {
   };
 
   #callerOf(authorization: string | null): OperatorCaller | undefined {
-    const key = bearerKey(authorization);
-    const operator = key === undefined ? undefined : this.#keys.find(key);
-    if (operator !== undefined) return { operator: operator.id };
+    const operator = this.#keys.authenticate(authorization);
+    if (operator !== undefined) return { operator };
     const ofApp = this.#node.apiKeys.authenticate(authorization);
     return ofApp && { app: ofApp.appId };
   }

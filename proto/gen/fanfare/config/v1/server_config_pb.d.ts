@@ -86,7 +86,8 @@ export declare type ServerConfig = Message<"fanfare.config.v1.ServerConfig"> & {
   dev: boolean;
 
   /**
-   * Who may add and remove apps at run time, by fanfare.control.v1.OperatorService. None: nobody.
+   * Who may add and remove apps at run time, by fanfare.control.v1.OperatorService, and drain nodes, whosever apps they serve. None: nobody, and each key of an app
+   * that has SCOPE_ADMIN drains nodes. With keys here and several apps, or one that was put at run time, no key of an app does.
    *
    * @generated from field: repeated fanfare.config.v1.OperatorKey operator_keys = 10;
    */
@@ -952,7 +953,7 @@ export enum Scope {
   MESSAGES = 5,
 
   /**
-   * PutNamespace, DeleteNamespace, Drain, Rebalance.
+   * PutNamespace, DeleteNamespace. Drain and Rebalance, which concern the clients of all apps, as long as there is one app, or nobody has `operator_keys`.
    *
    * @generated from enum value: SCOPE_ADMIN = 6;
    */

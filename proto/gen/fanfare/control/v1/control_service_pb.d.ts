@@ -3,7 +3,8 @@
 /* eslint-disable */
 
 // What a game's backend tells a Fanfare server. Served by Connect, gRPC-Web (and gRPC behind TLS) on the main port. Every call
-// carries `Authorization: Bearer <API key>`; the key names the app, and a call sees nothing of another app.
+// carries `Authorization: Bearer <API key>`; the key names the app, and a call sees nothing of another app. ListNodes, Drain and Rebalance take an operator
+// key as well.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
@@ -1379,8 +1380,9 @@ export declare const ControlService: GenService<{
     output: typeof CallPlayerResponseSchema;
   },
   /**
-   * The nodes of the cluster. Which of them has answered says the header `fanfare-incarnation`, which the answer to every call with a known API key has: as
-   * Node.incarnation, in decimal. Scope: READ.
+   * The nodes of the cluster. Which of them has answered says the header `fanfare-incarnation`, which the answer to every call with a known key has: as
+   * Node.incarnation, in decimal. Where there are operator keys and several apps, an app's key is told how many of its own clients each node has. Scope:
+   * READ, or an operator key.
    *
    * @generated from rpc fanfare.control.v1.ControlService.ListNodes
    */
@@ -1390,7 +1392,9 @@ export declare const ControlService: GenService<{
     output: typeof ListNodesResponseSchema;
   },
   /**
-   * Send a node's clients away and accept no new ones; the process exits with 0 when the last has gone or the deadline has passed. Answered when the drain has begun. Scope: ADMIN.
+   * Send a node's clients away and accept no new ones; the process exits with 0 when the last has gone or the deadline has passed. Answered when the drain has begun.
+   * It concerns the clients of all apps: where there are operator keys and several apps, or one that was put at run time, it needs an operator key, and fails with
+   * ERROR_CODE_PERMISSION_DENIED for an app's. Scope: ADMIN, or an operator key.
    *
    * @generated from rpc fanfare.control.v1.ControlService.Drain
    */
@@ -1400,7 +1404,8 @@ export declare const ControlService: GenService<{
     output: typeof DrainResponseSchema;
   },
   /**
-   * Send a part of the clients of the fullest nodes away; they come back wherever the load balancer sends them. Scope: ADMIN.
+   * Send a part of the clients of the fullest nodes away; they come back wherever the load balancer sends them. Who may is as for Drain. Scope:
+   * ADMIN, or an operator key.
    *
    * @generated from rpc fanfare.control.v1.ControlService.Rebalance
    */

@@ -3,7 +3,8 @@
 /* eslint-disable */
 
 // What a game's backend tells a Fanfare server. Served by Connect, gRPC-Web (and gRPC behind TLS) on the main port. Every call
-// carries `Authorization: Bearer <API key>`; the key names the app, and a call sees nothing of another app.
+// carries `Authorization: Bearer <API key>`; the key names the app, and a call sees nothing of another app. ListNodes, Drain and Rebalance take an operator
+// key as well.
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_fanfare_config_v1_namespace } from "../../config/v1/namespace_pb.js";

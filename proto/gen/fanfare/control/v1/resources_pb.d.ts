@@ -223,14 +223,15 @@ export declare type Node = Message<"fanfare.control.v1.Node"> & {
   startedAtMs: bigint;
 
   /**
-   * Connections.
+   * Connections. Where there are operator keys and several apps, an app's key is told those of its app: 0 for a node that does not answer, and in events of other
+   * nodes.
    *
    * @generated from field: uint32 connections = 6;
    */
   connections: number;
 
   /**
-   * Sessions, connected or within their window.
+   * Sessions, connected or within their window; the same holds for them.
    *
    * @generated from field: uint32 sessions = 7;
    */

@@ -100,7 +100,7 @@ const (
 	Scope_SCOPE_PLAYERS Scope = 4
 	// DeleteMessage, ClearChannel.
 	Scope_SCOPE_MESSAGES Scope = 5
-	// PutNamespace, DeleteNamespace, Drain, Rebalance.
+	// PutNamespace, DeleteNamespace. Drain and Rebalance, which concern the clients of all apps, as long as there is one app, or nobody has `operator_keys`.
 	Scope_SCOPE_ADMIN Scope = 6
 )
 
@@ -341,7 +341,8 @@ type ServerConfig struct {
 	// Development: accepts loopback origins, serves the playground. An app without namespaces has every one, open to all its players. Refused on
 	// any address but loopback. `fanfare serve --dev` has it set, with an app and keys of its own, and prints a token.
 	Dev bool `protobuf:"varint,9,opt,name=dev,proto3" json:"dev,omitempty"`
-	// Who may add and remove apps at run time, by fanfare.control.v1.OperatorService. None: nobody.
+	// Who may add and remove apps at run time, by fanfare.control.v1.OperatorService, and drain nodes, whosever apps they serve. None: nobody, and each key of an app
+	// that has SCOPE_ADMIN drains nodes. With keys here and several apps, or one that was put at run time, no key of an app does.
 	OperatorKeys  []*OperatorKey `protobuf:"bytes,10,rep,name=operator_keys,json=operatorKeys,proto3" json:"operator_keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
