@@ -11,6 +11,7 @@ import type { ValkeyOptions } from "./valkey-options.ts";
 /** Real clients; what one has delivered it can deliver once more, as one that was replaced does with what was tried again at another. */
 class Deliveries {
   #again: (() => Promise<readonly Reply[]>)[] = [];
+  #loses = false;
 
   readonly connect = async (valkey: ValkeyOptions): Promise<ValkeyClient> => {
     const client = await connectValkey(valkey);
@@ -18,11 +19,19 @@ class Deliveries {
       send: (...args) => client.send(...args),
       pipeline: (...args) => {
         this.#again.push(() => client.pipeline(...args));
-        return client.pipeline(...args);
+        const answer = client.pipeline(...args);
+        if (!this.#loses) return answer;
+        this.#loses = false;
+        return answer.then(() => Promise.reject(new Error("timed out")));
       },
       close: () => client.close(),
     };
   };
+
+  /** Of what is sent next no answer arrives. */
+  loseNextAnswers(): void {
+    this.#loses = true;
+  }
 
   /** What is delivered while something is done. */
   async during(work: () => Promise<unknown>): Promise<() => Promise<void>> {
@@ -91,6 +100,31 @@ describe.skipIf(requireTool("valkey-server") === undefined)("what is delivered o
     expect((await one.memberships.groupsOf("game", player)).groups).toEqual([]);
     expect((await one.memberships.add("game", player, "team:a", 10)).changed).toBe(true);
     expect((await other.memberships.groupsOf("game", player)).groups).toEqual(["team:a"]);
+  });
+
+  it("was carried out if what it was to bring about holds, although its caller has changed something since", async () => {
+    await using servers = await startStandalone();
+    const deliveries = new Deliveries();
+    const connector: ValkeyConnector = { ...glideConnector, connect: deliveries.connect };
+    await using broker = await openBrokerOn(servers, { connector });
+    const player = newName("player");
+    const groups = ["team:a", "team:b", "team:c"];
+    // All answers are lost, so that all is tried again, the first as well, which is not the last that is remembered.
+    deliveries.loseNextAnswers();
+    const added = await Promise.all(groups.map((group) => broker.memberships.add("game", player, group, 10)));
+    expect(added.map(({ changed }) => changed)).toEqual([false, false, true]);
+    expect((await broker.memberships.groupsOf("game", player)).groups).toEqual(groups);
+    deliveries.loseNextAnswers();
+    const until = Number.POSITIVE_INFINITY;
+    await Promise.all([
+      broker.standing.ban("game", player, until, "why"),
+      broker.standing.kick("game", player, 60_000),
+    ]);
+    expect((await broker.standing.get("game", player)).banReason).toBe("why");
+    deliveries.loseNextAnswers();
+    const names = ["chat", "team"];
+    await Promise.all(names.map((name) => broker.settings.setNamespace("game", name, Buffer.from(name))));
+    expect([...((await broker.settings.read()).apps[0]?.namespaces.keys() ?? [])].sort()).toEqual(names);
   });
 
   it("clears no log a second time", async () => {

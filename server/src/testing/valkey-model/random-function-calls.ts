@@ -131,7 +131,7 @@ export class RandomFunctionCalls {
       call("index_change", "index", word, yesOrNo, this.#number(100)),
       call("index_page", "index", this.#random.pick(["", "b"]), "2"),
       call("standing_ban", "standing", ...this.#caller(), this.#random.pick(["inf", "99999999999999"]), "why"),
-      call("standing_unban", "standing", ...this.#caller("0")),
+      ...Array.from({ length: 3 }, () => call("standing_unban", "standing", ...this.#caller("0"))),
       call("standing_revoke", "standing", "99999999999999", "60000"),
       call("standing_kick", "standing", ...this.#caller(), "60000"),
       call("registry_renew", "registry", node, `record ${node}`, "600000"),

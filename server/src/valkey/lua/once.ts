@@ -8,8 +8,9 @@ local MAX_CALLERS = 32
 -- Carries out a change of a hash, unless its caller has changed that already, or something since: what is tried again at another client can come a second
 -- time by the first one, behind changes that were called, and answered, later. A field of the hash has of each caller of the last minute the number of its
 -- last change, the time in s, and what that was answered: a verdict of letters, and digits. Writes something whenever it is called.
--- Returns verdict and digits, for a repeat those of the first time; 'late' and the digits of the caller's last change if there was a later one.
-local function once(key, field, caller, number, now, change)
+-- Returns verdict and digits, for a repeat those of the first time. Of a change before the caller's last one it is not known whether it was carried out: it
+-- counts as that where what it is to bring about holds, of which that function gives verdict and digits; else the verdict is 'late'.
+local function once(key, field, caller, number, now, change, holds)
   local known, kept, at = server.call('HGET', key, field) or '', {}, 1
   local verdict, digits = nil, nil
   while true do
@@ -25,6 +26,10 @@ local function once(key, field, caller, number, now, change)
   end
   if verdict then
     server.call('HSET', key, field, known)
+    if verdict == 'late' then
+      local held, figures = holds()
+      if held then return held, figures end
+    end
     return verdict, digits
   end
   verdict, digits = change()

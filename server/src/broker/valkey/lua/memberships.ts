@@ -36,6 +36,8 @@ local function member_change(keys, args)
     end
     server.call('HSET', key, 'v', version or '0', 'w', answer)
     return answer, version or '0'
+  end, function()
+    if is_member == (since and true or false) then return 'same', version end
   end)
   if count == 0 then server.call('PEXPIRE', key, text(EMPTY_LIFE_MS)) else server.call('PERSIST', key) end
   return verdict .. ' ' .. mark(args[1]) .. ' ' .. digits

@@ -38,6 +38,9 @@ local function settings_set(keys, args)
     if value == '' then server.call('HDEL', key, field) else server.call('HSET', key, field, value) end
     server.call('HSET', key, 'v', version)
     return 'ok', version
+  end, function()
+    local version, there = unpack(server.call('HMGET', key, 'v', field), 1, 2)
+    if (there or '') == value then return 'ok', version or '0' end
   end)
   return verdict .. ' ' .. mark(args[1]) .. ' ' .. version
 end

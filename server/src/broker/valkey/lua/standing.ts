@@ -15,8 +15,8 @@ local function keep_standing(key)
   end
 end
 
-local function change_standing(keys, args, change)
-  local verdict, digits = once(keys[1], '!', args[2], args[3], now_ms(), change)
+local function change_standing(keys, args, change, holds)
+  local verdict, digits = once(keys[1], '!', args[2], args[3], now_ms(), change, holds)
   keep_standing(keys[1])
   return verdict .. ' ' .. mark(args[1]) .. ' ' .. digits
 end
@@ -26,6 +26,9 @@ local function standing_ban(keys, args)
   return change_standing(keys, args, function()
     server.call('HSET', keys[1], 'b', args[4], 'w', args[5])
     return 'ok', ''
+  end, function()
+    local banned_until, reason = unpack(server.call('HMGET', keys[1], 'b', 'w'), 1, 2)
+    if banned_until == args[4] and reason == args[5] then return 'ok', '' end
   end)
 end
 
@@ -36,6 +39,8 @@ local function standing_unban(keys, args)
     local was_banned = banned_until and (banned_until == 'inf' or tonumber(banned_until) > now_ms())
     if banned_until then server.call('HDEL', keys[1], 'b', 'w') end
     return 'ok', was_banned and '1' or '0'
+  end, function()
+    if not server.call('HGET', keys[1], 'b') then return 'ok', '0' end
   end)
 end
 
@@ -57,6 +62,6 @@ local function standing_kick(keys, args)
     kept_until = math.max(tonumber(kept_until or '0'), now_ms() + tonumber(args[4]))
     server.call('HSET', keys[1], 'k', text(at), 'y', text(kept_until))
     return 'ok', ''
-  end)
+  end, function() end)
 end
 `;

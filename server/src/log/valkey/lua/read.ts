@@ -88,14 +88,17 @@ local function delete(keys, args)
   return verdict .. ' ' .. ends_of(log, args[1])
 end
 
--- Arguments: is cluster, caller, number. Answers 'ok <mark> <epoch>', late as well: it was cleared after that, too.
+-- Arguments: is cluster, caller, number. Answers 'ok <mark> <epoch>'.
 local function clear(keys, args)
   local log = open_log(keys)
-  local _, epoch = once(log.meta, 'x', args[2], args[3], log.now, function()
+  local verdict, epoch = once(log.meta, 'x', args[2], args[3], log.now, function()
     begin_epoch(log, log.epoch)
     return 'ok', text(log.epoch)
+  end, function()
+    -- It was cleared since.
+    return 'ok', text(log.epoch)
   end)
-  return 'ok ' .. mark(args[1]) .. ' ' .. epoch
+  return verdict .. ' ' .. mark(args[1]) .. ' ' .. epoch
 end
 
 -- Forgets a log altogether, or cursors. Something is written in any case, so that a WAIT behind it covers it. Arguments: is cluster. Answers 'ok <mark>'.
