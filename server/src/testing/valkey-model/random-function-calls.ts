@@ -136,7 +136,9 @@ export class RandomFunctionCalls {
       call("standing_kick", "standing", ...this.#caller(), "60000"),
       call("registry_renew", "registry", node, `record ${node}`, "600000"),
       call("registry_remove", "registry", node),
-      call("settings_set", "settings", ...this.#caller(), word, this.#random.pick(words), ...this.#setting()),
+      ...Array.from({ length: 4 }, () =>
+        call("settings_set", "settings", ...this.#caller(), word, this.#random.pick(words), ...this.#setting()),
+      ),
       call("settings_put_app", "settings", ...change, word),
       call("settings_delete_app", "settings", ...change, yesOrNo),
       call("read", "settings"),
@@ -158,7 +160,7 @@ export class RandomFunctionCalls {
   /** Of a change that is carried out once: who calls, and the number, which grows, and is sometimes the last again, or an older one. @param of tells callers apart
    * whose changes are answered otherwise. */
   #caller(of = ""): string[] {
-    return [`${this.#random.pick(nodes)}${of}`, `${Math.floor(this.#draws / 3) + this.#random.below(8)}`];
+    return [`${this.#random.pick(nodes)}${of}`, `${Math.floor(this.#draws / 3) + this.#random.below(40)}`];
   }
 
   /** Of a namespace: its value, which can be none, and how many, in how many bytes, an app and all of them may have. */
