@@ -35,6 +35,20 @@ export function clusterRacesContract(name: string, open: () => Promise<ClusterUn
       return { second, hello: () => second.sayHello({ token: tokenFor(player), features, attempt: 2, resume }) };
     }
 
+    /** The next start of a durable subscription that a node looks for waits: it is `held`, until `goOn`. */
+    function holdNextStart(server: TestServer) {
+      const { starts } = server.hub();
+      const plan = starts.plan.bind(starts);
+      const [held, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      starts.plan = async (wish) => {
+        starts.plan = plan;
+        held.resolve();
+        await goOn.promise;
+        return plan(wish);
+      };
+      return { held: held.promise, goOn: goOn.resolve };
+    }
+
     /** A hand-over half way: the second node has the session, and has not welcomed its new connection until `goOn`. */
     async function halfMoved(player: string) {
       const first = await join(one, player);
@@ -42,21 +56,13 @@ export function clusterRacesContract(name: string, open: () => Promise<ClusterUn
       const link = one.hub().sessions.get(sessionId)?.link;
       link?.goAway({ deadlineMs: 20_000, reconnectAfterMs: 0, url: "", rebalancing: false });
       await first.frame("goaway");
-      const { starts } = two.hub();
-      const plan = starts.plan.bind(starts);
-      const [held, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-      starts.plan = async (wish) => {
-        held.resolve();
-        await goOn.promise;
-        return plan(wish);
-      };
+      const { held, goOn } = holdNextStart(two);
       const second = await two.dial();
       const subscriptions = [{ channel: { kind: { case: "group" as const, value: `durable:${fresh("held")}` } } }];
       const resume = { sessionId, secret: resumeSecret, handOver: true };
       second.sayHello({ token: tokenFor(player), features, attempt: 2, resume, subscriptions });
-      await held.promise;
-      starts.plan = plan;
-      return { first, second, sessionId, goOn: goOn.resolve };
+      await held;
+      return { first, second, sessionId, goOn };
     }
 
     /** Welcomed, or closed. */
@@ -193,22 +199,14 @@ export function clusterRacesContract(name: string, open: () => Promise<ClusterUn
         .sessions.get(first.welcome?.sessionId ?? "")
         ?.link?.goAway({ deadlineMs: 20_000, reconnectAfterMs: 0, url: "", rebalancing: false });
       await first.frame("goaway");
-      const { starts } = one.hub();
-      const plan = starts.plan.bind(starts);
-      const [held, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-      starts.plan = async (wish) => {
-        held.resolve();
-        await goOn.promise;
-        return plan(wish);
-      };
+      const { held, goOn } = holdNextStart(one);
       const channel = { kind: { case: "group" as const, value: `durable:${fresh("asked")}` } };
       first.send({ id: 904, kind: { case: "subscribe", value: { channel } } });
-      await held.promise;
-      starts.plan = plan;
+      await held;
       const { second, hello } = await comeBack(first, player, two, true);
       hello();
       await second.frame("welcome");
-      goOn.resolve();
+      goOn();
       await first.ended();
       expect(first.kinds).not.toContain("reply");
       expect(await second.request({ case: "subscribe", value: { channel } })).toMatchObject({ case: "subscribed" });
